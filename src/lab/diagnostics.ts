@@ -1,0 +1,96 @@
+// What a topology file did wrong, said once and in one form: `lab.conf:7: unknown option "foo" of pc1: skipped`.
+// Way in: `new Diagnostics()`, `fatal()` and `warn()`; `formatDiagnostic()` prints, `suggest()` finds what was meant.
+
+/** fatal: the lab cannot run. warning: the line was skipped. note: accepted, but it has no effect here. */
+export type Severity = "fatal" | "warning" | "note";
+
+export interface Diagnostic {
+  severity: Severity;
+  /** Path inside the lab folder. */
+  file: string;
+  /** 1-based; 0 when the file as a whole is meant. */
+  line: number;
+  /** 1-based; 0 where only the line is known. */
+  column: number;
+  text: string;
+}
+
+export interface Where {
+  file: string;
+  line: number;
+  column: number;
+}
+
+const OUTCOME: Readonly<Record<Severity, string>> = { fatal: "fatal", warning: "skipped", note: "no effect here" };
+
+export function formatDiagnostic(d: Diagnostic): string {
+  const at = d.line > 0 ? (d.column > 0 ? `:${d.line}:${d.column}` : `:${d.line}`) : "";
+  return `${d.file}${at}: ${d.text}: ${OUTCOME[d.severity]}`;
+}
+
+/** A hostile file must not make a report longer than itself. */
+const MAX_DIAGNOSTICS = 1000;
+
+export class Diagnostics {
+  readonly list: Diagnostic[] = [];
+  private fatals = 0;
+
+  get hasFatal(): boolean {
+    return this.fatals > 0;
+  }
+
+  add(severity: Severity, where: Where, text: string): void {
+    if (severity === "fatal") this.fatals++;
+    if (this.list.length < MAX_DIAGNOSTICS) this.list.push({ severity, ...where, text });
+    else if (this.list.length === MAX_DIAGNOSTICS) {
+      this.list.push({ severity: "warning", ...where, text: "too many problems, the rest is not shown" });
+    }
+  }
+
+  fatal(where: Where, text: string): void {
+    this.add("fatal", where, text);
+  }
+
+  warn(where: Where, text: string): void {
+    this.add("warning", where, text);
+  }
+
+  note(where: Where, text: string): void {
+    this.add("note", where, text);
+  }
+}
+
+/** A quoted, printable and bounded form of untrusted text. */
+export function quote(text: string): string {
+  const short = text.length > 60 ? `${text.slice(0, 57)}...` : text;
+  return JSON.stringify(short);
+}
+
+/** ` (did you mean "cpus"?)`, or nothing when no candidate is near. */
+export function suggest(word: string, candidates: Iterable<string>): string {
+  if (word.length > 40) return "";
+  let best: string | undefined;
+  let bestDistance = word.length <= 3 ? 2 : 3;
+  for (const c of candidates) {
+    if (Math.abs(c.length - word.length) >= bestDistance) continue;
+    const d = levenshtein(word.toLowerCase(), c.toLowerCase());
+    if (d < bestDistance) {
+      best = c;
+      bestDistance = d;
+    }
+  }
+  return best === undefined ? "" : ` (did you mean "${best}"?)`;
+}
+
+function levenshtein(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitute = row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(substitute, row[j] + 1, next[j - 1] + 1));
+    }
+    row = next;
+  }
+  return row[b.length];
+}
