@@ -1,0 +1,11 @@
+// Runs one of our programs on the real kernel underneath: `ip netns exec NS node --import tsx test/linux/run-program.ts ping …`.
+
+import { linuxSys, runToEnd } from "../lib/linux_sys.ts";
+
+const WHERE: Record<string, string> = {
+  ping: "ping/ping.ts",
+};
+const argv = process.argv.slice(2);
+const name = argv[0];
+const module = await import(new URL(`../../src/bin/${WHERE[name] ?? `${name}.ts`}`, import.meta.url).href);
+process.exitCode = runToEnd(linuxSys(), module[name], argv);
