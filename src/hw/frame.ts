@@ -147,5 +147,4 @@ export function frame_flip_bit(f: Frame, bit: number): void {
 }
 
 /** Bytes of wire time: padded frame, FCS, preamble, gap. */
-export const frame_wire_bytes = (f: Frame): number =>
-  Math.max(f.len, ETH_ZLEN) + ETH_FCS_LEN + ETH_OVERHEAD;
+export const frame_wire_bytes = (f: Frame): number => Math.max(f.len, ETH_ZLEN) + ETH_FCS_LEN + ETH_OVERHEAD;
