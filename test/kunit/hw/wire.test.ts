@@ -292,7 +292,7 @@ for (const duplex of ["full", "half"] as const) {
   test(`hub, ${duplex} duplex: in at one, out at all others, once each`, () => {
     const h = hub_of(4, { duplex, rate: 10e6 });
     assert.ok(h.ports.every((p) => p.up));
-    h.ports.forEach((p, k) => send(h, p, frame(100, k)));
+    for (const [k, p] of h.ports.entries()) send(h, p, frame(100, k));
     h.clock.settle();
     h.ports.forEach((p, k) => {
       assert.deepEqual(
