@@ -1,0 +1,211 @@
+// The ip program of iproute2 6.1, over rtnetlink: options, objects and batches.
+// Read first: ip(8), ../iproute/rtnl.ts. Way in: ip(sys, argv).
+
+import { strerror } from "../../uapi/errno.ts";
+import { AF_INET, AF_INET6, AF_PACKET } from "../../uapi/socket.ts";
+import type { Blocking, Program, Sys } from "../../uapi/sys.ts";
+import { AF_BRIDGE, AF_MPLS, FAMILY_NAMES } from "../iproute/addr.ts";
+import { Args, Context, Exit, matches } from "../iproute/context.ts";
+import { openNetlink } from "../iproute/rtnl.ts";
+import { readFile } from "../lib/io.ts";
+import { address } from "./address.ts";
+import { link } from "./link.ts";
+import type { Run } from "./link_show.ts";
+import { maddress } from "./maddress.ts";
+import { monitor } from "./monitor.ts";
+import { neigh } from "./neigh.ts";
+import { netns } from "./netns.ts";
+import { nexthop } from "./nexthop.ts";
+import { ntable } from "./ntable.ts";
+import { route } from "./route.ts";
+import { rule } from "./rule.ts";
+import { IP_USAGE } from "./usage.ts";
+
+type Command = (run: Run, a: Args) => Blocking<number>;
+
+/** In the order in which abbreviations are looked up; null: an object of iproute2 that this ip does not have. */
+const OBJECTS: readonly (readonly [string, Command | null])[] = [
+  ["address", address],
+  ["addrlabel", null],
+  ["maddress", maddress],
+  ["route", route],
+  ["rule", rule],
+  ["neighbor", neigh],
+  ["neighbour", neigh],
+  ["ntable", ntable],
+  ["ntbl", ntable],
+  ["link", link],
+  ["l2tp", null],
+  ["fou", null],
+  ["ila", null],
+  ["macsec", null],
+  ["tunnel", null],
+  ["tunl", null],
+  ["tuntap", null],
+  ["tap", null],
+  ["token", null],
+  ["tcpmetrics", null],
+  ["tcp_metrics", null],
+  ["monitor", monitor],
+  ["xfrm", null],
+  ["mroute", null],
+  ["mrule", null],
+  ["netns", netns],
+  ["netconf", null],
+  ["vrf", null],
+  ["sr", null],
+  ["nexthop", nexthop],
+  ["mptcp", null],
+  ["ioam", null],
+  ["help", usage],
+  ["stats", null],
+];
+
+// biome-ignore lint/correctness/useYield: every command is a generator
+function* usage(run: Run): Blocking<number> {
+  return run.ctx.fail(IP_USAGE, 255);
+}
+
+function* runObject(run: Run, words: string[]): Blocking<number> {
+  const found = OBJECTS.find((o) => matches(words[0], o[0]));
+  if (found === undefined) return run.ctx.fail(`Object "${words[0]}" is unknown, try "ip help".\n`, 1);
+  if (found[1] === null) return run.ctx.fail(`Object "${found[0]}" is not supported here.\n`, 1);
+  return yield* found[1](run, new Args(run.ctx, words.slice(1)));
+}
+
+/** Splits a batch line at blanks; quotes of both kinds keep words together, # starts a comment. */
+function splitLine(line: string): string[] {
+  const words: string[] = [];
+  for (const m of line.matchAll(/"([^"]*)"|'([^']*)'|(#.*)|(\S+)/g)) {
+    if (m[3] !== undefined) break;
+    words.push(m[1] ?? m[2] ?? m[4]);
+  }
+  return words;
+}
+
+function* batch(run: Run, name: string): Blocking<number> {
+  const ctx: Context = run.ctx;
+  const text = yield* readFile(ctx.sys, name === "-" ? "/dev/stdin" : name);
+  if (typeof text === "number") ctx.fail(`Cannot open file "${name}" for reading: ${strerror(text)}\n`, 1);
+  let status = 0;
+  let number = 0;
+  for (const line of text.replaceAll("\\\n", " ").split("\n")) {
+    number++;
+    const words = splitLine(line);
+    if (words.length === 0) continue;
+    let failed: number;
+    try {
+      failed = yield* runObject(run, words);
+    } catch (e) {
+      if (!(e instanceof Exit)) throw e;
+      failed = e.status;
+      if (failed === 255) throw e;
+    }
+    if (failed === 0) continue;
+    ctx.error(`Command failed ${name}:${number}\n`);
+    status = 1;
+    if (!ctx.opt.force) break;
+  }
+  return status;
+}
+
+/** Reads the options in front; returns the words of the object, or an exit status. */
+function parseOptions(ctx: Context, argv: string[]): string[] | number {
+  const { opt } = ctx;
+  let i = 1;
+  const value = (): string => {
+    i++;
+    if (i >= argv.length) ctx.fail(IP_USAGE, 255);
+    return argv[i];
+  };
+  for (; i < argv.length; i++) {
+    const word = argv[i];
+    if (word === "--") {
+      i++;
+      break;
+    }
+    if (!word.startsWith("-")) break;
+    const o = word.startsWith("--") ? word.slice(1) : word;
+    const is = (full: string): boolean => full.startsWith(o) && o.length > 1;
+    if (is("-loops")) opt.maxFlushLoops = Number(value());
+    else if (is("-family")) {
+      const text = value();
+      if (text === "help") ctx.fail(IP_USAGE, 255);
+      const family = FAMILY_NAMES.find((f) => f[1] === text)?.[0];
+      if (family === undefined) ctx.invalidArgument("invalid protocol family", text);
+      opt.family = family;
+    } else if (o === "-4") opt.family = AF_INET;
+    else if (o === "-6") opt.family = AF_INET6;
+    else if (o === "-0") opt.family = AF_PACKET;
+    else if (o === "-M") opt.family = AF_MPLS;
+    else if (o === "-B") opt.family = AF_BRIDGE;
+    else if (is("-human") || is("-human-readable")) opt.human = true;
+    else if (is("-iec")) opt.iec = true;
+    else if (is("-stats") || is("-statistics")) opt.statistics++;
+    else if (is("-details")) opt.details++;
+    else if (is("-resolve")) opt.resolve = true;
+    else if (is("-oneline")) opt.oneline = true;
+    else if (is("-timestamp")) opt.timestamp = 1;
+    else if (is("-tshort")) opt.timestamp = 2;
+    else if (is("-Version")) {
+      ctx.raw("ip utility, iproute2-6.1.0, libbpf 1.1.2\n");
+      return 0;
+    } else if (is("-force")) opt.force = true;
+    else if (is("-batch")) opt.batch = value();
+    else if (is("-brief")) opt.brief = true;
+    else if (is("-json")) opt.json = true;
+    else if (is("-rcvbuf")) value();
+    else if (is("-help")) ctx.fail(IP_USAGE, 255);
+    else if (is("-netns")) {
+      const name = value();
+      const err = ctx.sys.setns(name);
+      if (err < 0) ctx.fail(`Cannot open network namespace "${name}": ${strerror(err)}\n`, 255);
+    } else if (is("-Numeric")) opt.numeric = true;
+    else if (is("-all")) opt.all = true;
+    else if (is("-pretty")) opt.pretty = true;
+    else if (/^-c(o(l(o(r)?)?)?)?(=.*)?$/.test(o)) {
+      const when = o.includes("=") ? o.slice(o.indexOf("=") + 1) : "always";
+      if (when === "always") opt.color = true;
+      else if (when === "auto") opt.color = ctx.sys.isatty(1);
+      else if (when === "never") opt.color = false;
+      else ctx.fail(`Option "${word}" is unknown, try "ip -help".\n`, 255);
+    } else ctx.fail(`Option "${o}" is unknown, try "ip -help".\n`, 255);
+  }
+  return argv.slice(i);
+}
+
+function* main(ctx: Context, argv: string[]): Blocking<number> {
+  const words = parseOptions(ctx, argv);
+  if (typeof words === "number") return words;
+  if (ctx.opt.json) ctx.opt.color = false;
+  if (ctx.opt.batch === undefined && words.length === 0) ctx.fail(IP_USAGE, 255);
+  const run: Run = { ctx, rtnl: openNetlink(ctx) };
+  try {
+    return yield* ctx.opt.batch === undefined ? runObject(run, words) : batch(run, ctx.opt.batch);
+  } finally {
+    run.rtnl.close();
+  }
+}
+
+/** Runs the main part of an iproute2 program: its output leaves when it ends, however it ends. */
+export function* runProgram(
+  sys: Sys,
+  argv: string[],
+  name: string,
+  body: (c: Context) => Blocking<number>,
+): Blocking<number> {
+  const ctx = new Context(sys, name);
+  let status: number;
+  try {
+    status = yield* body(ctx);
+  } catch (e) {
+    if (!(e instanceof Exit)) throw e;
+    status = e.status;
+  }
+  yield* ctx.flush();
+  return status;
+}
+
+export const ip: Program = function* ip(sys, argv) {
+  return yield* runProgram(sys, argv, "ip", (ctx) => main(ctx, argv));
+};
