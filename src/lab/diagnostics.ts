@@ -1,6 +1,8 @@
 // What a topology file did wrong, said once and in one form: `lab.conf:7: unknown option "foo" of pc1: skipped`.
 // Way in: `new Diagnostics()`, `fatal()` and `warn()`; `formatDiagnostic()` prints, `suggest()` finds what was meant.
 
+export { suggest } from "../bin/lib/suggest.ts";
+
 /** fatal: the lab cannot run. warning: the line was skipped. note: accepted, but it has no effect here. */
 export type Severity = "fatal" | "warning" | "note";
 
@@ -64,33 +66,4 @@ export class Diagnostics {
 export function quote(text: string): string {
   const short = text.length > 60 ? `${text.slice(0, 57)}...` : text;
   return JSON.stringify(short);
-}
-
-/** ` (did you mean "cpus"?)`, or nothing when no candidate is near. */
-export function suggest(word: string, candidates: Iterable<string>): string {
-  if (word.length > 40) return "";
-  let best: string | undefined;
-  let bestDistance = word.length <= 3 ? 2 : 3;
-  for (const c of candidates) {
-    if (Math.abs(c.length - word.length) >= bestDistance) continue;
-    const d = levenshtein(word.toLowerCase(), c.toLowerCase());
-    if (d < bestDistance) {
-      best = c;
-      bestDistance = d;
-    }
-  }
-  return best === undefined ? "" : ` (did you mean "${best}"?)`;
-}
-
-function levenshtein(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substitute = row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(substitute, row[j] + 1, next[j - 1] + 1));
-    }
-    row = next;
-  }
-  return row[b.length];
 }

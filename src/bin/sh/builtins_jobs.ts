@@ -1,0 +1,199 @@
+// Builtins for processes: jobs, wait, fg, bg, kill, trap. Read first: bash(1), JOB CONTROL.
+
+import { strerror } from "../../uapi/errno.ts";
+import { SIGCONT } from "../../uapi/fcntl.ts";
+import type { Blocking } from "../../uapi/sys.ts";
+import { signalName, signalNames, signalNumber } from "../lib/signals.ts";
+import { runForeground } from "./exec.ts";
+import type { Context } from "./expand.ts";
+import type { Job } from "./jobs.ts";
+import { describeJob, exitStatus, findJob, isDone, jobStatus, reapJobs, removeJob, waitJob } from "./jobs.ts";
+import type { Shell } from "./state.ts";
+import { runTraps } from "./traps.ts";
+
+export function* jobs({ sh }: Context, argv: string[]): Blocking<number> {
+  yield* reapJobs(sh);
+  const pidsOnly = argv[1] === "-p";
+  for (const job of [...sh.jobs.list]) {
+    if (pidsOnly) yield* sh.out(`${job.pids[0]}\n`);
+    else yield* sh.out(`${describeJob(sh, job)}\n`);
+    if (isDone(job)) removeJob(sh, job);
+  }
+  return 0;
+}
+
+export function* wait({ sh }: Context, argv: string[]): Blocking<number> {
+  const any = argv[1] === "-n";
+  const specs = argv.slice(any ? 2 : 1);
+  if (any) return yield* waitAny(sh);
+  if (specs.length === 0) {
+    for (const job of [...sh.jobs.list]) {
+      if (!(yield* waitJob(sh, job, true))) return yield* interrupted(sh);
+      removeJob(sh, job);
+    }
+    return 0;
+  }
+  let status = 0;
+  for (const spec of specs) {
+    const job = findJob(sh, spec);
+    if (job === undefined) {
+      const what = spec.startsWith("%")
+        ? `${spec}: no such job`
+        : /^\d+$/.test(spec)
+          ? `pid ${spec} is not a child of this shell`
+          : `\`${spec}': not a pid or valid job spec`;
+      yield* sh.error(`wait: ${what}`);
+      status = 127;
+      continue;
+    }
+    if (!(yield* waitJob(sh, job, true))) return yield* interrupted(sh);
+    const pid = Number(spec);
+    status = job.ended.has(pid) ? exitStatus(job.ended.get(pid)!) : jobStatus(job);
+    removeJob(sh, job);
+  }
+  return status;
+}
+
+function* waitAny(sh: Shell): Blocking<number> {
+  if (sh.jobs.list.length === 0) return 127;
+  for (;;) {
+    yield* reapJobs(sh);
+    const job = sh.jobs.list.find(isDone);
+    if (job !== undefined) {
+      removeJob(sh, job);
+      return jobStatus(job);
+    }
+    // No wait for one of several that are ours alone: look again soon.
+    if ((yield* sh.sys.nanosleep(1_000_000)) < 0) return yield* interrupted(sh);
+  }
+}
+
+/** A signal ended the waiting: its trap runs, and the status tells which it was. */
+function* interrupted(sh: Shell): Blocking<number> {
+  const sig = sh.pending[0] ?? 2;
+  if (!sh.interrupted()) yield* runTraps(sh);
+  return 128 + sig;
+}
+
+function* jobOf(sh: Shell, argv: string[]): Blocking<Job | undefined> {
+  if (!sh.jobControl) {
+    yield* sh.error(`${argv[0]}: no job control`);
+    return undefined;
+  }
+  yield* reapJobs(sh);
+  const job = findJob(sh, argv[1] === undefined ? "%+" : argv[1].startsWith("%") ? argv[1] : `%${argv[1]}`);
+  if (job === undefined) yield* sh.error(`${argv[0]}: ${argv[1] ?? "current"}: no such job`);
+  return job;
+}
+
+export function* fg({ sh }: Context, argv: string[]): Blocking<number> {
+  const job = yield* jobOf(sh, argv);
+  if (job === undefined) return 1;
+  yield* sh.out(`${job.text}\n`);
+  removeJob(sh, job);
+  if (job.stopped) {
+    sh.sys.kill(-job.pgid, SIGCONT);
+    job.stopped = false;
+  }
+  yield* runForeground(sh, job.pids, job.text);
+  return sh.status;
+}
+
+export function* bg({ sh }: Context, argv: string[]): Blocking<number> {
+  const job = yield* jobOf(sh, argv);
+  if (job === undefined) return 1;
+  if (job.stopped) {
+    sh.sys.kill(-job.pgid, SIGCONT);
+    job.stopped = false;
+  }
+  yield* sh.out(`[${job.id}]+ ${job.text} &\n`);
+  return 0;
+}
+
+export function* kill({ sh }: Context, argv: string[]): Blocking<number> {
+  let sig = 15;
+  let at = 1;
+  if (argv[1] === "-l" || argv[1] === "-L") {
+    if (argv.length > 2) {
+      for (const a of argv.slice(2))
+        yield* sh.out(`${/^\d+$/.test(a) ? signalName(Number(a) % 128) : signalNumber(a)}\n`);
+    } else yield* sh.out(`${signalNames().slice(1).join(" ")}\n`);
+    return 0;
+  }
+  const option =
+    argv[1] === "-s" || argv[1] === "-n"
+      ? argv[2]
+      : argv[1]?.startsWith("-") && argv[1] !== "--"
+        ? argv[1].slice(1)
+        : undefined;
+  if (option !== undefined) {
+    sig = signalNumber(option);
+    at = argv[1] === "-s" || argv[1] === "-n" ? 3 : 2;
+    if (sig < 0) {
+      yield* sh.error(`kill: ${option}: invalid signal specification`);
+      return 1;
+    }
+  }
+  if (argv[at] === "--") at++;
+  if (at >= argv.length) {
+    yield* sh.error("kill: usage: kill [-s sigspec | -n signum | -sigspec] pid | jobspec ... or kill -l [sigspec]");
+    return 2;
+  }
+  let status = 0;
+  for (const spec of argv.slice(at)) {
+    let err = 0;
+    if (spec.startsWith("%")) {
+      const job = findJob(sh, spec);
+      if (job === undefined) {
+        yield* sh.error(`kill: ${spec}: no such job`);
+        status = 1;
+        continue;
+      }
+      if (job.pgid > 0) err = sh.sys.kill(-job.pgid, sig);
+      else for (const pid of job.pids) if (!job.ended.has(pid)) err = sh.sys.kill(pid, sig);
+    } else if (/^-?\d+$/.test(spec)) err = sh.sys.kill(Number(spec), sig);
+    else {
+      yield* sh.error(`kill: ${spec}: arguments must be process or job IDs`);
+      status = 1;
+      continue;
+    }
+    if (err < 0) {
+      yield* sh.error(`kill: (${spec}) - ${strerror(err)}`);
+      status = 1;
+    }
+  }
+  return status;
+}
+
+export function* trap({ sh }: Context, argv: string[]): Blocking<number> {
+  const args = argv[1] === "--" ? argv.slice(2) : argv.slice(1);
+  if (args.length === 0 || args[0] === "-p") {
+    for (const [name, command] of sh.traps) {
+      yield* sh.out(`trap -- '${command.replaceAll("'", "'\\''")}' ${name === "EXIT" ? name : `SIG${name}`}\n`);
+    }
+    return 0;
+  }
+  if (args[0] === "-l") {
+    yield* sh.out(`${signalNames().slice(1).join(" ")}\n`);
+    return 0;
+  }
+  // One argument alone resets that signal.
+  const [command, names] = args.length === 1 ? ["-", args] : [args[0], args.slice(1)];
+  let status = 0;
+  for (const n of names) {
+    const sig = signalNumber(n);
+    if (sig < 0) {
+      yield* sh.error(`trap: ${n}: invalid signal specification`);
+      status = 1;
+      continue;
+    }
+    const name = signalName(sig);
+    if (command === "-") sh.traps.delete(name);
+    else sh.traps.set(name, command);
+    if (sig === 0) continue;
+    if (command === "") sh.sys.sigaction(sig, "SIG_IGN");
+    else if (command !== "-" || (sh.interactive && sig === 2)) sh.sys.sigaction(sig, (s) => sh.pending.push(s));
+    else sh.sys.sigaction(sig, "SIG_DFL");
+  }
+  return status;
+}
