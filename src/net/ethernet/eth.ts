@@ -19,16 +19,13 @@ import {
 } from "../../uapi/ip.ts";
 import { NET_ADDR_RANDOM } from "../../uapi/netdev_misc.ts";
 import { PACKET_BROADCAST, PACKET_HOST, PACKET_MULTICAST, PACKET_OTHERHOST } from "../../uapi/socket.ts";
+import { IFF_LIVE_ADDR_CHANGE, IFF_TX_SKB_SHARING } from "../core/dev_api.ts";
 import { type HeaderOps, type NetDevice, netif_running } from "../core/netdevice.ts";
 import { type SkBuff, skb_push } from "../core/skbuff.ts";
 
 export { dev_hard_header, dev_parse_header } from "../core/dev_header.ts";
 
 export const ETH_MIN_MTU = 68;
-/** Private flag of a device whose address may change while it is up. */
-export const IFF_LIVE_ADDR_CHANGE = 1 << 20;
-/** Packets may be shared with their sender while the driver works on them. */
-export const IFF_TX_SKB_SHARING = 1 << 21;
 
 export const eth_broadcast_addr: readonly number[] = [255, 255, 255, 255, 255, 255];
 
