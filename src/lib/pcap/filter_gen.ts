@@ -196,7 +196,7 @@ const ipv4_host = (g: Gen, addr: number, mask: number, q: Qual, at: number): Con
     case "ip6":
       throw new FilterError(`'ip6' modifier applied to ip host`, at);
     case "link":
-      throw new FilterError(q.addr === "net" ? `illegal link layer address` : "illegal link layer address", at);
+      throw new FilterError("illegal link layer address", at);
     default:
       throw new FilterError(`'${q.proto}' modifier applied to ${what}`, at);
   }
@@ -294,7 +294,7 @@ const port_primitive = (g: Gen, q: Qual, text: string, at: number): Cond => {
   let proto = own;
   if (own === 0) {
     if (lo.proto === hi.proto) proto = lo.proto;
-  } else if (own !== IPPROTO_SCTP) {
+  } else {
     for (const p of [lo, hi]) {
       if (p.proto !== 0 && p.proto !== own)
         throw new FilterError(`port '${text}' is ${p.proto === 6 ? "tcp" : "udp"}`, at);

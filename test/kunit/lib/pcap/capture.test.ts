@@ -97,7 +97,7 @@ test("pcapng files: interface, direction, comments, nanoseconds read back", () =
           r.id,
           r.id ? 276 : 1,
           r.direction,
-          r.comments.map((c) => c.toWellFormed()),
+          r.comments,
         ]),
       );
     }),
