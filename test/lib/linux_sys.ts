@@ -95,6 +95,15 @@ export function linuxSys(programs: Record<string, Program> = {}, recording?: Rec
     }
   };
 
+  const done = (f: () => void): number => {
+    try {
+      f();
+      return 0;
+    } catch (e) {
+      return err(e);
+    }
+  };
+
   const sys: Partial<Sys> = {
     env: { ...process.env } as Record<string, string>,
     getpid: () => process.pid,
@@ -168,8 +177,8 @@ export function linuxSys(programs: Record<string, Program> = {}, recording?: Rec
       });
     },
     readdir: (path) => guard(() => fs.readdirSync(path)),
-    mkdir: (path, mode) => guard(() => (fs.mkdirSync(path, mode), 0)) as number,
-    unlink: (path) => guard(() => (fs.unlinkSync(path), 0)) as number,
+    mkdir: (path, mode) => done(() => fs.mkdirSync(path, mode)),
+    unlink: (path) => done(() => fs.unlinkSync(path)),
     getcwd: () => process.cwd(),
     isatty: () => false,
     winsize: () => [80, 24],

@@ -4,6 +4,7 @@ import { linuxSys, runToEnd } from "../lib/linux_sys.ts";
 
 const WHERE: Record<string, string> = {
   ping: "ping/ping.ts",
+  nc: "nc/nc.ts",
 };
 const argv = process.argv.slice(2);
 const name = argv[0];
