@@ -10,7 +10,7 @@ const HARDWARE: ReadonlyMap<number, string> = new Map([
   [15, "FrameRelay"],
   [23, "Strip"],
   [24, "IEEE 1394"],
-  [32, "Infiniband"],
+  [32, "InfiniBand"],
 ]);
 
 const ETHERTYPE_IP = 0x0800;

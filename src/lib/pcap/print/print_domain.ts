@@ -21,31 +21,50 @@ const TYPES: ReadonlyMap<number, string> = new Map([
   [16, "TXT"],
   [17, "RP"],
   [18, "AFSDB"],
+  [19, "X25"],
+  [20, "ISDN"],
+  [21, "RT"],
+  [22, "NSAP"],
+  [23, "NSAP_PTR"],
   [24, "SIG"],
   [25, "KEY"],
+  [26, "PX"],
+  [27, "GPOS"],
   [28, "AAAA"],
   [29, "LOC"],
+  [30, "NXT"],
+  [31, "EID"],
+  [32, "NIMLOC"],
   [33, "SRV"],
+  [34, "ATMA"],
   [35, "NAPTR"],
   [36, "KX"],
   [37, "CERT"],
+  [38, "A6"],
   [39, "DNAME"],
+  [40, "SINK"],
   [41, "OPT"],
+  [42, "APL"],
   [43, "DS"],
   [44, "SSHFP"],
+  [45, "IPSECKEY"],
   [46, "RRSIG"],
   [47, "NSEC"],
   [48, "DNSKEY"],
-  [50, "NSEC3"],
-  [52, "TLSA"],
-  [64, "SVCB"],
-  [65, "HTTPS"],
+  [99, "SPF"],
+  [100, "UINFO"],
+  [101, "UID"],
+  [102, "GID"],
+  [103, "UNSPEC"],
+  [104, "UNSPECA"],
   [249, "TKEY"],
   [250, "TSIG"],
   [251, "IXFR"],
   [252, "AXFR"],
+  [253, "MAILB"],
+  [254, "MAILA"],
   [255, "ANY"],
-  [257, "CAA"],
+  [256, "URI"],
 ]);
 
 const CLASSES: ReadonlyMap<number, string> = new Map([
@@ -55,9 +74,24 @@ const CLASSES: ReadonlyMap<number, string> = new Map([
   [255, "ANY"],
 ]);
 
-const OPCODES = ["", " inv_q", " stat", " op3", " notify", " update", " op6", " op7"].concat(
-  Array.from({ length: 8 }, (_, i) => ` op${i + 8}`),
-);
+const OPCODES: readonly string[] = [
+  "",
+  " inv_q",
+  " stat",
+  " op3",
+  " notify",
+  " update",
+  " op6",
+  " op7",
+  " op8",
+  " updateA",
+  " updateD",
+  " updateDA",
+  " updateM",
+  " updateMA",
+  " zoneInit",
+  " zoneRef",
+];
 const RCODES: readonly string[] = [
   "",
   " FormErr",
@@ -74,11 +108,11 @@ const RCODES: readonly string[] = [
   " Resp12",
   " Resp13",
   " Resp14",
-  " Resp15",
+  " NoChange",
 ];
 
 const type_text = (t: number): string => TYPES.get(t) ?? `Type${t}`;
-const class_text = (c: number): string => CLASSES.get(c) ?? `Class${c}`;
+const class_text = (c: number): string => CLASSES.get(c) ?? `(Class ${c})`;
 
 /** A message in print: where it starts, and the offset of what comes next; `at` is -1 once the capture has ended. */
 interface Msg {

@@ -638,6 +638,37 @@ const mld2 = (rest: Bytes): Bytes => {
   );
 };
 
+/** One packet per number, for the tables of names. */
+const name_frames = (): [string, Bytes][] => {
+  const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+  const header_only = (n: number): [string, Bytes] => [`proto ${n}`, eth(0x0800, ipv4(n, [1, 2], { frag: 8 }))];
+  const types = [
+    0x0801, 0x1000, 0x2000, 0x22f0, 0x6002, 0x8037, 0x814c, 0x876b, 0x8808, 0x8847, 0x8863, 0x88a2, 0x88e5, 0x88f7,
+    0x8915,
+  ];
+  return [
+    ...range(16).map((n): [string, Bytes] => [`opcode ${n}`, query(dns(n, n << 11, [1, 0, 0, 0], QA))]),
+    ...range(16).map((n): [string, Bytes] => [`rcode ${n}`, answer(dns(n, 0x8000 | n, [1, 0, 0, 0], QA))]),
+    ...[...range(110), 249, 250, 251, 252, 253, 254, 255, 256, 257, 258, 32768].map((n): [string, Bytes] => [
+      `type ${n}`,
+      query(dns(n, 0x0100, [1, 0, 0, 0], question("a", n))),
+    ]),
+    ...[2, 3, 4, 254, 255, 77].map((n): [string, Bytes] => [
+      `class ${n}`,
+      query(dns(n, 0x0100, [1, 0, 0, 0], question("a", 1, n))),
+    ]),
+    ...range(256).map(header_only),
+    ...range(34)
+      .filter((n) => n !== 19)
+      .map((n): [string, Bytes] => [`arp hardware ${n}`, eth(0x0806, [0, n, ...arp(1, M1, A, Z6, B).slice(2)])]),
+    ...types.map((t): [string, Bytes] => [
+      `arp protocol ${t}`,
+      eth(0x0806, [0, 1, ...u16(t), ...arp(1, M1, A, Z6, B).slice(4)]),
+    ]),
+    ...range(66).map((n): [string, Bytes] => [`dns flags ${n}`, query(dns(n, n << 4, [1, 0, 0, 0], QA))]),
+  ];
+};
+
 export interface PrintCorpus {
   name: string;
   linktype: number;
@@ -682,6 +713,7 @@ export const print_corpora = (): PrintCorpus[] => {
     ether("tcp", numbered(tcp_frames()), ...basic, "-n -vvv", "-n -K -v", "-n -q -v"),
     ether("dns", numbered(dns_frames()), "-n", "-n -v", "-n -vv", "-n -vvv", "-n -q"),
     ether("ip6", numbered(ip6_frames()), ...basic),
+    ether("names", numbered(name_frames()), "-n -v"),
     ether("hex", numbered(few), "-n -x", "-n -xx", "-n -X", "-n -XX", "-n -A", "-n -AA", "-n -x -v"),
     ether(
       "time",
