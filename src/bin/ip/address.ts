@@ -179,7 +179,7 @@ export function* printAddress(run: Run, m: NlMsg, withInterface: boolean): Block
       const a = tb[attr];
       if (a === undefined) return;
       const text = formatAttr(h.family, a);
-      ctx.put(key, text, `${word} ${ctx.paint(color, text)} `);
+      ctx.put(key, text, `${word} ${ctx.paint(color, `${text} `)}`);
     };
     put(A.IFA_BROADCAST, "broadcast", "brd");
     put(A.IFA_ANYCAST, "anycast", "any");

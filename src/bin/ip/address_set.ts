@@ -50,7 +50,6 @@ export function* addressModify(run: Run, a: Args, command: number, flags: number
   let broadcast: "+" | "-" | undefined;
   let broadcastGiven = false;
   let scope: number | undefined;
-  let label: string | undefined;
   let preferred: number | undefined;
   let valid: number | undefined;
   let addressFlags = 0;
@@ -65,6 +64,7 @@ export function* addressModify(run: Run, a: Args, command: number, flags: number
       if (peer !== undefined) ctx.duplicate("peer", a.word);
       peer = parsePrefix(ctx, a.word, family);
       setFamily(peer);
+      nla_put(w, A.IFA_ADDRESS, peer.bytes);
     } else if (a.matches("broadcast") || a.is("brd")) {
       a.next();
       if (broadcastGiven) ctx.duplicate("broadcast", a.word);
@@ -85,8 +85,7 @@ export function* addressModify(run: Run, a: Args, command: number, flags: number
     } else if (a.is("dev")) {
       dev = a.next();
     } else if (a.is("label")) {
-      label = a.next();
-      nla_put_string(w, A.IFA_LABEL, label);
+      nla_put_string(w, A.IFA_LABEL, a.next());
     } else if (a.is("metric") || a.matches("priority") || a.is("preference")) {
       const n = parseInteger(a.next());
       if (n === undefined || n < 0 || n > 0xffffffff) ctx.invalidArgument('"metric" value is invalid\n', a.word);
@@ -115,8 +114,6 @@ export function* addressModify(run: Run, a: Args, command: number, flags: number
   if (addressFlags <= 0xff) w.buf[at + A.IFADDRMSG_FLAGS] = addressFlags;
   else nla_put_u32(w, A.IFA_FLAGS, addressFlags);
   if (dev === undefined) ctx.fail('Not enough information: "dev" argument is required.\n', 1);
-  if (label !== undefined && label.length > 15)
-    ctx.fail(`"label" (${label}) is too long: at most 15 characters are allowed.\n`, 255);
 
   let bits = local?.bits ?? 0;
   if (peer === undefined && local !== undefined) {
@@ -128,10 +125,7 @@ export function* addressModify(run: Run, a: Args, command: number, flags: number
           "         fix your scripts!\n",
       );
     } else nla_put(w, A.IFA_ADDRESS, local.bytes);
-  } else if (peer !== undefined) {
-    nla_put(w, A.IFA_ADDRESS, peer.bytes);
-    bits = peer.bits;
-  }
+  } else if (peer !== undefined) bits = peer.bits;
   if (broadcast !== undefined && command !== RTM_DELADDR) {
     const base = peer ?? local;
     if (base === undefined || base.family !== AF_INET) ctx.fail("Broadcast can be set only for IPv4 addresses\n", 1);

@@ -103,7 +103,7 @@ function bridgeId(a: NlAttr): string {
   return `${prio}.${Array.from(b.subarray(2, 8), (x) => x.toString(16)).join(":")}`;
 }
 
-function printRow(ctx: Context, a: NlAttr, [, kind, key, label]: Row): void {
+function printRow(ctx: Context, a: NlAttr, [, kind, key, label]: Row): unknown {
   const put = (value: string | number | boolean, shown: string): void => {
     if (key === null) ctx.text(`${label} ${shown} `);
     else ctx.put(key, value, `${label} ${shown} `);

@@ -354,6 +354,8 @@ export function* linkProperty(run: Run, a: Args): Blocking<number> {
 
 /** ip asks the kernel first, with an empty RTM_NEWLINK, whether it knows that message. */
 export function* probeNewLink(run: Run): Blocking<void> {
+  if (run.probed === true) return;
+  run.probed = true;
   yield* run.rtnl.acknowledge(run.rtnl.request(RTM_NEWLINK, 0, L.IFINFOMSG_LEN));
 }
 

@@ -31,6 +31,8 @@ import { printVlan } from "./link_vlan.ts";
 export interface Run {
   ctx: Context;
   rtnl: Netlink;
+  /** Whether this run has asked the kernel if it knows RTM_NEWLINK. */
+  probed?: boolean;
 }
 
 const FLAG_NAMES: readonly (readonly [number, string])[] = [

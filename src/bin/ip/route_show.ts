@@ -203,7 +203,7 @@ function putPrefix(
   if (ctx.json !== undefined) ctx.member(key, text);
   else {
     const color = a === undefined ? undefined : h.family === AF_INET ? "inet" : "inet6";
-    ctx.raw(`${before}${ctx.paint(color, text)} `);
+    ctx.raw(ctx.paint(color, `${before}${text} `));
   }
 }
 
@@ -211,7 +211,7 @@ export function putGateway(ctx: Context, family: number, a: NlAttr): void {
   const text = formatAttr(family, a);
   const color = family === AF_INET ? "inet" : "inet6";
   if (ctx.json !== undefined) ctx.member("gateway", text);
-  else ctx.raw(`via ${ctx.paint(color, text)} `);
+  else ctx.raw(`via ${ctx.paint(color, `${text} `)}`);
 }
 /** RTA_VIA: a gateway of another family. */
 export function putVia(ctx: Context, a: NlAttr): void {
@@ -221,7 +221,7 @@ export function putVia(ctx: Context, a: NlAttr): void {
   ctx.openObject("via");
   ctx.put("family", familyName(family), `via ${familyName(family)} `);
   if (ctx.json !== undefined) ctx.member("host", host);
-  else ctx.raw(`${ctx.paint(family === AF_INET ? "inet" : "inet6", host)} `);
+  else ctx.raw(ctx.paint(family === AF_INET ? "inet" : "inet6", `${host} `));
   ctx.closeObject();
 }
 
@@ -337,7 +337,7 @@ function* putNexthops(run: Run, h: RouteHeader, a: NlAttr, f: RouteFilter): Bloc
     } else {
       if (index !== 0) {
         const name = yield* run.rtnl.indexToName(index);
-        ctx.put("dev", name, `dev ${ctx.paint("ifname", name)} `);
+        ctx.put("dev", name, `dev ${name} `);
       }
       ctx.put("weight", hops + 1, `weight ${hops + 1} `);
     }
@@ -372,7 +372,7 @@ export function* printRoute(run: Run, m: NlMsg, f: RouteFilter): Blocking<void> 
   if (tb[R.RTA_VIA]) putVia(ctx, tb[R.RTA_VIA]);
   if (tb[R.RTA_OIF] && f.oif === undefined) {
     const name = yield* run.rtnl.indexToName(nla_get_u32(tb[R.RTA_OIF]));
-    ctx.put("dev", name, `dev ${ctx.paint("ifname", name)} `);
+    ctx.put("dev", name, `dev ${ctx.paint("ifname", `${name} `)}`);
   }
   if ((h.table !== R.RT_TABLE_MAIN || details > 0) && f.table === 0 && (!cloned || details > 0)) {
     const table = tableName(h.table, numeric);
@@ -390,7 +390,7 @@ export function* printRoute(run: Run, m: NlMsg, f: RouteFilter): Blocking<void> 
   }
   if (tb[R.RTA_PREFSRC] && f.prefsrc === undefined) {
     const text = formatAttr(h.family, tb[R.RTA_PREFSRC]);
-    ctx.put("prefsrc", text, `src ${ctx.paint(h.family === AF_INET ? "inet" : "inet6", text)} `);
+    ctx.put("prefsrc", text, `src ${ctx.paint(h.family === AF_INET ? "inet" : "inet6", `${text} `)}`);
   }
   if (tb[R.RTA_PRIORITY] && f.metric === undefined) {
     const metric = nla_get_u32(tb[R.RTA_PRIORITY]);
@@ -410,7 +410,7 @@ export function* printRoute(run: Run, m: NlMsg, f: RouteFilter): Blocking<void> 
   if (tb[R.RTA_METRICS]) putMetrics(ctx, tb[R.RTA_METRICS]);
   if (tb[R.RTA_IIF] && f.iif === undefined) {
     const name = yield* run.rtnl.indexToName(nla_get_u32(tb[R.RTA_IIF]));
-    ctx.put("iif", name, `iif ${ctx.paint("ifname", name)} `);
+    ctx.put("iif", name, `iif ${ctx.paint("ifname", `${name} `)}`);
   }
   if (tb[R.RTA_MULTIPATH]) yield* putNexthops(run, h, tb[R.RTA_MULTIPATH], f);
   if (tb[R.RTA_PREF]) {
