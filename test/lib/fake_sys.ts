@@ -129,7 +129,10 @@ export class FakeMachine {
   }
 
   /** Runs a program to its end and gives what it wrote. Throws when all tasks wait for ever or the step budget is used up. */
-  run(argv: string[], options: { stdin?: string; env?: Record<string, string>; tty?: boolean } = {}): RunResult {
+  run(
+    argv: string[],
+    options: { stdin?: string; env?: Record<string, string>; tty?: boolean; cwd?: string } = {},
+  ): RunResult {
     const out: Uint8Array[] = [];
     const err: Uint8Array[] = [];
     const sink = (to: Uint8Array[]): File => ({
@@ -157,7 +160,7 @@ export class FakeMachine {
     const task = this.start(program, argv, {
       fds: options.tty ? [tty, tty, tty] : [stdin, sink(out), sink(err)],
       env: { HOME: "/root", PATH: "/bin", ...options.env },
-      cwd: "/root",
+      cwd: options.cwd ?? "/root",
       ppid: 1,
       pgid: 0,
     });

@@ -152,12 +152,23 @@ export function formatPrintf(format: string, args: readonly string[]): Formatted
   }
 }
 
+/** toFixed rounds a tie up, C to even. The exact decimal value tells whether it is one. */
+function fixed(n: number, precision: number): string {
+  const t = n.toFixed(precision);
+  if (Math.abs(n) >= 1e15 || precision > 60) return t;
+  const exact = Math.abs(n).toFixed(precision + 40);
+  const rest = exact.slice(exact.length - 40);
+  if (!/^50*$/.test(rest)) return t;
+  const kept = exact.slice(0, exact.length - 40).replace(/\.$/, "");
+  return /[02468]$/.test(kept) ? (n < 0 ? "-" : "") + kept : t;
+}
+
 function float(conversion: string, n: number, precision: number, alternate: boolean): string {
   const upper = conversion === conversion.toUpperCase();
   const exponent = (t: string): string => t.replace(/e([-+])(\d)$/, "e$10$2");
   let t: string;
   if (!Number.isFinite(n)) t = Number.isNaN(n) ? "nan" : n < 0 ? "-inf" : "inf";
-  else if (conversion === "f" || conversion === "F") t = n.toFixed(precision);
+  else if (conversion === "f" || conversion === "F") t = fixed(n, precision);
   else if (conversion === "e" || conversion === "E") t = exponent(n.toExponential(precision));
   else {
     const p = precision === 0 ? 1 : precision;

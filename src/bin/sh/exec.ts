@@ -34,6 +34,7 @@ import {
 } from "./jobs.ts";
 import { compilePattern, matches } from "./pattern.ts";
 import { withRedirects } from "./redirect.ts";
+import { parseShell } from "./source.ts";
 import type { Unit } from "./state.ts";
 import { Jump, MAX_NESTING, MAX_TEXT, type Shell, ShellError } from "./state.ts";
 import { runTrap, runTraps } from "./traps.ts";
@@ -50,10 +51,8 @@ export function* runScript(sh: Shell, script: ParsedScript, unit: Unit): Blockin
   const before = sh.unit;
   sh.unit = unit;
   const error = script.errors?.[0];
-  for (const st of script.commands) {
-    if (error !== undefined && (st.end >= error.pos || unit.source.lastIndexOf("\n", error.pos - 1) < st.end)) break;
-    yield* runStatement(sh, st);
-  }
+  const count = error === undefined ? script.commands.length : soundStatements(script, unit, error.pos);
+  for (let i = 0; i < count; i++) yield* runStatement(sh, script.commands[i]);
   if (error !== undefined) {
     sh.pos = Math.min(error.pos, Math.max(0, unit.source.trimEnd().length - 1));
     yield* sh.error(`syntax error: ${error.message}`);
@@ -61,6 +60,16 @@ export function* runScript(sh: Shell, script: ParsedScript, unit: Unit): Blockin
     if (!sh.interactive && sh.sourced === 0) throw new Jump("exit", 2);
   }
   sh.unit = before;
+}
+
+/** How many statements are complete on the lines before that of the error. */
+function soundStatements(script: ParsedScript, unit: Unit, errorPos: number): number {
+  const line = unit.source.lastIndexOf("\n", errorPos - 1) + 1;
+  const before = script.commands.filter((st) => st.pos < line);
+  const last = before.at(-1);
+  if (last === undefined) return 0;
+  // The tree of a broken statement says nothing of its end: ask again without the broken line.
+  return parseShell(unit.source.slice(last.pos, line)).errors === undefined ? before.length : before.length - 1;
 }
 
 export function* runList(sh: Shell, list: CompoundList): Blocking<void> {

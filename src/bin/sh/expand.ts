@@ -34,7 +34,11 @@ export class Sink {
   private afterSpace = false;
   private total = 0;
 
-  constructor(splitting: boolean, ifs: string) {
+  /** Unquoted literals are pattern text: the parser does not mark every operator in ${x#…} and the like. */
+  readonly patterns: boolean;
+
+  constructor(splitting: boolean, ifs: string, patterns = false) {
+    this.patterns = patterns;
     this.splitting = splitting;
     this.ifs = ifs;
   }
@@ -157,12 +161,12 @@ export function* expandText(c: Context, word: Word): Blocking<string> {
 
 /** The text of `case` patterns, `[[ == ]]` and `${x#…}`, quoted parts escaped. */
 export function* expandPattern(c: Context, word: Word): Blocking<string> {
-  const fields = yield* expandFields(c, word);
+  const fields = yield* expandFields(c, word, true);
   return fields.map((f) => f.pattern).join(" ");
 }
 
-function* expandFields(c: Context, word: Word): Blocking<Field[]> {
-  const sink = new Sink(false, c.sh.ifs());
+function* expandFields(c: Context, word: Word, patterns = false): Blocking<Field[]> {
+  const sink = new Sink(false, c.sh.ifs(), patterns);
   yield* expandInto(c, word, sink);
   return sink.finish();
 }
@@ -181,8 +185,10 @@ export function* expandParts(c: Context, parts: readonly WordPart[]): Blocking<s
 function* expandInto(c: Context, word: Word, sink: Sink): Blocking<void> {
   if (word.parts === undefined) {
     const tilde = tildePrefix(c.sh, word.text);
-    if (tilde === undefined) sink.quoted(word.value);
-    else {
+    if (tilde === undefined) {
+      if (sink.patterns) sink.active(word.text);
+      else sink.quoted(word.value);
+    } else {
       sink.quoted(tilde.home);
       sink.quoted(word.value.slice(tilde.length));
     }
@@ -214,7 +220,8 @@ function tildePrefix(sh: Shell, text: string): { home: string; length: number } 
 export function* expandPart(c: Context, p: WordPart, inDouble: boolean, sink: Sink): Blocking<void> {
   switch (p.type) {
     case "Literal":
-      sink.quoted(p.value);
+      if (sink.patterns && !inDouble) sink.active(p.text);
+      else sink.quoted(p.value);
       return;
     case "Glob":
       if (inDouble) sink.quoted(p.text);
@@ -323,6 +330,10 @@ function* arithWords(
   switch (e.type) {
     case "ArithmeticWord":
       if (e.parts !== undefined) out.push({ pos: e.pos, end: e.end, text: yield* expandParts(c, e.parts) });
+      else if (e.value.startsWith("$")) {
+        const part: WordPart = { type: "SimpleExpansion", pos: e.pos, end: e.end, text: e.value };
+        out.push({ pos: e.pos, end: e.end, text: yield* expandParts(c, [part]) });
+      }
       return;
     case "ArithmeticCommandExpansion": {
       const text = e.script === undefined ? "" : yield* c.substitute(c.sh, e.script, c.sh.unit);

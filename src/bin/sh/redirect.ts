@@ -1,7 +1,7 @@
 // Redirections: a changed table of descriptors for the time of one command. Read first: bash(1), REDIRECTION.
 // Way in: `withRedirects(c, redirects, body)`; the shell's own descriptors never move, only `sh.fds` does.
 
-import type { Redirection } from "unbash";
+import type { Redirection, WordPart } from "unbash";
 import { strerror } from "../../uapi/errno.ts";
 import { O_APPEND, O_CREAT, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } from "../../uapi/fcntl.ts";
 import type { Blocking } from "../../uapi/sys.ts";
@@ -55,7 +55,10 @@ function* open(c: Context, r: Redirection, opened: number[]): Blocking<void> {
   const given = r.descriptor?.value;
   if (given !== undefined && given > MAX_FD) throw new ShellError(`${given}: Bad file descriptor`);
   if (r.type === "HereDoc") {
-    const text = r.body.parts === undefined ? r.body.text : yield* expandParts(c, r.body.parts);
+    const parts =
+      r.body.parts === undefined ? undefined : r.operator === "<<-" ? withoutTabs(r.body.parts) : r.body.parts;
+    const plain = r.operator === "<<-" ? r.body.text.replace(/^\t+/gm, "") : r.body.text;
+    const text = parts === undefined ? plain : yield* expandParts(c, parts);
     sh.fds[given ?? 0] = yield* fromText(c, text, opened);
     return;
   }
@@ -89,6 +92,20 @@ function* open(c: Context, r: Redirection, opened: number[]): Blocking<void> {
   opened.push(real);
   sh.fds[fd] = real;
   if (both) sh.fds[2] = real;
+}
+
+/** <<- takes the tabs away with which lines start, but not those that an expansion brings. */
+function withoutTabs(parts: readonly WordPart[]): WordPart[] {
+  let lineStart = true;
+  return parts.map((p) => {
+    if (p.type !== "Literal") {
+      lineStart = false;
+      return p;
+    }
+    const value = (lineStart ? p.value.replace(/^\t+/, "") : p.value).replace(/\n\t+/g, "\n");
+    lineStart = p.value.endsWith("\n");
+    return { ...p, value };
+  });
 }
 
 function openFile(c: Context, path: string, operator: string): number {

@@ -166,6 +166,7 @@ export class Shell {
     child.interactive = false;
     child.jobControl = false;
     child.inTrap = false;
+    child.fatalStatus = 1;
     child.nesting = this.nesting + 1;
     return child;
   }
