@@ -38,9 +38,6 @@ export class PciFunction {
   /** Bit masks over the vectors: masked by software, and raised while masked (the PBA). */
   msix_mask = 0;
   msix_pending = 0;
-  /** For the driver core: the driver bound to it and the driver's data. */
-  driver: unknown = null;
-  driver_data: unknown = null;
 
   constructor(name: string, ids: PciIds, bar0: PciDevice) {
     this.name = name;
