@@ -5,7 +5,7 @@ import * as R from "../../../src/hw/82576_regs.ts";
 import { frame_flip_bit, frame_from_bytes } from "../../../src/hw/frame.ts";
 import { wire_send } from "../../../src/hw/wire.ts";
 import { crc32 } from "../../../src/lib/crc32.ts";
-import { KEY } from "../lib/toeplitz.test.ts";
+import { KEY } from "../lib/rss_key.ts";
 import { bytes_of, csum, eth, ipv4, MAC, put16, Rig, tcp, udp } from "./rig.ts";
 
 const BCAST = [255, 255, 255, 255, 255, 255];

@@ -2,11 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toeplitz_bytes, toeplitz_hash, toeplitz_table } from "../../../src/lib/toeplitz.ts";
+import { KEY } from "./rss_key.ts";
 
-export const KEY = Uint8Array.from(
-  "6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa".match(/../g)!,
-  (h) => Number.parseInt(h, 16),
-);
 // source, source port, destination, destination port, hash with ports, hash of the addresses
 const V4: [string, number, string, number, number, number][] = [
   ["66.9.149.187", 2794, "161.142.100.80", 1766, 0x51ccc178, 0x323e8fc2],

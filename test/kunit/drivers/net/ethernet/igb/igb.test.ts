@@ -4,6 +4,7 @@ import { test } from "node:test";
 import type { IgbAdapter } from "../../../../../../src/drivers/net/ethernet/igb/igb.ts";
 import { igb_alloc_rx_buffers } from "../../../../../../src/drivers/net/ethernet/igb/igb_rx.ts";
 import { type Frame, frame_from_bytes } from "../../../../../../src/hw/frame.ts";
+import { Hub, hub_plug } from "../../../../../../src/hw/hub.ts";
 import { pci_bus_plug, pci_bus_unplug } from "../../../../../../src/hw/pci.ts";
 import { wire_attach, wire_detach, wire_send } from "../../../../../../src/hw/wire.ts";
 import { dev_queue_xmit } from "../../../../../../src/net/core/dev.ts";
@@ -122,7 +123,7 @@ test("thousands of frames through a small ring, far fewer interrupts than frames
   }
   m.run(1e8);
   assert.equal(m.got.length, 2000);
-  m.got.forEach((g, i) => assert.equal(g.bytes[0], i & 0xff));
+  for (const [i, g] of m.got.entries()) assert.equal(g.bytes[0], i & 0xff);
   assert.ok(irqs(m) - before < 500, `${irqs(m) - before} interrupts`);
   assert.equal(m.stat("rx_missed_errors"), 0);
   m.end();
@@ -171,7 +172,7 @@ test("transmit: the far end gets the bytes, the memory comes back through igb_cl
   }
   m.run(5e6);
   assert.equal(m.far[0]!.got.length, 1000);
-  m.far[0]!.got.forEach((g, i) => assert.deepEqual(g.bytes, payload(100, i)));
+  for (const [i, g] of m.far[0]!.got.entries()) assert.deepEqual(g.bytes, payload(100, i));
   assert.equal(m.k.skb_pool.live_skbs, 0);
   assert.deepEqual(
     [m.stat("tx_packets"), m.stat("tx_queue_0_packets"), m.stat("tx_queue_0_bytes")],
@@ -463,6 +464,35 @@ test("RSS: flows spread over queues, each queue's interrupt on its own CPU, one 
   m.got = [];
   for (let p = 0; p < 20; p++) m.inject(0, eth(M1, 0x0800, ipv4(A, B, 6, tcp(A, B, 1000 + p, 80, bytes_of(4)))));
   assert.deepEqual(new Set(m.got.map((g) => g.queue)), new Set([2]));
+  m.end();
+});
+
+test("three cards on a half duplex hub: collisions in ethtool -S and ifconfig, nothing lost", () => {
+  const m = new Machine();
+  const hub = new Hub(m.clock, { duplex: "half", rate: 10e6, delay_ns: 500, seed: 7 });
+  for (let i = 0; i < 3; i++) {
+    m.add_nic();
+    wire_detach(m.wires[i]!, 0);
+    hub_plug(hub, m.nics[i]!);
+  }
+  const devs = ["eth0", "eth1", "eth2"].map((n) => m.up(n));
+  assert.ok(m.k.log.some((l) => /eth2 NIC Link is Up 10 Mbps Half Duplex, Flow Control: None/.test(l.text)));
+  m.call(() => {
+    for (let i = 0; i < 20; i++) {
+      for (const d of devs)
+        d.ops.ndo_start_xmit(m.skb(d, eth([255, 255, 255, 255, 255, 255], PROTO, bytes_of(400, i))), d);
+    }
+  });
+  m.run(2e9);
+  const sum = (name: string): number => devs.reduce((n, d) => n + m.stat(name, d), 0);
+  assert.equal(m.got.length, 3 * 20 * 2);
+  assert.ok(sum("collisions") > 0);
+  assert.ok(sum("tx_single_coll_ok") + sum("tx_multi_coll_ok") > 0);
+  assert.ok(sum("tx_deferred_ok") > 0);
+  assert.equal(
+    devs.reduce((n, d) => n + dev_get_stats(d).collisions, 0),
+    sum("collisions"),
+  );
   m.end();
 });
 
