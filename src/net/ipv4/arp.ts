@@ -73,7 +73,6 @@ import {
   NETDEV_CHANGEADDR,
   NETDEV_DOWN,
   NETDEV_UNREGISTER,
-  NETDEV_UP,
   type NetDevice,
   netif_carrier_ok,
 } from "../core/netdevice.ts";
@@ -94,7 +93,7 @@ import { LINUX_MIB_ARPFILTER } from "../core/snmp.ts";
 import type { Sock } from "../core/sock.ts";
 import { ip_eth_mc_map } from "../ethernet/eth.ts";
 import { NF_ARP_IN, NF_ARP_OUT, NF_HOOK, NFPROTO_ARP } from "../netfilter/core.ts";
-import { inet_addr_onlink, inet_confirm_addr, inet_select_addr } from "./devinet.ts";
+import { inet_addr_onlink, inet_confirm_addr, inet_select_addr, inetdev_send_gratuitous_arp } from "./devinet.ts";
 import { inet_addr_type_dev_table } from "./fib_frontend.ts";
 import { RT_SCOPE_HOST, RT_SCOPE_LINK, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, RTN_UNICAST } from "./ip_fib.ts";
 import {
@@ -102,7 +101,6 @@ import {
   IN_DEV_ARP_ACCEPT,
   IN_DEV_ARP_ANNOUNCE,
   IN_DEV_ARP_IGNORE,
-  IN_DEV_ARP_NOTIFY,
   IN_DEV_ARPFILTER,
   IN_DEV_FORWARD,
   IN_DEV_PROXY_ARP,
@@ -330,13 +328,6 @@ export function arp_solicit(n: Neighbour, skb: SkBuff | null): void {
     trace_note(F_arp_solicit, skb, { kind: "neigh", probe: n.probes, how: dst_hw !== null ? "unicast" : "broadcast" });
   }
   arp_send(ARPOP_REQUEST, ETH_P_ARP, target, dev, saddr, dst_hw, dev.dev_addr, null);
-}
-
-/** Tells the link where each address of ours is (RFC 5227 section 2.3, in Linux's form: a request for itself). */
-export function inetdev_send_gratuitous_arp(dev: NetDevice, in_dev: InDevice): void {
-  for (const ifa of in_dev.ifa_list) {
-    arp_send(ARPOP_REQUEST, ETH_P_ARP, ifa.ifa_local, dev, ifa.ifa_local, null, dev.dev_addr, null);
-  }
 }
 
 // --- receiving ----------------------------------------------------------------------------------------------------
@@ -611,18 +602,10 @@ function arp_netdev_event(event: number, dev: NetDevice, info?: unknown): void {
   const k = dev.net.kernel;
   const tbl = k.arp_tbl;
   switch (event) {
-    case NETDEV_UP: {
-      const in_dev = __in_dev_get(dev);
-      if (in_dev !== null && IN_DEV_ARP_NOTIFY(in_dev)) inetdev_send_gratuitous_arp(dev, in_dev);
-      break;
-    }
-    case NETDEV_CHANGEADDR: {
+    case NETDEV_CHANGEADDR:
       neigh_changeaddr(tbl, dev);
       rt_cache_flush(dev.net);
-      const in_dev = __in_dev_get(dev);
-      if (in_dev !== null && IN_DEV_ARP_NOTIFY(in_dev)) inetdev_send_gratuitous_arp(dev, in_dev);
       break;
-    }
     case NETDEV_NOTIFY_PEERS: {
       const in_dev = __in_dev_get(dev);
       if (in_dev !== null) inetdev_send_gratuitous_arp(dev, in_dev);
@@ -664,5 +647,11 @@ export function arp_init(k: Kernel): void {
   k.arp_invalidate = (dev, ip) => {
     arp_invalidate(dev, ip, false);
   };
+  // An announcement in Linux's form (RFC 5227 section 2.3): a request for the address itself.
+  k.arp_send_gratuitous = (dev, addr) => {
+    arp_send(ARPOP_REQUEST, ETH_P_ARP, addr, dev, addr, null, dev.dev_addr, null);
+  };
   k.fib_neigh_state = (dev, gw) => __ipv4_neigh_lookup_noref(dev, gw)?.nud_state ?? 0;
 }
+
+export { arp_ioctl, arp_seq_show } from "./arp_proc.ts";
