@@ -10,6 +10,13 @@ import type { Blocking, MsgHdr, Program, Sys } from "../../src/uapi/sys.ts";
 
 const ARENA = 1 << 20;
 const SIOCETHTOOL = 0x8946;
+/** Requests whose struct holds a pointer: where it is, and where here the thing pointed to follows. */
+const INLINE: Readonly<Record<number, { at: number; to: number }>> = {
+  [SIOCETHTOOL]: { at: 16, to: 40 },
+  0x8912: { at: 8, to: 16 },
+  0x890b: { at: 88, to: 120 },
+  0x890c: { at: 88, to: 120 },
+};
 
 export interface Recorded {
   call: string;
@@ -188,10 +195,15 @@ export function linuxSys(programs: Record<string, Program> = {}, recording?: Rec
       const before = hex(arg);
       const a = put(arg);
       // The one-buffer convention of uapi/ethtool.ts: what ifr_data points to follows the ifreq.
-      if (request === SIOCETHTOOL) dv.setBigUint64(Number(a - base) + 16, a + 40n, true);
+      // So do the entries of struct ifconf and the device name of struct rtentry.
+      const pointer = INLINE[request];
+      const target = Number(a - base) + (pointer?.at ?? 0);
+      if (pointer !== undefined && (request !== SIOCETHTOOL ? arg.length > pointer.to : true)) {
+        dv.setBigUint64(target, a + BigInt(pointer.to), true);
+      }
       const r = call(16, fd, request, a);
+      if (pointer !== undefined) dv.setBigUint64(target, 0n, true);
       if (r >= 0) back(a, arg);
-      if (request === SIOCETHTOOL) arg.fill(0, 16, 24);
       return note("ioctl", [request, before], r, r >= 0 ? { arg } : {});
     },
     socket: (family, type, protocol) => note("socket", [family, type, protocol], call(41, family, type, protocol)),

@@ -5,6 +5,16 @@ import { linuxSys, runToEnd } from "../lib/linux_sys.ts";
 const WHERE: Record<string, string> = {
   ping: "ping/ping.ts",
   nc: "nc/nc.ts",
+  ifconfig: "net-tools/ifconfig.ts",
+  route: "net-tools/route.ts",
+  arp: "net-tools/arp.ts",
+  netstat: "net-tools/netstat.ts",
+  hostname: "net-tools/hostname.ts",
+  arping: "ping/arping.ts",
+  ethtool: "ethtool/ethtool.ts",
+  traceroute: "traceroute/traceroute.ts",
+  udpflood: "udpflood.ts",
+  udpsink: "udpflood.ts",
 };
 const argv = process.argv.slice(2);
 const name = argv[0];

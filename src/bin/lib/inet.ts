@@ -1,6 +1,7 @@
 // Addresses and socket bytes for programs: inet_aton(3), struct sockaddr_in, struct cmsghdr, struct ifreq, the RFC 1071 sum.
 // Read first: inet(3), cmsg(3), netdevice(7). Way in: `sockaddrIn(addr, port)`, `inetAton(text)`, `cmsgs(msg)`.
 
+import { IFNAMSIZ, IFREQ_LEN } from "../../uapi/if.ts";
 import { AF_INET, SOCKADDR_IN_LEN } from "../../uapi/socket.ts";
 import type { MsgHdr } from "../../uapi/sys.ts";
 
@@ -177,14 +178,10 @@ export function inetChecksum(bytes: Uint8Array, from = 0, to = bytes.length): nu
   return ~sum & 0xffff;
 }
 
-/** sizeof(struct ifreq) on x86-64, and where its union starts. */
-export const IFREQ_LEN = 40;
-export const IFREQ_UNION = 16;
-
 /** A struct ifreq for the named interface (at most 15 bytes are kept), with `extra` bytes behind it. */
 export function ifreq(name: string, extra = 0): Uint8Array {
   const ifr = new Uint8Array(IFREQ_LEN + extra);
-  for (let i = 0; i < name.length && i < 15; i++) ifr[i] = name.charCodeAt(i);
+  for (let i = 0; i < name.length && i < IFNAMSIZ - 1; i++) ifr[i] = name.charCodeAt(i);
   return ifr;
 }
 
