@@ -8,6 +8,42 @@ const two = [
   "# ip link set veth1 up",
 ];
 
+/** Sockets of every kind for ss to show, held for a few seconds. */
+const sockets = `
+import socket as s, time
+keep = []
+def new(kind, addr=None, peer=None, family=s.AF_INET, proto=0):
+  x = s.socket(family, kind, proto)
+  keep.append(x)
+  if addr: x.bind(addr)
+  if peer: x.connect(peer)
+  return x
+new(s.SOCK_DGRAM, ("127.0.0.1", 5353))
+new(s.SOCK_DGRAM, ("0.0.0.0", 7))
+new(s.SOCK_DGRAM, ("10.0.0.1", 40000), ("127.0.0.1", 5353)).send(b"hello")
+x = new(s.SOCK_DGRAM)
+x.setsockopt(s.SOL_SOCKET, s.SO_BINDTODEVICE, b"lo")
+x.bind(("0.0.0.0", 68))
+t = new(s.SOCK_STREAM, ("0.0.0.0", 80))
+t.listen(5)
+c = new(s.SOCK_STREAM, ("127.0.0.1", 40001))
+c.setsockopt(s.SOL_SOCKET, s.SO_KEEPALIVE, 1)
+c.connect(("127.0.0.1", 80))
+a, _ = t.accept()
+keep.append(a)
+c.send(b"x" * 100)
+new(s.SOCK_RAW, proto=1)
+new(s.SOCK_RAW, ("lo", 3), family=s.AF_PACKET)
+new(s.SOCK_DGRAM, ("lo", 0x800), family=s.AF_PACKET, proto=s.htons(0x800))
+time.sleep(7)
+`;
+const held = [
+  "# ip link set lo up",
+  "# ip addr add 10.0.0.1/24 dev lo",
+  `# python3 -c '${sockets}' >/dev/null 2>&1 &`,
+  "# sleep 1",
+];
+
 export const scenes = {
   "ip-link-show": {
     steps: [
@@ -661,6 +697,71 @@ export const scenes = {
       "ip -c=always nexthop",
       "ip nexthop flush",
       "ip netns set nosuch 5",
+    ],
+  },
+  ss: {
+    files: [
+      "/proc/net/sockstat",
+      "/proc/net/sockstat6",
+      "/proc/net/snmp",
+      "/proc/net/raw",
+      "/proc/net/packet",
+      "/proc/net/unix",
+      "/proc/net/netlink",
+    ],
+    steps: [
+      ...held,
+      "ss",
+      "ss -tuln",
+      "ss -tuan",
+      "ss -tan",
+      "ss -ta",
+      "ss -t",
+      "ss -u -a",
+      "ss -uan",
+      "ss -lun",
+      "ss -uanm",
+      "ss -tanm",
+      "ss -uane",
+      "ss -uanO",
+      "ss -uanmO",
+      "ss -tano",
+      "ss -tanoe",
+      "ss -tani",
+      "ss -wan",
+      "ss -wa",
+      "ss -0an",
+      "ss -0a",
+      "ss -0 -a -n -e",
+      "ss -xan",
+      "ss -H -uan",
+      "ss -H -tan",
+      "ss -tun",
+      "ss -4 -a -n",
+      "ss -6 -a -n",
+      "ss -s",
+      "ss -tan state established",
+      "ss -tan state listening",
+      "ss -tan state all exclude listening",
+      "ss -tan sport = :80",
+      "ss -tan sport = :http",
+      "ss -tan dport = 80",
+      "ss -uan dport = 5353",
+      "ss -uan src 127.0.0.1",
+      "ss -uan dst 127.0.0.0/8",
+      "ss -uan src 10.0.0.1:40000",
+      "ss -tan 'sport > :1000 and dport = :80'",
+      "ss -tan sport != :80",
+      "ss -tan ( sport = :80 or dport = :80 )",
+      "ss -A udp -a -n",
+      "ss --query=raw,udp -a -n",
+      "ss --udp --all --numeric",
+      "ss -uan foo",
+      "ss -z1",
+      "ss -V",
+      "ss -h",
+      "ss -A foo",
+      "ss -tan state foo",
     ],
   },
 };

@@ -3,9 +3,11 @@
 
 import { strerror } from "../../uapi/errno.ts";
 import { AF_INET, AF_INET6, AF_PACKET } from "../../uapi/socket.ts";
-import type { Blocking, Program, Sys } from "../../uapi/sys.ts";
+import type { Blocking, Program } from "../../uapi/sys.ts";
 import { AF_BRIDGE, AF_MPLS, FAMILY_NAMES } from "../iproute/addr.ts";
-import { Args, Context, Exit, matches } from "../iproute/context.ts";
+import type { Context } from "../iproute/context.ts";
+import { Args, Exit, matches } from "../iproute/context.ts";
+import { runProgram } from "../iproute/program.ts";
 import { openNetlink } from "../iproute/rtnl.ts";
 import { readFile } from "../lib/io.ts";
 import { address } from "./address.ts";
@@ -187,25 +189,6 @@ function* main(ctx: Context, argv: string[]): Blocking<number> {
   }
 }
 
-/** Runs the main part of an iproute2 program: its output leaves when it ends, however it ends. */
-export function* runProgram(
-  sys: Sys,
-  argv: string[],
-  name: string,
-  body: (c: Context) => Blocking<number>,
-): Blocking<number> {
-  const ctx = new Context(sys, name);
-  let status: number;
-  try {
-    status = yield* body(ctx);
-  } catch (e) {
-    if (!(e instanceof Exit)) throw e;
-    status = e.status;
-  }
-  yield* ctx.flush();
-  return status;
-}
-
 export const ip: Program = function* ip(sys, argv) {
-  return yield* runProgram(sys, argv, "ip", (ctx) => main(ctx, argv));
+  return yield* runProgram(sys, argv, "ip", main);
 };
