@@ -54,7 +54,13 @@ export const ROUTE_USAGE = `Usage: route [-nNvee] [-FC] [<AF>]           List ke
     ddp (Appletalk DDP) x25 (CCITT X.25) 
 `;
 
-export const INET_ROUTE_USAGE = ``;
+export const INET_ROUTE_USAGE = `Usage: inet_route [-vF] del {-host|-net} Target[/prefix] [gw Gw] [metric M] [[dev] If]
+       inet_route [-vF] add {-host|-net} Target[/prefix] [gw Gw] [metric M]
+                              [netmask N] [mss Mss] [window W] [irtt I]
+                              [mod] [dyn] [reinstate] [[dev] If]
+       inet_route [-vF] add {-host|-net} Target[/prefix] [metric M] reject
+       inet_route [-FC] flush      NOT supported
+`;
 
 export const ARP_USAGE = `Usage:
   arp [-vn]  [<HW>] [-i <if>] [-a] [<hostname>]             <-Display ARP cache
@@ -82,12 +88,12 @@ export const ARP_USAGE = `Usage:
     irda (IrLAP) x25 (generic X.25) eui64 (Generic EUI-64) 
 `;
 
-export const NETSTAT_USAGE = `    inet (DARPA Internet) inet6 (IPv6) ax25 (AMPR AX.25) 
+export const NETSTAT_FAMILIES = `    inet (DARPA Internet) inet6 (IPv6) ax25 (AMPR AX.25) 
     netrom (AMPR NET/ROM) rose (AMPR ROSE) ipx (Novell IPX) 
     ddp (Appletalk DDP) x25 (CCITT X.25) 
 `;
 
-export const NETSTAT_FAMILIES = `usage: netstat [-vWeenNcCF] [<Af>] -r         netstat {-V|--version|-h|--help}
+export const NETSTAT_USAGE = `usage: netstat [-vWeenNcCF] [<Af>] -r         netstat {-V|--version|-h|--help}
        netstat [-vWnNcaeol] [<Socket> ...]
        netstat { [-vWeenNac] -i | [-cnNe] -M | -s [-6tuw] }
 
