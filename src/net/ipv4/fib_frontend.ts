@@ -33,7 +33,7 @@ import {
   LOOPBACK_IFINDEX,
   NetFib,
 } from "./fib_lookup.ts";
-import { fib4_rules_exit, fib4_rules_init } from "./fib_rules.ts";
+import { fib4_rules_exit, fib4_rules_init, fib4_rules_register } from "./fib_rules.ts";
 import {
   fib_info_nh_uses_dev,
   fib_result_prefsrc,
@@ -149,6 +149,14 @@ export function fib_lookup(net: Net, flp: Flowi4, res: FibResult, flags: number)
     err = fib_table_lookup(fib.fib_default, flp, res, flags);
   }
   return err === -EAGAIN ? -ENETUNREACH : err;
+}
+
+/**
+ * The table that RTM_GETROUTE reports. While local and main share a trie Linux says main for what local holds; res.tb_id
+ * is the table the route is in.
+ */
+export function fib_res_table(net: Net, res: FibResult): number {
+  return !net.ipv4.fib.fib_has_custom_rules && res.tb_id === RT_TABLE_LOCAL ? RT_TABLE_MAIN : res.tb_id;
 }
 
 /** Scratch of the lookups below. They do not nest: each reads its result before it returns. */
@@ -534,6 +542,7 @@ export function ip_fib_init(k: Kernel): void {
       fib4_rules_exit(net);
     },
   });
+  fib4_rules_register(k);
   register_netdevice_notifier(k, fib_netdev_event);
   register_inetaddr_notifier(k, fib_inetaddr_event);
 }

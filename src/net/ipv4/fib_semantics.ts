@@ -359,6 +359,7 @@ export function fib_nh_match(cfg: FibConfig, fi: FibInfo): boolean {
   if (cfg.fc_priority !== 0 && cfg.fc_priority !== fi.priority) return false;
   if (cfg.fc_nh_id !== 0) return fi.nh_id === cfg.fc_nh_id;
   if (cfg.fc_oif !== 0 || cfg.fc_has_gw) {
+    if (fi.nh !== null) return false;
     const nh = fi.nhs[0]!;
     return (cfg.fc_oif === 0 || cfg.fc_oif === nh.oif) && (!cfg.fc_has_gw || cfg.fc_gw === nh.gw);
   }
@@ -503,3 +504,5 @@ export function fib_info_nh_uses_dev(fi: FibInfo, dev: NetDevice): boolean {
   for (let i = 0; i < nhs.length; i++) if (nhs[i]!.dev === dev) return true;
   return false;
 }
+
+export { fib_multipath_hash, fib_select_multipath, fib_select_path } from "./fib_select.ts";

@@ -7,3 +7,5 @@ export function ip_mc_destroy_dev(_d: InDevice): void {}
 export function ip_mc_down(_d: InDevice): void {}
 export function ip_mc_init_dev(_d: InDevice): void {}
 export function ip_mc_up(_d: InDevice): void {}
+import type { Kernel } from "../../kernel/kernel.ts";
+export function igmp_mc_init(_k: Kernel): void {}
