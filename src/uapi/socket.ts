@@ -188,3 +188,4 @@ export const SOCKADDR_LL_LEN = 20;
 export const SO_EE_ORIGIN_NONE = 0;
 export const SO_EE_ORIGIN_LOCAL = 1;
 export const SO_EE_ORIGIN_ICMP = 2;
+export const MSG_PROBE_BIT = 0x10;

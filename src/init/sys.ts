@@ -1,0 +1,638 @@
+// The system-call table of a task: Sys (uapi/sys.ts) over the kernel's sys_* functions. What may sleep, sleeps here.
+// Read first: uapi/sys.ts. Way in: new TaskSys(task).
+
+import { syscall_enter, syscall_exit } from "../kernel/cpu.ts";
+import {
+  do_epoll_ctl,
+  do_poll_once,
+  ep_of,
+  ep_send_events,
+  epoll_create,
+  PollWait,
+  vfs_poll,
+} from "../kernel/fs/eventpoll.ts";
+import {
+  close_fd,
+  type File,
+  fd_install,
+  fget,
+  files_dup2,
+  get_unused_fd,
+  set_close_on_exec,
+} from "../kernel/fs/file.ts";
+import { create_pipe, type Tty } from "../kernel/fs/pipe.ts";
+import { do_mkdir, do_open, do_unlink, path_components, vfs_lookup } from "../kernel/fs/vfs.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import {
+  cond_resched,
+  deliver_signals,
+  kill_something,
+  need_resched,
+  type SignalAction,
+  schedule,
+  schedule_timeout,
+  signal_pending,
+  type Task,
+  task_create,
+  WNOHANG,
+  wait_task_zombie,
+  wake_up_process,
+} from "../kernel/sched.ts";
+import { add_wait_queue, remove_wait_queue } from "../kernel/wait.ts";
+import { cleanup_net, setup_net } from "../net/core/net_namespace.ts";
+import {
+  sock_from_file,
+  sockfd_lookup,
+  sys_accept4,
+  sys_bind,
+  sys_connect,
+  sys_getpeername,
+  sys_getsockname,
+  sys_getsockopt,
+  sys_listen,
+  sys_recvfrom,
+  sys_recvmsg,
+  sys_sendmsg,
+  sys_sendto,
+  sys_setsockopt,
+  sys_shutdown,
+  sys_socket,
+} from "../net/socket.ts";
+import {
+  EAGAIN,
+  EBADF,
+  EBUSY,
+  ECHILD,
+  EEXIST,
+  EINPROGRESS,
+  EINVAL,
+  EMFILE,
+  ENOENT,
+  ENOTDIR,
+  ENOTTY,
+  ESPIPE,
+  ESRCH,
+} from "../uapi/errno.ts";
+import {
+  EPOLLERR,
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLOUT,
+  F_DUPFD,
+  F_GETFD,
+  F_GETFL,
+  F_SETFD,
+  F_SETFL,
+  O_APPEND,
+  O_CLOEXEC,
+  O_NONBLOCK,
+} from "../uapi/fcntl.ts";
+import { MSG_DONTWAIT } from "../uapi/socket.ts";
+import type { Blocking, EpollEvent, MsgHdr, PollFd, Program, SpawnOptions, Stat, Sys } from "../uapi/sys.ts";
+
+declare module "../kernel/kernel.ts" {
+  interface Kernel {
+    /** Built-in programs by name, given at boot (bin/ is above the core). */
+    programs: Map<string, Program>;
+  }
+}
+
+export class TaskSys implements Sys {
+  readonly task: Task;
+  private readonly k: Kernel;
+
+  constructor(task: Task) {
+    this.task = task;
+    this.k = task.kernel;
+  }
+
+  // --- process ----------------------------------------------------------------------------------------------------
+
+  getpid(): number {
+    return this.task.pid;
+  }
+  getppid(): number {
+    return this.task.parent?.pid ?? 0;
+  }
+  get env(): Record<string, string> {
+    return this.task.env;
+  }
+
+  spawn(program: Program, argv: string[], options: SpawnOptions = {}): number {
+    const parent = this.task;
+    let net = parent.net_ns;
+    if (options.netns !== undefined) {
+      const n = options.netns === "" ? this.k.init_net : this.k.netns_by_name.get(options.netns);
+      if (n === undefined) return -ENOENT;
+      net = n;
+    }
+    const files: (File | null)[] = [];
+    const fds = options.fds ?? [0, 1, 2];
+    for (const fd of fds) {
+      const f = fd >= 0 ? fget(parent, fd) : null;
+      if (fd >= 0 && f === null && options.fds !== undefined) return -EBADF;
+      files.push(f);
+    }
+    return this.enter(() => {
+      const child = spawn_task(this.k, parent, program, argv);
+      child.net_ns = net;
+      if (options.env !== undefined) child.env = { ...options.env };
+      if (options.cwd !== undefined) child.cwd = options.cwd;
+      if (options.pgid !== undefined) child.pgid = options.pgid === 0 ? child.pid : options.pgid;
+      for (let i = 0; i < files.length; i++) {
+        const f = files[i];
+        if (f === null || f === undefined) continue;
+        f.f_count++;
+        fd_install(child, i, f);
+      }
+      child.files.next_fd = 0;
+      wake_up_process(child);
+      return child.pid;
+    });
+  }
+
+  lookup_program(name: string): Program | null {
+    return this.k.programs.get(name) ?? null;
+  }
+  programs(): string[] {
+    return [...this.k.programs.keys()].sort();
+  }
+
+  *wait4(pid: number, options: number): Blocking<[number, number]> {
+    const task = this.task;
+    for (;;) {
+      const r = wait_task_zombie(this.k, task, pid);
+      if (r[0] !== 0) return r;
+      if ((options & WNOHANG) !== 0) return [0, 0];
+      add_wait_queue(task.wait_chldexit, task.wait);
+      const err = yield* schedule(task);
+      remove_wait_queue(task.wait);
+      if (err < 0) {
+        // A child's end that interrupted us is what we wait for.
+        const z = wait_task_zombie(this.k, task, pid);
+        if (z[0] !== 0 && z[0] !== -ECHILD) return z;
+        return [err, 0];
+      }
+    }
+  }
+
+  kill(pid: number, sig: number): number {
+    if (sig < 0 || sig > 31) return -EINVAL;
+    return this.enter(() => kill_something(this.k, this.task, pid, sig));
+  }
+  sigaction(sig: number, handler: SignalAction): number {
+    if (sig < 1 || sig > 31 || sig === 9 || sig === 19) return -EINVAL;
+    this.task.sigactions.set(sig, handler);
+    return 0;
+  }
+  setpgid(pid: number, pgid: number): number {
+    const t = pid === 0 ? this.task : this.k.tasks.get(pid);
+    if (t === undefined) return -ESRCH;
+    t.pgid = pgid === 0 ? t.pid : pgid;
+    return 0;
+  }
+  sched_setaffinity(pid: number, mask: number): number {
+    const t = pid === 0 ? this.task : this.k.tasks.get(pid);
+    if (t === undefined) return -ESRCH;
+    const all = this.k.cpus.length >= 31 ? -1 : (1 << this.k.cpus.length) - 1;
+    if ((mask & all) === 0) return -EINVAL;
+    t.cpus_mask = mask & all;
+    if ((t.cpus_mask & (1 << t.cpu)) === 0) t.cpu = 31 - Math.clz32(t.cpus_mask & -t.cpus_mask);
+    return 0;
+  }
+  *sched_yield(): Blocking<void> {
+    this.task.yielded = true;
+    yield;
+    if (signal_pending(this.task)) deliver_signals(this.task);
+  }
+  uname(): { sysname: string; nodename: string; release: string; version: string; machine: string } {
+    return {
+      sysname: "Linux",
+      nodename: this.k.hostname,
+      release: "6.18.0-skbuff",
+      version: "#1 SMP",
+      machine: "x86_64",
+    };
+  }
+  sethostname(name: string): number {
+    if (name.length > 64) return -EINVAL;
+    this.k.hostname = name;
+    return 0;
+  }
+  netns_add(name: string): number {
+    if (this.k.netns_by_name.has(name)) return -EEXIST;
+    if (name === "" || name.includes("/") || name.length > 255) return -EINVAL;
+    return this.enter(() => {
+      setup_net(this.k, name);
+      return 0;
+    });
+  }
+  netns_del(name: string): number {
+    const net = this.k.netns_by_name.get(name);
+    if (net === undefined) return -ENOENT;
+    for (const t of this.k.tasks.values()) if (t.net_ns === net && t.state !== "Z") return -EBUSY;
+    return this.enter(() => {
+      cleanup_net(net);
+      return 0;
+    });
+  }
+  netns_list(): string[] {
+    return [...this.k.netns_by_name.keys()];
+  }
+  setns(name: string): number {
+    const net = name === "" ? this.k.init_net : this.k.netns_by_name.get(name);
+    if (net === undefined) return -ENOENT;
+    this.task.net_ns = net;
+    return 0;
+  }
+  syslog(): { ts_ns: number; level: number; text: string }[] {
+    return this.k.log;
+  }
+
+  // --- time -------------------------------------------------------------------------------------------------------
+
+  clock_gettime(clock: number): number {
+    // Outside of a call the clock may have moved since the last entry.
+    if (this.k.entry_depth === 0) this.k.now = this.k.host.monotonic_ns();
+    if (clock === 0) return Math.round(this.k.host.realtime_ms() * 1e6 + (this.k.now - this.k.host.monotonic_ns()));
+    return this.k.now - this.k.boot_ns;
+  }
+  *nanosleep(ns: number): Blocking<number> {
+    const err = yield* schedule_timeout(this.task, this.k.now + Math.max(0, ns));
+    return err;
+  }
+  getrandom(buf: Uint8Array): number {
+    this.k.host.random_bytes(buf);
+    return buf.length;
+  }
+
+  // --- files ------------------------------------------------------------------------------------------------------
+
+  open(path: string, flags: number, _mode?: number): number {
+    const fd = get_unused_fd(this.task);
+    if (fd < 0) return fd;
+    const file = this.enter(() => do_open(this.task, path, flags));
+    if (typeof file === "number") {
+      this.task.files.next_fd = Math.min(this.task.files.next_fd, fd);
+      return file;
+    }
+    if ((flags & O_APPEND) !== 0 && file.f_op.stat) file.f_pos = file.f_op.stat(file).size;
+    fd_install(this.task, fd, file);
+    if ((flags & O_CLOEXEC) !== 0) set_close_on_exec(this.task, fd, true);
+    return fd;
+  }
+  close(fd: number): number {
+    return this.enter(() => close_fd(this.task, fd));
+  }
+
+  *read(fd: number, buf: Uint8Array): Blocking<number> {
+    return yield* this.file_io(fd, buf, false);
+  }
+  *write(fd: number, buf: Uint8Array): Blocking<number> {
+    return yield* this.file_io(fd, buf, true);
+  }
+
+  private *file_io(fd: number, buf: Uint8Array, write: boolean): Blocking<number> {
+    const task = this.task;
+    for (;;) {
+      const file = fget(task, fd);
+      if (file === null) return -EBADF;
+      const op = write ? file.f_op.write : file.f_op.read;
+      if (op === undefined) return -EINVAL;
+      syscall_enter(this.k);
+      let n: number;
+      try {
+        n = op(file, buf);
+      } finally {
+        syscall_exit(this.k);
+      }
+      if (signal_pending(task)) deliver_signals(task);
+      if (n !== -EAGAIN || (file.f_flags & O_NONBLOCK) !== 0) {
+        if (need_resched(task)) yield* cond_resched(task);
+        return n;
+      }
+      const err = yield* this.wait_file(file, write ? EPOLLOUT : EPOLLIN, this.file_deadline(file, write));
+      if (err < 0) return err;
+    }
+  }
+
+  /** SO_RCVTIMEO and SO_SNDTIMEO bound how long a socket's call may sleep. */
+  private file_deadline(file: File, write: boolean): number {
+    const sock = sock_from_file(file);
+    if (sock === null || sock.sk === null) return Number.POSITIVE_INFINITY;
+    const ms = write ? sock.sk.sk_sndtimeo : sock.sk.sk_rcvtimeo;
+    return ms === Number.POSITIVE_INFINITY ? ms : this.k.now + ms * 1e6;
+  }
+
+  /** Sleeps until the file polls ready for `mask`. 0, -EINTR, or -EAGAIN when the deadline passed. */
+  private *wait_file(file: File, mask: number, deadline: number): Blocking<number> {
+    const task = this.task;
+    const wait = new PollWait(task);
+    try {
+      for (let registered = false; ; ) {
+        const now = vfs_poll(file, registered ? null : wait) & (mask | EPOLLERR | EPOLLHUP);
+        registered = true;
+        if (now !== 0) return 0;
+        const err = yield* schedule_timeout(task, deadline);
+        if (err < 0) return err;
+        if (task.timed_out) return -EAGAIN;
+      }
+    } finally {
+      wait.free();
+    }
+  }
+
+  lseek(fd: number, offset: number, whence: number): number {
+    const file = fget(this.task, fd);
+    if (file === null) return -EBADF;
+    return file.f_op.lseek ? file.f_op.lseek(file, offset, whence) : -ESPIPE;
+  }
+  dup(fd: number): number {
+    const newfd = get_unused_fd(this.task);
+    if (newfd < 0) return newfd;
+    const r = files_dup2(this.task, fd, newfd);
+    if (r < 0) this.task.files.next_fd = Math.min(this.task.files.next_fd, newfd);
+    return r;
+  }
+  dup2(fd: number, newfd: number): number {
+    return this.enter(() => files_dup2(this.task, fd, newfd));
+  }
+  pipe(): [number, number] {
+    const a = get_unused_fd(this.task);
+    if (a < 0) return [-EMFILE, 0];
+    const [r, w] = create_pipe(this.k);
+    fd_install(this.task, a, r);
+    const b = get_unused_fd(this.task);
+    fd_install(this.task, b, w);
+    return [a, b];
+  }
+  stat(path: string): Stat | number {
+    const inode = vfs_lookup(this.task, path);
+    if (typeof inode === "number") return inode;
+    return { st_mode: inode.mode, st_size: inode.size ? inode.size() : 0, st_ino: inode.ino };
+  }
+  fstat(fd: number): Stat | number {
+    const file = fget(this.task, fd);
+    if (file === null) return -EBADF;
+    const s = file.f_op.stat ? file.f_op.stat(file) : { mode: 0, size: 0, ino: 0 };
+    return { st_mode: s.mode, st_size: s.size, st_ino: s.ino };
+  }
+  readdir(path: string): string[] | number {
+    const inode = vfs_lookup(this.task, path);
+    if (typeof inode === "number") return inode;
+    return inode.list ? inode.list(this.task) : -ENOTDIR;
+  }
+  mkdir(path: string, _mode?: number): number {
+    return do_mkdir(this.task, path);
+  }
+  unlink(path: string): number {
+    return do_unlink(this.task, path, false);
+  }
+  rmdir(path: string): number {
+    return do_unlink(this.task, path, true);
+  }
+  chdir(path: string): number {
+    const inode = vfs_lookup(this.task, path);
+    if (typeof inode === "number") return inode;
+    if (!inode.lookup) return -ENOTDIR;
+    this.task.cwd = `/${path_components(this.task, path).join("/")}`;
+    return 0;
+  }
+  getcwd(): string {
+    return this.task.cwd;
+  }
+  isatty(fd: number): boolean {
+    return fget(this.task, fd)?.f_op.isatty === true;
+  }
+  winsize(): [number, number] {
+    for (const fd of [1, 0, 2]) {
+      const file = fget(this.task, fd);
+      if (file?.f_op.isatty) {
+        const tty = file.private_data as Tty;
+        return [tty.columns, tty.rows];
+      }
+    }
+    return [80, 24];
+  }
+  fcntl(fd: number, cmd: number, arg: number): number {
+    const file = fget(this.task, fd);
+    if (file === null) return -EBADF;
+    switch (cmd) {
+      case F_DUPFD: {
+        const n = get_unused_fd(this.task, arg);
+        return n < 0 ? n : files_dup2(this.task, fd, n);
+      }
+      case F_GETFD:
+        return this.task.files.close_on_exec.has(fd) ? 1 : 0;
+      case F_SETFD:
+        set_close_on_exec(this.task, fd, (arg & 1) !== 0);
+        return 0;
+      case F_GETFL:
+        return file.f_flags;
+      case F_SETFL:
+        file.f_flags = (file.f_flags & ~(O_NONBLOCK | O_APPEND)) | (arg & (O_NONBLOCK | O_APPEND));
+        return 0;
+      default:
+        return -EINVAL;
+    }
+  }
+  ioctl(fd: number, request: number, arg: Uint8Array): number {
+    const file = fget(this.task, fd);
+    if (file === null) return -EBADF;
+    if (!file.f_op.ioctl) return -ENOTTY;
+    const op = file.f_op.ioctl;
+    return this.enter(() => op(file, request, arg));
+  }
+
+  // --- sockets ----------------------------------------------------------------------------------------------------
+
+  socket(family: number, type: number, protocol: number): number {
+    return this.enter(() => sys_socket(this.task, family, type, protocol));
+  }
+  bind(fd: number, addr: Uint8Array): number {
+    return this.enter(() => sys_bind(this.task, fd, addr));
+  }
+  *connect(fd: number, addr: Uint8Array): Blocking<number> {
+    const r = this.enter(() => sys_connect(this.task, fd, addr));
+    if (r !== -EINPROGRESS && r !== -EAGAIN) return r;
+    const file = fget(this.task, fd);
+    if (file === null || (file.f_flags & O_NONBLOCK) !== 0) return r;
+    for (;;) {
+      const err = yield* this.wait_file(file, EPOLLOUT, this.file_deadline(file, true));
+      if (err < 0) return err === -EAGAIN ? -EINPROGRESS : err;
+      const again = this.enter(() => sys_connect(this.task, fd, addr));
+      if (again === -114 || again === -EINPROGRESS) continue;
+      return again === -106 ? 0 : again;
+    }
+  }
+  listen(fd: number, backlog: number): number {
+    return this.enter(() => sys_listen(this.task, fd, backlog));
+  }
+  *accept4(fd: number, addr: Uint8Array | null, flags: number): Blocking<number> {
+    for (;;) {
+      const r = this.enter(() => sys_accept4(this.task, fd, addr, flags));
+      const file = fget(this.task, fd);
+      if (r !== -EAGAIN || file === null || (file.f_flags & O_NONBLOCK) !== 0) return r;
+      const err = yield* this.wait_file(file, EPOLLIN, this.file_deadline(file, false));
+      if (err < 0) return err;
+    }
+  }
+  shutdown(fd: number, how: number): number {
+    return this.enter(() => sys_shutdown(this.task, fd, how));
+  }
+  getsockname(fd: number, addr: Uint8Array): number {
+    return sys_getsockname(this.task, fd, addr);
+  }
+  getpeername(fd: number, addr: Uint8Array): number {
+    return sys_getpeername(this.task, fd, addr);
+  }
+  setsockopt(fd: number, level: number, optname: number, optval: Uint8Array | number): number {
+    let v: Uint8Array;
+    if (typeof optval === "number") {
+      v = new Uint8Array(4);
+      new DataView(v.buffer).setInt32(0, optval, true);
+    } else v = optval;
+    return this.enter(() => sys_setsockopt(this.task, fd, level, optname, v));
+  }
+  getsockopt(fd: number, level: number, optname: number, optval: Uint8Array): number {
+    return this.enter(() => sys_getsockopt(this.task, fd, level, optname, optval));
+  }
+
+  *sendto(fd: number, buf: Uint8Array, flags: number, addr: Uint8Array | null): Blocking<number> {
+    const task = this.task;
+    const k = this.k;
+    for (;;) {
+      syscall_enter(k);
+      let n: number;
+      try {
+        n = sys_sendto(task, fd, buf, flags, addr);
+      } finally {
+        syscall_exit(k);
+      }
+      if (signal_pending(task)) deliver_signals(task);
+      if (n !== -EAGAIN || (flags & MSG_DONTWAIT) !== 0) {
+        if (need_resched(task)) yield* cond_resched(task);
+        return n;
+      }
+      const err = yield* this.sock_wait(fd, EPOLLOUT);
+      if (err < 0) return err;
+    }
+  }
+  *recvfrom(fd: number, buf: Uint8Array, flags: number, addr: Uint8Array | null): Blocking<number> {
+    const task = this.task;
+    const k = this.k;
+    for (;;) {
+      syscall_enter(k);
+      let n: number;
+      try {
+        n = sys_recvfrom(task, fd, buf, flags, addr);
+      } finally {
+        syscall_exit(k);
+      }
+      if (signal_pending(task)) deliver_signals(task);
+      if (n !== -EAGAIN || (flags & MSG_DONTWAIT) !== 0) {
+        if (need_resched(task)) yield* cond_resched(task);
+        return n;
+      }
+      const err = yield* this.sock_wait(fd, EPOLLIN);
+      if (err < 0) return err;
+    }
+  }
+  *sendmsg(fd: number, msg: MsgHdr, flags: number): Blocking<number> {
+    for (;;) {
+      const n = this.enter(() => sys_sendmsg(this.task, fd, msg, flags));
+      if (signal_pending(this.task)) deliver_signals(this.task);
+      if (n !== -EAGAIN || (flags & MSG_DONTWAIT) !== 0) {
+        if (need_resched(this.task)) yield* cond_resched(this.task);
+        return n;
+      }
+      const err = yield* this.sock_wait(fd, EPOLLOUT);
+      if (err < 0) return err;
+    }
+  }
+  *recvmsg(fd: number, msg: MsgHdr, flags: number): Blocking<number> {
+    for (;;) {
+      const n = this.enter(() => sys_recvmsg(this.task, fd, msg, flags));
+      if (signal_pending(this.task)) deliver_signals(this.task);
+      if (n !== -EAGAIN || (flags & (MSG_DONTWAIT | 0x2000)) !== 0) {
+        if (need_resched(this.task)) yield* cond_resched(this.task);
+        return n;
+      }
+      const err = yield* this.sock_wait(fd, EPOLLIN);
+      if (err < 0) return err;
+    }
+  }
+
+  /** A socket call would block: sleeps, unless the descriptor says O_NONBLOCK or the timeout is over. */
+  private *sock_wait(fd: number, mask: number): Blocking<number> {
+    const file = fget(this.task, fd);
+    if (file === null) return -EBADF;
+    if ((file.f_flags & O_NONBLOCK) !== 0) return -EAGAIN;
+    const sock = sockfd_lookup(this.task, fd);
+    if (typeof sock === "number") return sock;
+    return yield* this.wait_file(file, mask, this.file_deadline(file, mask === EPOLLOUT));
+  }
+
+  // --- waiting for many -------------------------------------------------------------------------------------------
+
+  *poll(fds: PollFd[], timeout: number): Blocking<number> {
+    const task = this.task;
+    const deadline = timeout < 0 ? Number.POSITIVE_INFINITY : this.k.now + timeout * 1e6;
+    const wait = new PollWait(task);
+    try {
+      let registered = false;
+      for (;;) {
+        const n = do_poll_once(task, fds, registered || timeout === 0 ? null : wait);
+        registered = true;
+        if (n > 0 || timeout === 0) return n;
+        const err = yield* schedule_timeout(task, deadline);
+        if (err < 0) return err;
+        if (task.timed_out) return do_poll_once(task, fds, null);
+      }
+    } finally {
+      wait.free();
+    }
+  }
+  epoll_create1(flags: number): number {
+    const fd = get_unused_fd(this.task);
+    if (fd < 0) return fd;
+    fd_install(this.task, fd, epoll_create(this.k));
+    if ((flags & O_CLOEXEC) !== 0) set_close_on_exec(this.task, fd, true);
+    return fd;
+  }
+  epoll_ctl(epfd: number, op: number, fd: number, event: EpollEvent | null): number {
+    return do_epoll_ctl(this.task, epfd, op, fd, event);
+  }
+  *epoll_wait(epfd: number, events: EpollEvent[], maxevents: number, timeout: number): Blocking<number> {
+    if (maxevents <= 0) return -EINVAL;
+    const task = this.task;
+    const deadline = timeout < 0 ? Number.POSITIVE_INFINITY : this.k.now + timeout * 1e6;
+    for (;;) {
+      const ep = ep_of(task, epfd);
+      if (typeof ep === "number") return ep;
+      const n = ep_send_events(ep, events, maxevents);
+      if (n > 0 || timeout === 0) return n;
+      add_wait_queue(ep.wq, task.wait);
+      const err = yield* schedule_timeout(task, deadline);
+      remove_wait_queue(task.wait);
+      if (err < 0) return err;
+      if (task.timed_out) return 0;
+    }
+  }
+
+  private enter<T>(fn: () => T): T {
+    syscall_enter(this.k);
+    try {
+      return fn();
+    } finally {
+      syscall_exit(this.k);
+    }
+  }
+}
+
+/** A task that runs `program`; not yet runnable. */
+export function spawn_task(k: Kernel, parent: Task | null, program: Program, argv: string[]): Task {
+  const task = task_create(k, argv[0] ?? "?", parent, (t) => program(new TaskSys(t), argv));
+  task.argv = argv;
+  return task;
+}

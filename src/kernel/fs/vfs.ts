@@ -1,0 +1,263 @@
+// The tree of files: a root in memory, with /proc and /sys in it. Mirrors fs/namei.c, fs/libfs.c and mm/shmem.c in small.
+// Way in: vfs_lookup(), do_open(), proc files by register in procfs.ts.
+
+import { EACCES, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM } from "../../uapi/errno.ts";
+import {
+  O_ACCMODE,
+  O_APPEND,
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_RDONLY,
+  O_TRUNC,
+  O_WRONLY,
+  S_IFDIR,
+  S_IFREG,
+} from "../../uapi/fcntl.ts";
+import type { Kernel } from "../kernel.ts";
+import type { Task } from "../sched.ts";
+import { File, type FileOps } from "./file.ts";
+
+/** A file or a directory. Generated ones (procfs) make their content for the task that looks. */
+export interface Inode {
+  readonly ino: number;
+  readonly mode: number;
+  /** Directory: the entry, or null. */
+  lookup?(name: string, task: Task): Inode | null;
+  list?(task: Task): string[];
+  create?(name: string, dir: boolean): Inode | number;
+  remove?(name: string, dir: boolean): number;
+  /** File: how it is opened. Returns a File or -errno. */
+  open(task: Task, flags: number): File | number;
+  size?(): number;
+}
+
+declare module "../kernel.ts" {
+  interface Kernel {
+    root_inode: DirInode;
+    next_ino: number;
+  }
+}
+
+/** A regular file in memory. */
+export class RegInode implements Inode {
+  readonly ino: number;
+  mode: number = S_IFREG | 0o644;
+  data: Uint8Array = new Uint8Array(0);
+  len = 0;
+
+  constructor(k: Kernel) {
+    this.ino = k.next_ino++;
+  }
+  size(): number {
+    return this.len;
+  }
+  open(task: Task, flags: number): File | number {
+    if ((flags & O_TRUNC) !== 0 && (flags & O_ACCMODE) !== O_RDONLY) this.len = 0;
+    const file = new File(task.kernel, reg_ops, flags, this);
+    return file;
+  }
+  write_at(at: number, buf: Uint8Array): void {
+    const end = at + buf.length;
+    if (end > this.data.length) {
+      const n = new Uint8Array(Math.max(end, this.data.length * 2, 64));
+      n.set(this.data.subarray(0, this.len));
+      this.data = n;
+    }
+    if (at > this.len) this.data.fill(0, this.len, at);
+    this.data.set(buf, at);
+    if (end > this.len) this.len = end;
+  }
+}
+
+const reg_ops: FileOps = {
+  read(file, buf) {
+    const ino = file.private_data as RegInode;
+    if ((file.f_flags & O_ACCMODE) === O_WRONLY) return -9;
+    const n = Math.max(0, Math.min(buf.length, ino.len - file.f_pos));
+    buf.set(ino.data.subarray(file.f_pos, file.f_pos + n));
+    file.f_pos += n;
+    return n;
+  },
+  write(file, buf) {
+    const ino = file.private_data as RegInode;
+    if ((file.f_flags & O_ACCMODE) === O_RDONLY) return -9;
+    if ((file.f_flags & O_APPEND) !== 0) file.f_pos = ino.len;
+    ino.write_at(file.f_pos, buf);
+    file.f_pos += buf.length;
+    return buf.length;
+  },
+  lseek: generic_lseek,
+  stat: (file) => {
+    const ino = file.private_data as RegInode;
+    return { mode: ino.mode, size: ino.len, ino: ino.ino };
+  },
+};
+
+export function generic_lseek(file: File, offset: number, whence: number): number {
+  const size = file.f_op.stat ? file.f_op.stat(file).size : 0;
+  const base = whence === 0 ? 0 : whence === 1 ? file.f_pos : whence === 2 ? size : -1;
+  if (base < 0 || base + offset < 0) return -EINVAL;
+  file.f_pos = base + offset;
+  return file.f_pos;
+}
+
+/** A directory in memory. */
+export class DirInode implements Inode {
+  readonly ino: number;
+  readonly mode: number = S_IFDIR | 0o755;
+  readonly entries: Map<string, Inode> = new Map();
+  private readonly k: Kernel;
+
+  constructor(k: Kernel) {
+    this.k = k;
+    this.ino = k.next_ino++;
+  }
+  lookup(name: string): Inode | null {
+    return this.entries.get(name) ?? null;
+  }
+  list(): string[] {
+    return [...this.entries.keys()].sort();
+  }
+  create(name: string, dir: boolean): Inode | number {
+    if (this.entries.has(name)) return -EEXIST;
+    const n = dir ? new DirInode(this.k) : new RegInode(this.k);
+    this.entries.set(name, n);
+    return n;
+  }
+  remove(name: string, dir: boolean): number {
+    const n = this.entries.get(name);
+    if (n === undefined) return -ENOENT;
+    const is_dir = (n.mode & 0o170000) === S_IFDIR;
+    if (dir && !is_dir) return -ENOTDIR;
+    if (!dir && is_dir) return -EISDIR;
+    if (n instanceof DirInode ? n.entries.size > 0 : is_dir) return n instanceof DirInode ? -ENOTEMPTY : -EPERM;
+    this.entries.delete(name);
+    return 0;
+  }
+  open(task: Task, flags: number): File | number {
+    return open_dir(task, flags, this);
+  }
+}
+
+/** Opens any directory inode for reading its names. */
+export function open_dir(task: Task, flags: number, dir: Inode): File | number {
+  if ((flags & O_ACCMODE) !== O_RDONLY) return -EISDIR;
+  return new File(task.kernel, dir_ops, flags, dir);
+}
+
+const dir_ops: FileOps = {
+  read: () => -EISDIR,
+  stat: (file) => {
+    const ino = file.private_data as Inode;
+    return { mode: ino.mode, size: 0, ino: ino.ino };
+  },
+};
+
+/** Components of `path` as seen from the task's directory, with "." and ".." resolved. */
+export function path_components(task: Task, path: string): string[] {
+  const out: string[] = [];
+  const full = path.startsWith("/") ? path : `${task.cwd}/${path}`;
+  for (const part of full.split("/")) {
+    if (part === "" || part === ".") continue;
+    if (part === "..") out.pop();
+    else out.push(part);
+  }
+  return out;
+}
+
+/** The inode of a path, or -ENOENT / -ENOTDIR. */
+export function vfs_lookup(task: Task, path: string): Inode | number {
+  if (path === "") return -ENOENT;
+  return walk(task, path_components(task, path));
+}
+
+function walk(task: Task, parts: readonly string[]): Inode | number {
+  let at: Inode = task.kernel.root_inode;
+  for (const part of parts) {
+    if (!at.lookup) return -ENOTDIR;
+    const next = at.lookup(part, task);
+    if (next === null) return -ENOENT;
+    at = next;
+  }
+  return at;
+}
+
+/** The directory and the last name of a path; a number when there is no such directory. */
+function parent_of(task: Task, path: string): [Inode, string] | number {
+  const parts = path_components(task, path);
+  const name = parts.pop();
+  if (name === undefined) return -EEXIST;
+  const dir = walk(task, parts);
+  if (typeof dir === "number") return dir;
+  if (!dir.lookup) return -ENOTDIR;
+  return [dir, name];
+}
+
+/** open(2): an open File, or -errno. */
+export function do_open(task: Task, path: string, flags: number): File | number {
+  let inode = vfs_lookup(task, path);
+  if (inode === -ENOENT && (flags & O_CREAT) !== 0) {
+    const p = parent_of(task, path);
+    if (typeof p === "number") return p;
+    if (!p[0].create) return -EACCES;
+    inode = p[0].create(p[1], false);
+  } else if (typeof inode !== "number" && (flags & O_CREAT) !== 0 && (flags & O_EXCL) !== 0) return -EEXIST;
+  if (typeof inode === "number") return inode;
+  if ((flags & O_DIRECTORY) !== 0 && !inode.lookup) return -ENOTDIR;
+  return inode.open(task, flags);
+}
+
+export function do_mkdir(task: Task, path: string): number {
+  const p = parent_of(task, path);
+  if (typeof p === "number") return p;
+  if (p[0].lookup?.(p[1], task)) return -EEXIST;
+  if (!p[0].create) return -EACCES;
+  const r = p[0].create(p[1], true);
+  return typeof r === "number" ? r : 0;
+}
+
+export function do_unlink(task: Task, path: string, dir: boolean): number {
+  const p = parent_of(task, path);
+  if (typeof p === "number") return p;
+  if (!p[0].lookup?.(p[1], task)) return -ENOENT;
+  return p[0].remove ? p[0].remove(p[1], dir) : -EPERM;
+}
+
+/** Writes a whole file from outside (a lab's files), making its directories. */
+export function vfs_write_file(k: Kernel, path: string, data: Uint8Array): number {
+  let dir: Inode = k.root_inode;
+  const parts = path.split("/").filter((s) => s !== "");
+  const name = parts.pop();
+  if (name === undefined) return -EISDIR;
+  for (const part of parts) {
+    let next = dir instanceof DirInode ? dir.lookup(part) : null;
+    if (next === null) {
+      if (!(dir instanceof DirInode)) return -ENOTDIR;
+      const made = dir.create(part, true);
+      if (typeof made === "number") return made;
+      next = made;
+    }
+    dir = next;
+  }
+  if (!(dir instanceof DirInode)) return -ENOTDIR;
+  let file = dir.lookup(name);
+  if (file === null) {
+    const made = dir.create(name, false);
+    if (typeof made === "number") return made;
+    file = made;
+  }
+  if (!(file instanceof RegInode)) return -EISDIR;
+  file.len = 0;
+  file.write_at(0, data);
+  return 0;
+}
+
+export function vfs_init(k: Kernel): void {
+  k.next_ino = 1;
+  k.root_inode = new DirInode(k);
+  for (const name of ["etc", "tmp", "root", "home", "var", "run", "dev", "proc", "sys"])
+    k.root_inode.create(name, true);
+  (k.root_inode.lookup("var") as DirInode).create("log", true);
+  (k.root_inode.lookup("run") as DirInode).create("netns", true);
+}

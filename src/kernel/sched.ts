@@ -1,0 +1,382 @@
+// Tasks are generators: the scheduler resumes one on its CPU, a call that must wait parks it on a wait queue.
+// Mirrors kernel/sched/core.c, kernel/fork.c, kernel/exit.c and kernel/signal.c as far as programs can tell.
+// Way in: kernel_thread()/task_create(), wake_up_process(), run_tasks().
+
+import { ECHILD, EINTR, ESRCH } from "../uapi/errno.ts";
+import { SIGCHLD, SIGCONT, SIGKILL, SIGPIPE, WNOHANG } from "../uapi/fcntl.ts";
+import { ACCT_SYSTEM, type Cpu, CTX_IDLE, CTX_PROCESS, cpu_kick, slice_over } from "./cpu.ts";
+import { type Kernel, kernel_bug } from "./kernel.ts";
+import { type Hrtimer, hrtimer_cancel, hrtimer_setup, hrtimer_start } from "./time/hrtimer.ts";
+import { WaitQueueEntry, WaitQueueHead, wake_up } from "./wait.ts";
+
+export type SignalAction = "SIG_DFL" | "SIG_IGN" | ((sig: number) => void);
+/** R runnable, S sleeping, Z zombie, X gone. */
+export type TaskState = "R" | "S" | "Z" | "X";
+
+export class Task {
+  readonly kernel: Kernel;
+  readonly pid: number;
+  comm: string;
+  state: TaskState = "S";
+  cpu: number;
+  cpus_mask = -1;
+  parent: Task | null;
+  readonly children: Task[] = [];
+  pgid: number;
+  /** The suspended program; null for the API's tasks, which JavaScript outside drives. */
+  gen: Generator<undefined, number, unknown> | null = null;
+  argv: string[] = [];
+  env: Record<string, string> = {};
+  cwd = "/";
+  /** waitpid(2) status. */
+  exit_status = 0;
+  kthread = false;
+  queued = false;
+  /** Gave way of its own will: runs again, but after the outside had its turn. */
+  yielded = false;
+  sigpending = 0;
+  readonly sigactions: Map<number, SignalAction> = new Map();
+  /** Children's ends wake this one. */
+  readonly wait_chldexit: WaitQueueHead = new WaitQueueHead();
+  /** The one entry with which this task sleeps on a queue (DEFINE_WAIT). */
+  readonly wait: WaitQueueEntry;
+  sleep_timer: Hrtimer | null = null;
+  timed_out = false;
+  /** ns of CPU time, user and system. */
+  utime = 0;
+  stime = 0;
+  /** System calls since it last slept: bounds how long one task may keep the outside waiting. */
+  burst = 0;
+  /** Runs when the task has ended and is about to be reaped; the fd table is closed by then. */
+  on_exit: ((task: Task) => void) | null = null;
+
+  constructor(kernel: Kernel, pid: number, comm: string, parent: Task | null) {
+    this.kernel = kernel;
+    this.pid = pid;
+    this.comm = comm;
+    this.parent = parent;
+    this.pgid = parent ? parent.pgid : pid;
+    this.cpu = 0;
+    this.wait = new WaitQueueEntry(default_wake_function, this);
+  }
+}
+
+declare module "./kernel.ts" {
+  interface Kernel {
+    /** Runs for each task that ends: closes files, leaves the namespace. Registered by fs and net at boot. */
+    exit_hooks: ((task: Task) => void)[];
+    /** Runs for each new task: copies files and namespace from the parent. */
+    fork_hooks: ((task: Task, parent: Task | null) => void)[];
+  }
+}
+
+function default_wake_function(entry: WaitQueueEntry, _key: number): boolean {
+  return wake_up_process(entry.owner as Task);
+}
+
+function alloc_pid(k: Kernel): number {
+  while (k.tasks.has(k.next_pid)) k.next_pid++;
+  return k.next_pid++;
+}
+
+/** Picks the allowed CPU with the shortest run queue, the parent's first among equals. */
+function select_task_rq(k: Kernel, task: Task): number {
+  if (k.cpus.length === 1) return 0;
+  const allowed = (cpu: number): boolean => (task.cpus_mask & (1 << cpu)) !== 0;
+  let best = -1;
+  const load = (i: number): number => k.cpus[i]!.runqueue.length + (k.cpus[i]!.busy_until > k.now ? 1 : 0);
+  if (task.cpu < k.cpus.length && allowed(task.cpu)) best = task.cpu;
+  for (let i = 0; i < k.cpus.length; i++) {
+    if (!allowed(i)) continue;
+    if (best < 0 || load(i) < load(best)) best = i;
+  }
+  return best < 0 ? 0 : best;
+}
+
+/** A new task, not yet runnable; `make` builds its program. */
+export function task_create(
+  k: Kernel,
+  comm: string,
+  parent: Task | null,
+  make: ((task: Task) => Generator<undefined, number, unknown>) | null,
+): Task {
+  const task = new Task(k, alloc_pid(k), comm, parent);
+  if (parent) {
+    task.env = { ...parent.env };
+    task.cwd = parent.cwd;
+    task.cpu = parent.cpu;
+    task.cpus_mask = parent.cpus_mask;
+    parent.children.push(task);
+  }
+  k.tasks.set(task.pid, task);
+  for (const hook of k.fork_hooks) hook(task, parent);
+  if (make) task.gen = make(task);
+  return task;
+}
+
+export function kthread_create(
+  k: Kernel,
+  comm: string,
+  cpu: number,
+  fn: (k: Kernel, task: Task) => Generator<undefined, number, unknown>,
+): Task {
+  const task = task_create(k, comm, null, (t) => fn(k, t));
+  task.kthread = true;
+  task.cpu = cpu;
+  task.cpus_mask = 1 << cpu;
+  return task;
+}
+
+function enqueue_task(k: Kernel, task: Task): void {
+  if (task.queued) return;
+  task.queued = true;
+  const cpu = k.cpus[task.cpu]!;
+  cpu.runqueue.push(task);
+  k.resched = true;
+  if (k.entry_depth === 0) cpu_kick(k, cpu);
+}
+
+/** Makes a sleeping task runnable. False when it already was, or has ended. */
+export function wake_up_process(task: Task): boolean {
+  if (task.state !== "S" || task.gen === null) return false;
+  task.state = "R";
+  if (!task.kthread) task.cpu = select_task_rq(task.kernel, task);
+  enqueue_task(task.kernel, task);
+  return true;
+}
+
+/** Makes ksoftirqd runnable; it does not count as a wake-up from sleep when it is on its way already. */
+export function kthread_wake(k: Kernel, task: Task): void {
+  if (task.state === "S") {
+    task.state = "R";
+    enqueue_task(k, task);
+  }
+}
+
+/** Calls within one turn before a task gives way to the outside, so that no program can stop the world. */
+const BURST_MAX = 4096;
+
+/**
+ * Runs the tasks that are on the queue of `cpu` now, each until it sleeps. Those that gave way run again at the next
+ * macrotask (real time) or event (virtual time). Returns whether one ran.
+ */
+export function run_tasks(k: Kernel, cpu: Cpu): boolean {
+  let n = cpu.runqueue.length;
+  let ran = false;
+  let give_way = false;
+  while (n-- > 0 && cpu.runqueue.length > 0) {
+    const task = cpu.runqueue.shift()!;
+    task.queued = false;
+    if (task.state !== "R" || task.gen === null) continue;
+    if (task.yielded) {
+      task.yielded = false;
+    }
+    ran = true;
+    cpu.nr_switches++;
+    task_run(k, cpu, task);
+    if (task.yielded) give_way = true;
+    if (slice_over(k)) break;
+  }
+  if (give_way && k.cost === null) {
+    // Everybody who gave way sits at the end of the queue again; the outside goes first.
+    k.host.post(k.post_resched);
+    return false;
+  }
+  return ran;
+}
+
+declare module "./kernel.ts" {
+  interface Kernel {
+    post_resched: () => void;
+  }
+}
+
+function task_run(k: Kernel, cpu: Cpu, task: Task): void {
+  const prev = k.current;
+  const prev_ctx = cpu.ctx;
+  const start = k.now;
+  k.current = task;
+  k.cpu = cpu;
+  cpu.ctx = CTX_PROCESS;
+  task.burst = 0;
+  let done = false;
+  let status = 0;
+  try {
+    const r = task.gen!.next();
+    if (r.done) {
+      done = true;
+      status = (r.value & 0xff) << 8;
+    }
+  } catch (e) {
+    done = true;
+    if (e instanceof TaskKilled) status = e.sig;
+    else {
+      status = 139;
+      kernel_bug(k, e, `program ${task.comm}`);
+    }
+  }
+  if (k.cost !== null && !task.kthread) {
+    cpu.acct[ACCT_SYSTEM] += k.now - start;
+    task.stime += k.now - start;
+  }
+  k.current = prev;
+  cpu.ctx = prev_ctx === CTX_PROCESS ? CTX_IDLE : prev_ctx;
+  if (done) do_exit(k, task, status);
+  else if (task.yielded && task.state === "R") enqueue_task(k, task);
+}
+
+/** Thrown through a program that a signal ends, so that its `finally` blocks run. */
+class TaskKilled {
+  readonly sig: number;
+  constructor(sig: number) {
+    this.sig = sig;
+  }
+}
+
+/** The present task's wait: the caller has queued `task.wait` on what it waits for. Returns -EINTR, or 0. */
+export function* schedule(task: Task): Generator<undefined, number, unknown> {
+  if (signal_pending(task)) return finish_wait(task, -EINTR);
+  task.state = "S";
+  task.burst = 0;
+  yield;
+  return signal_pending(task) ? finish_wait(task, -EINTR) : 0;
+}
+
+/** As schedule(), but at most until `deadline` (host ns). `task.timed_out` says whether the time was reached. */
+export function* schedule_timeout(task: Task, deadline: number): Generator<undefined, number, unknown> {
+  task.timed_out = false;
+  if (deadline === Number.POSITIVE_INFINITY) return yield* schedule(task);
+  if (deadline <= task.kernel.now) {
+    task.timed_out = true;
+    return signal_pending(task) ? finish_wait(task, -EINTR) : 0;
+  }
+  if (task.sleep_timer === null) task.sleep_timer = hrtimer_setup(task.kernel, sleep_timeout, task);
+  hrtimer_start(task.sleep_timer, deadline);
+  const err = yield* schedule(task);
+  hrtimer_cancel(task.sleep_timer);
+  return err;
+}
+
+function sleep_timeout(timer: Hrtimer): void {
+  const task = timer.owner as Task;
+  task.timed_out = true;
+  wake_up_process(task);
+}
+
+function finish_wait(task: Task, err: number): number {
+  deliver_signals(task);
+  return err;
+}
+
+/** Gives way when the task made very many calls in a row, or used up its slice under a cost model. */
+export function* cond_resched(task: Task): Generator<undefined, void, unknown> {
+  if (++task.burst < BURST_MAX && !slice_over(task.kernel)) return;
+  task.burst = 0;
+  task.yielded = true;
+  yield;
+  if (signal_pending(task)) deliver_signals(task);
+}
+
+/** Must the task leave the kernel (cheap test on the fast path)? */
+export const need_resched = (task: Task): boolean => ++task.burst >= BURST_MAX || slice_over(task.kernel);
+
+// --- signals ------------------------------------------------------------------------------------------------------
+
+export const signal_pending = (task: Task): boolean => task.sigpending !== 0;
+
+const ignored_by_default = (sig: number): boolean => sig === SIGCHLD || sig === SIGCONT || sig === 28 || sig === 23;
+
+/** Sends one signal. An ignored one disappears; a task asleep wakes with -EINTR. */
+export function send_sig(task: Task, sig: number): void {
+  if (task.state === "Z" || task.state === "X" || task.kthread) return;
+  const action = task.sigactions.get(sig) ?? "SIG_DFL";
+  if (sig !== SIGKILL && (action === "SIG_IGN" || (action === "SIG_DFL" && ignored_by_default(sig)))) return;
+  task.sigpending |= 1 << (sig - 1);
+  wake_up_process(task);
+}
+
+/** Runs handlers, or ends the task. In the task's own context only. */
+export function deliver_signals(task: Task): void {
+  while (task.sigpending !== 0) {
+    const bit = task.sigpending & -task.sigpending;
+    task.sigpending &= ~bit;
+    const sig = 32 - Math.clz32(bit);
+    const action = task.sigactions.get(sig) ?? "SIG_DFL";
+    if (sig !== SIGKILL && typeof action === "function") action(sig);
+    else if (sig === SIGKILL || action === "SIG_DFL") throw new TaskKilled(sig);
+  }
+}
+
+/** kill(2): pid > 0 one task, 0 the caller's group, < -1 the group -pid, -1 all but pid 1. Returns 0 or -ESRCH. */
+export function kill_something(k: Kernel, caller: Task | null, pid: number, sig: number): number {
+  let found = false;
+  for (const task of [...k.tasks.values()]) {
+    if (task.state === "X" || task.kthread) continue;
+    const hit =
+      pid > 0
+        ? task.pid === pid
+        : pid === 0
+          ? caller !== null && task.pgid === caller.pgid
+          : pid === -1
+            ? task.pid > 1
+            : task.pgid === -pid;
+    if (!hit) continue;
+    found = true;
+    if (sig > 0) send_sig(task, sig);
+  }
+  return found ? 0 : -ESRCH;
+}
+
+export { SIGPIPE };
+
+// --- exit and wait ------------------------------------------------------------------------------------------------
+
+export function do_exit(k: Kernel, task: Task, status: number): void {
+  if (task.state === "Z" || task.state === "X") return;
+  task.exit_status = status;
+  task.state = "Z";
+  task.gen = null;
+  if (task.sleep_timer) hrtimer_cancel(task.sleep_timer);
+  for (const hook of k.exit_hooks) hook(task);
+  const init = k.tasks.get(1) ?? null;
+  for (const child of task.children) {
+    child.parent = init === task ? null : init;
+    if (child.parent) child.parent.children.push(child);
+    if (child.state === "Z") release_task(k, child);
+  }
+  task.children.length = 0;
+  if (task.on_exit) task.on_exit(task);
+  const parent = task.parent;
+  // Orphans, and children of the API's init, are reaped at once: nobody waits for them by wait4().
+  if (parent === null || parent.gen === null) release_task(k, task);
+  else {
+    send_sig(parent, SIGCHLD);
+    wake_up(parent.wait_chldexit);
+  }
+}
+
+function release_task(k: Kernel, task: Task): void {
+  task.state = "X";
+  k.tasks.delete(task.pid);
+  const siblings = task.parent?.children;
+  if (siblings) {
+    const i = siblings.indexOf(task);
+    if (i >= 0) siblings.splice(i, 1);
+  }
+}
+
+/** A zombie child that matches: reaped, and [pid, status]; [0, 0] when none has ended yet; [-ECHILD, 0]. */
+export function wait_task_zombie(k: Kernel, parent: Task, pid: number): [number, number] {
+  let have = false;
+  for (const child of parent.children) {
+    if (pid > 0 && child.pid !== pid) continue;
+    if (pid < -1 && child.pgid !== -pid) continue;
+    have = true;
+    if (child.state !== "Z") continue;
+    release_task(k, child);
+    return [child.pid, child.exit_status];
+  }
+  return have ? [0, 0] : [-ECHILD, 0];
+}
+
+export { WNOHANG };

@@ -1,0 +1,81 @@
+// timer_list: coarse timers in jiffies, run in TIMER_SOFTIRQ. Mirrors kernel/time/timer.c.
+// Way in: timer_setup(), mod_timer(), timer_delete().
+// DIFF: no wheel. A heap keeps exact order, so a timer is not rounded up by as much as 12.5 % as Linux's wheel does.
+
+import { TimerQueue } from "../../lib/timerqueue.ts";
+import type { Cpu } from "../cpu.ts";
+import { type Kernel, NSEC_PER_JIFFY } from "../kernel.ts";
+import { open_softirq, TIMER_SOFTIRQ } from "../softirq.ts";
+
+export class TimerList {
+  /** jiffies. */
+  expires = 0;
+  seq = 0;
+  index = -1;
+  readonly kernel: Kernel;
+  readonly func: (timer: TimerList) => void;
+  /** What the timer belongs to (from_timer). */
+  readonly owner: unknown;
+
+  constructor(kernel: Kernel, func: (timer: TimerList) => void, owner: unknown) {
+    this.kernel = kernel;
+    this.func = func;
+    this.owner = owner;
+  }
+}
+
+export class TimerBase {
+  readonly queue: TimerQueue<TimerList> = new TimerQueue<TimerList>();
+  /** When the first one is due, in host ns; Infinity when none is armed. */
+  next_ns: number = Number.POSITIVE_INFINITY;
+}
+
+/** Prepares a timer; `func` runs in softirq context with the timer itself, whose `owner` is given here. */
+export function timer_setup(k: Kernel, func: (timer: TimerList) => void, owner: unknown): TimerList {
+  return new TimerList(k, func, owner);
+}
+
+function update_next(k: Kernel): void {
+  const first = k.timers.queue.peek();
+  k.timers.next_ns = first === null ? Number.POSITIVE_INFINITY : k.boot_ns + first.expires * NSEC_PER_JIFFY;
+}
+
+/** Arms, or moves, the timer to `expires` (jiffies, absolute). Returns true when it was pending. */
+export function mod_timer(timer: TimerList, expires: number): boolean {
+  const k = timer.kernel;
+  const was = timer.index >= 0;
+  k.timers.queue.add(timer, expires);
+  update_next(k);
+  return was;
+}
+
+export const timer_pending = (timer: TimerList): boolean => timer.index >= 0;
+
+/** Returns true when it was pending. */
+export function timer_delete(timer: TimerList): boolean {
+  if (timer.index < 0) return false;
+  timer.kernel.timers.queue.remove(timer);
+  update_next(timer.kernel);
+  return true;
+}
+
+export const timers_due = (k: Kernel): boolean => k.timers.next_ns <= k.now;
+
+function run_timer_softirq(k: Kernel, _cpu: Cpu): void {
+  const queue = k.timers.queue;
+  // Only what was due at entry: a timer that re-arms itself for "now" waits for the next round.
+  const due = Math.floor((k.now - k.boot_ns) / NSEC_PER_JIFFY);
+  for (;;) {
+    const timer = queue.peek();
+    if (timer === null || timer.expires > due) break;
+    queue.remove(timer);
+    timer.func(timer);
+  }
+  update_next(k);
+}
+
+export function init_timers(k: Kernel): void {
+  k.timers = new TimerBase();
+  open_softirq(k, TIMER_SOFTIRQ, run_timer_softirq);
+  k.live.set("timers", () => k.timers.queue.size);
+}

@@ -1,0 +1,744 @@
+// The heart of the network device layer: receive from driver to protocol, send from protocol to driver, both softirqs.
+// Mirrors net/core/dev.c. Read first: docs/path-of-a-packet.md.
+// Way in: napi_schedule(), netif_rx(), netif_receive_skb(); dev_queue_xmit(). Devices come and go in dev_api.ts.
+
+import { type Cpu, slice_over } from "../../kernel/cpu.ts";
+import { jiffies, type Kernel } from "../../kernel/kernel.ts";
+import { NET_RX_SOFTIRQ, NET_TX_SOFTIRQ, raise_softirq, raise_softirq_on } from "../../kernel/softirq.ts";
+import { trace_call, trace_detail, trace_fn, trace_note } from "../../kernel/trace.ts";
+import {
+  F___dev_queue_xmit,
+  F___dev_xmit_skb,
+  F___napi_poll,
+  F___netif_receive_skb_core,
+  F_dev_hard_start_xmit,
+  F_enqueue_to_backlog,
+  F_napi_gro_receive,
+  F_net_rx_action,
+  F_net_tx_action,
+  F_netif_rx,
+  F_process_backlog,
+} from "../../kernel/trace_fn.ts";
+import { trace_key } from "../../kernel/trace_key.ts";
+import { ETH_P_ALL, ETH_P_IP, ETH_P_IPV6 } from "../../uapi/ip.ts";
+import { PACKET_OTHERHOST, PACKET_OUTGOING } from "../../uapi/socket.ts";
+import {
+  __netif_schedule,
+  __qdisc_run,
+  type Qdisc,
+  qdisc_bstats_update,
+  qdisc_run,
+  qdisc_run_begin,
+  qdisc_run_end,
+  sch_direct_xmit,
+  TCQ_F_CAN_BYPASS,
+} from "../sched/sch_generic.ts";
+import {
+  SKB_DROP_REASON_CPU_BACKLOG,
+  SKB_DROP_REASON_DEV_READY,
+  SKB_DROP_REASON_NOMEM,
+  SKB_DROP_REASON_QDISC_DROP,
+  SKB_DROP_REASON_SKB_CSUM,
+  SKB_DROP_REASON_SKB_GSO_SEG,
+  SKB_DROP_REASON_UNHANDLED_PROTO,
+} from "./dropreason.ts";
+import { get_rps_cpu, skb_tx_hash } from "./flow_dissector.ts";
+import {
+  __LINK_STATE_START,
+  __QUEUE_STATE_DRV_XOFF,
+  NAPI_POLL_WEIGHT,
+  NAPI_STATE_DISABLE,
+  NAPI_STATE_MISSED,
+  NAPI_STATE_SCHED,
+  type NapiStruct,
+  NET_RX_DROP,
+  NET_RX_SUCCESS,
+  NET_XMIT_DROP,
+  NETDEV_TX_OK,
+  NETIF_F_CSUM_MASK,
+  NETIF_F_GRO,
+  NETIF_F_GSO_SOFTWARE,
+  NETIF_F_HW_CSUM,
+  NETIF_F_IP_CSUM,
+  NETIF_F_IPV6_CSUM,
+  NETIF_F_SG,
+  type NetDevice,
+  type NetdevQueue,
+  type PacketType,
+  SoftnetData,
+} from "./netdevice.ts";
+import { skb_checksum_help } from "./skb_checksum.ts";
+import {
+  __skb_dequeue,
+  __skb_queue_tail,
+  CHECKSUM_PARTIAL,
+  consume_skb,
+  kfree_skb_reason,
+  type SkBuff,
+  skb_clone,
+  skb_get,
+  skb_linearize,
+  skb_queue_splice_tail_init,
+} from "./skbuff.ts";
+
+declare module "../../kernel/cpu.ts" {
+  interface Cpu {
+    softnet_data: SoftnetData;
+  }
+}
+declare module "../../kernel/kernel.ts" {
+  interface Kernel {
+    /** Protocols by Ethertype & 15, each bucket a short array (ptype_base). */
+    ptype_base: PacketType[][];
+    /** Taps that want every packet of every device (ptype_all). */
+    ptype_all: PacketType[];
+    netdev_budget: number;
+    /** µs */
+    netdev_budget_usecs: number;
+    netdev_max_backlog: number;
+    dev_weight: number;
+    /** GRO, when it registered itself (gro.ts). Returns true when it took the packet. */
+    gro_receive: ((napi: NapiStruct, skb: SkBuff) => boolean) | null;
+    gro_flush: ((napi: NapiStruct, flush_old: boolean) => void) | null;
+    /** GSO (gso.ts): a list of segments linked by next, null for "nothing to do", or -errno. */
+    skb_gso_segment: ((skb: SkBuff, features: number) => SkBuff | number | null) | null;
+    /** 802.1Q (8021q): strips a tag into metadata and finds the VLAN device; null when the packet is gone. */
+    vlan_do_receive: ((skb: SkBuff) => SkBuff | null) | null;
+    napi_gen_id: number;
+  }
+}
+
+// --- taps and protocols -------------------------------------------------------------------------------------------
+
+export function dev_add_pack(k: Kernel, pt: PacketType): void {
+  if (pt.type === ETH_P_ALL) {
+    if (pt.dev) pt.dev.ptype_all.unshift(pt);
+    else k.ptype_all.unshift(pt);
+  } else if (pt.dev) pt.dev.ptype_specific.unshift(pt);
+  else k.ptype_base[pt.type & 15]!.unshift(pt);
+}
+
+export function dev_remove_pack(k: Kernel, pt: PacketType): void {
+  const list =
+    pt.type === ETH_P_ALL
+      ? pt.dev
+        ? pt.dev.ptype_all
+        : k.ptype_all
+      : pt.dev
+        ? pt.dev.ptype_specific
+        : k.ptype_base[pt.type & 15]!;
+  const i = list.indexOf(pt);
+  if (i >= 0) list.splice(i, 1);
+}
+
+/** Gives a copy to each tap of the device and of the machine, but not back to the socket that sent it. */
+export function dev_queue_xmit_nit(skb: SkBuff, dev: NetDevice): void {
+  const k = skb.kernel;
+  nit_list(k.ptype_all, skb, dev);
+  if (dev.ptype_all.length > 0) nit_list(dev.ptype_all, skb, dev);
+}
+
+function nit_list(list: PacketType[], skb: SkBuff, dev: NetDevice): void {
+  for (let i = 0; i < list.length; i++) {
+    const pt = list[i]!;
+    if (pt.ignore_outgoing || (pt.net !== null && pt.net !== dev.net)) continue;
+    if (pt.af_packet_priv !== null && skb.sk !== null && pt.af_packet_priv === skb.sk) continue;
+    const n = skb_clone(skb);
+    n.tstamp = skb.kernel.now;
+    n.mac_header = n.data;
+    if (n.network_header < n.data) n.network_header = n.data;
+    n.transport_header = n.network_header;
+    n.pkt_type = PACKET_OUTGOING;
+    pt.func(n, dev, pt, dev);
+  }
+}
+
+// --- NAPI ---------------------------------------------------------------------------------------------------------
+
+/** Puts the instance on this CPU's poll list and raises NET_RX. The caller owns NAPI_STATE_SCHED. */
+export function ____napi_schedule(sd: SoftnetData, napi: NapiStruct): void {
+  if (!napi.listed) {
+    napi.listed = true;
+    napi.next = null;
+    if (sd.poll_last !== null) sd.poll_last.next = napi;
+    else sd.poll_first = napi;
+    sd.poll_last = napi;
+  }
+  raise_softirq(sd.cpu, NET_RX_SOFTIRQ);
+}
+
+/** True when the caller may schedule it: it was not scheduled and not disabled. */
+export function napi_schedule_prep(napi: NapiStruct): boolean {
+  if ((napi.state & NAPI_STATE_DISABLE) !== 0) return false;
+  if ((napi.state & NAPI_STATE_SCHED) !== 0) {
+    napi.state |= NAPI_STATE_MISSED;
+    return false;
+  }
+  napi.state |= NAPI_STATE_SCHED;
+  return true;
+}
+
+export function napi_schedule(napi: NapiStruct): void {
+  if (napi_schedule_prep(napi)) ____napi_schedule(napi.dev.net.kernel.cpu.softnet_data, napi);
+}
+
+/** The poll is done: held packets go up, and an event missed meanwhile schedules it again. False in that case. */
+export function napi_complete_done(napi: NapiStruct, _work: number): boolean {
+  const k = napi.dev.net.kernel;
+  if (napi.gro_bitmask !== 0 && k.gro_flush !== null) k.gro_flush(napi, false);
+  const missed = (napi.state & NAPI_STATE_MISSED) !== 0;
+  napi.state &= ~(NAPI_STATE_MISSED | NAPI_STATE_SCHED);
+  if (missed) {
+    napi_schedule(napi);
+    return false;
+  }
+  return true;
+}
+
+export const napi_disable = (napi: NapiStruct): void => {
+  napi.state |= NAPI_STATE_DISABLE;
+  napi.state &= ~(NAPI_STATE_SCHED | NAPI_STATE_MISSED);
+};
+export const napi_enable = (napi: NapiStruct): void => {
+  napi.state &= ~NAPI_STATE_DISABLE;
+};
+export const napi_disabled = (napi: NapiStruct): boolean => (napi.state & NAPI_STATE_DISABLE) !== 0;
+
+/** Takes an instance off every poll list (netif_napi_del, and before memory of its rings goes). */
+export function napi_unlist(k: Kernel, napi: NapiStruct): void {
+  for (const cpu of k.cpus) {
+    const sd = cpu.softnet_data;
+    let prev: NapiStruct | null = null;
+    for (let n = sd.poll_first; n !== null; prev = n, n = n.next) {
+      if (n !== napi) continue;
+      if (prev) prev.next = n.next;
+      else sd.poll_first = n.next;
+      if (sd.poll_last === n) sd.poll_last = prev;
+      break;
+    }
+  }
+  napi.listed = false;
+  napi.next = null;
+}
+
+/** A frame from a driver's poll: merged with others when it can be, else up the stack. */
+export function napi_gro_receive(napi: NapiStruct, skb: SkBuff): void {
+  if (trace_key.on) trace_fn(F_napi_gro_receive, skb);
+  skb.napi_id = napi.napi_id;
+  const k = skb.kernel;
+  if (k.gro_receive !== null && (napi.dev.features & NETIF_F_GRO) !== 0 && k.gro_receive(napi, skb)) return;
+  netif_receive_skb(skb);
+}
+
+function napi_poll(k: Kernel, sd: SoftnetData, napi: NapiStruct): number {
+  if (trace_key.on) trace_call(F___napi_poll, k);
+  napi.polls++;
+  let work = 0;
+  if ((napi.state & NAPI_STATE_SCHED) !== 0) work = napi.poll(napi, napi.weight);
+  if (work < napi.weight) return work;
+  // It used its whole weight: it stays scheduled and goes to the end of the list.
+  if ((napi.state & NAPI_STATE_DISABLE) !== 0) {
+    napi.state &= ~NAPI_STATE_SCHED;
+    return work;
+  }
+  if (napi.gro_bitmask !== 0 && k.gro_flush !== null) k.gro_flush(napi, true);
+  if (!napi.listed) {
+    napi.listed = true;
+    napi.next = null;
+    if (sd.poll_last !== null) sd.poll_last.next = napi;
+    else sd.poll_first = napi;
+    sd.poll_last = napi;
+  }
+  return work;
+}
+
+/** NET_RX_SOFTIRQ: polls in turn until all is done, the budget is used, or the time is over. */
+export function net_rx_action(k: Kernel, cpu: Cpu): void {
+  const sd = cpu.softnet_data;
+  if (trace_key.on) trace_call(F_net_rx_action, k);
+  if (!sd.rx_resume) {
+    sd.rx_budget = k.netdev_budget;
+    sd.rx_time_limit = k.now + k.netdev_budget_usecs * 1000;
+  }
+  sd.rx_resume = false;
+  for (;;) {
+    const napi = sd.poll_first;
+    if (napi === null) break;
+    sd.poll_first = napi.next;
+    if (sd.poll_first === null) sd.poll_last = null;
+    napi.next = null;
+    napi.listed = false;
+    sd.rx_budget -= napi_poll(k, sd, napi);
+    if (sd.poll_first === null) break;
+    if (sd.rx_budget <= 0 || k.now >= sd.rx_time_limit) {
+      sd.time_squeeze++;
+      raise_softirq(cpu, NET_RX_SOFTIRQ);
+      break;
+    }
+    if (slice_over(k)) {
+      // Cost model: the world must see the time used so far; the same run goes on after it.
+      sd.rx_resume = true;
+      cpu.softirq_suspended = true;
+      raise_softirq(cpu, NET_RX_SOFTIRQ);
+      return;
+    }
+  }
+}
+
+// --- backlog ------------------------------------------------------------------------------------------------------
+
+/** Queues on a CPU's input_pkt_queue; over netdev_max_backlog the packet is dropped there. */
+function enqueue_to_backlog(skb: SkBuff, cpu: Cpu): number {
+  const k = skb.kernel;
+  if (trace_key.on) trace_fn(F_enqueue_to_backlog, skb);
+  const sd = cpu.softnet_data;
+  const qlen = sd.input_pkt_queue.qlen;
+  if ((skb.dev!.state & __LINK_STATE_START) === 0) {
+    sd.dropped++;
+    skb.dev!.stats.rx_dropped++;
+    kfree_skb_reason(skb, SKB_DROP_REASON_DEV_READY);
+    return NET_RX_DROP;
+  }
+  if (qlen > k.netdev_max_backlog) {
+    sd.dropped++;
+    skb.dev!.stats.rx_dropped++;
+    kfree_skb_reason(skb, SKB_DROP_REASON_CPU_BACKLOG);
+    return NET_RX_DROP;
+  }
+  if (qlen === 0) {
+    const backlog = sd.backlog;
+    if ((backlog.state & NAPI_STATE_SCHED) === 0) {
+      backlog.state |= NAPI_STATE_SCHED;
+      if (cpu !== k.cpu) {
+        sd.received_rps++;
+        ____napi_schedule(sd, backlog);
+        raise_softirq_on(k, cpu, NET_RX_SOFTIRQ);
+      } else {
+        ____napi_schedule(sd, backlog);
+      }
+    }
+  }
+  __skb_queue_tail(sd.input_pkt_queue, skb);
+  return NET_RX_SUCCESS;
+}
+
+/** Hands a packet to the backlog of a CPU: for devices without NAPI (loopback, veth, the old drivers). */
+export function netif_rx(skb: SkBuff): number {
+  const k = skb.kernel;
+  if (trace_key.on) trace_fn(F_netif_rx, skb);
+  let cpu = k.cpu;
+  if (k.rps_needed) {
+    const target = get_rps_cpu(skb.dev!, skb);
+    if (target >= 0) cpu = k.cpus[target]!;
+  }
+  return enqueue_to_backlog(skb, cpu);
+}
+
+/** The poll of the backlog pseudo-device. */
+function process_backlog(napi: NapiStruct, quota: number): number {
+  const sd = napi.owner as SoftnetData;
+  const k = sd.cpu.kernel;
+  if (trace_key.on) trace_call(F_process_backlog, k);
+  let work = 0;
+  for (;;) {
+    for (let skb = __skb_dequeue(sd.process_queue); skb !== null; skb = __skb_dequeue(sd.process_queue)) {
+      __netif_receive_skb(skb);
+      sd.input_queue_head++;
+      if (++work >= quota) return work;
+    }
+    if (sd.input_pkt_queue.next === null) {
+      napi.state = 0;
+      return work;
+    }
+    skb_queue_splice_tail_init(sd.input_pkt_queue, sd.process_queue);
+  }
+}
+
+// --- receive ------------------------------------------------------------------------------------------------------
+
+/** From a driver, in softirq context: steered to another CPU by RPS, or up the stack here. */
+export function netif_receive_skb(skb: SkBuff): number {
+  const k = skb.kernel;
+  if (k.rps_needed) {
+    const target = get_rps_cpu(skb.dev!, skb);
+    if (target >= 0) return enqueue_to_backlog(skb, k.cpus[target]!);
+  }
+  return __netif_receive_skb(skb);
+}
+
+function __netif_receive_skb(skb: SkBuff): number {
+  return __netif_receive_skb_core(skb);
+}
+
+function deliver_to(pt: PacketType, skb: SkBuff, orig_dev: NetDevice): number {
+  skb_get(skb);
+  return pt.func(skb, skb.dev!, pt, orig_dev);
+}
+
+/** Taps, VLAN, the device's rx_handler (bridge, bond), then the protocol. The packet is gone when it returns. */
+function __netif_receive_skb_core(skb: SkBuff): number {
+  if (trace_key.on) trace_fn(F___netif_receive_skb_core, skb);
+  const k = skb.kernel;
+  const orig_dev = skb.dev!;
+  k.cpu.softnet_data.processed++;
+  if (skb.tstamp === 0 && k.rx_timestamps !== 0) skb.tstamp = k.now;
+  skb.network_header = skb.data;
+  if (skb.transport_header < 0) skb.transport_header = skb.data;
+  skb.mac_len = skb.network_header - skb.mac_header;
+  skb.skb_iif = orig_dev.ifindex;
+
+  for (let another = 0; another < 8; another++) {
+    const dev = skb.dev!;
+    if (k.ptype_all.length !== 0) tap_list(k.ptype_all, skb, dev.net, orig_dev);
+    if (dev.ptype_all.length !== 0) tap_list(dev.ptype_all, skb, dev.net, orig_dev);
+    if (skb.vlan_present && k.vlan_do_receive !== null) {
+      const s = k.vlan_do_receive(skb);
+      if (s === null) return NET_RX_SUCCESS;
+      skb = s;
+      if (skb.dev !== dev) continue;
+    }
+    const rx_handler = dev.rx_handler;
+    if (rx_handler !== null) {
+      const verdict = rx_handler(skb);
+      if (verdict === RX_HANDLER_CONSUMED) return NET_RX_SUCCESS;
+      if (verdict === RX_HANDLER_ANOTHER) continue;
+    }
+    break;
+  }
+  if (skb.vlan_present) skb.pkt_type = PACKET_OTHERHOST;
+  const dev = skb.dev!;
+  const type = skb.protocol;
+  let prev: PacketType | null = null;
+  const list = k.ptype_base[type & 15]!;
+  for (let i = 0; i < list.length; i++) {
+    const pt = list[i]!;
+    if (pt.type !== type || (pt.net !== null && pt.net !== dev.net)) continue;
+    if (prev !== null) deliver_to(prev, skb, orig_dev);
+    prev = pt;
+  }
+  if (dev.ptype_specific.length !== 0) {
+    for (let i = 0; i < dev.ptype_specific.length; i++) {
+      const pt = dev.ptype_specific[i]!;
+      if (pt.type !== type) continue;
+      if (prev !== null) deliver_to(prev, skb, orig_dev);
+      prev = pt;
+    }
+  }
+  if (prev !== null) return prev.func(skb, dev, prev, orig_dev);
+  dev.stats.rx_nohandler++;
+  dev.stats.rx_dropped++;
+  kfree_skb_reason(skb, SKB_DROP_REASON_UNHANDLED_PROTO);
+  return NET_RX_DROP;
+}
+
+function tap_list(list: PacketType[], skb: SkBuff, net: unknown, orig_dev: NetDevice): void {
+  for (let i = 0; i < list.length; i++) {
+    const pt = list[i]!;
+    if (pt.net === null || pt.net === net) deliver_to(pt, skb, orig_dev);
+  }
+}
+
+export const RX_HANDLER_CONSUMED = 0;
+export const RX_HANDLER_ANOTHER = 1;
+export const RX_HANDLER_EXACT = 2;
+export const RX_HANDLER_PASS = 3;
+
+/** A bridge or bond takes the packets of `dev` before the protocols. Returns -EBUSY when somebody does already. */
+export function netdev_rx_handler_register(dev: NetDevice, handler: (skb: SkBuff) => number, data: unknown): number {
+  if (dev.rx_handler !== null) return -16;
+  dev.rx_handler = handler;
+  dev.rx_handler_data = data;
+  return 0;
+}
+
+export function netdev_rx_handler_unregister(dev: NetDevice): void {
+  dev.rx_handler = null;
+  dev.rx_handler_data = null;
+}
+
+// --- send ---------------------------------------------------------------------------------------------------------
+
+/** What the device can do for this very packet. */
+function netif_skb_features(skb: SkBuff, dev: NetDevice): number {
+  let features = dev.features;
+  if (skb.head.gso_size !== 0 && skb.len > dev.gso_max_size) features &= ~NETIF_F_GSO_SOFTWARE;
+  if (dev.ops.ndo_features_check !== undefined) features &= dev.ops.ndo_features_check(skb, dev, features);
+  return features;
+}
+
+function csum_supported(skb: SkBuff, features: number): boolean {
+  if ((features & NETIF_F_HW_CSUM) !== 0) return true;
+  if (skb.protocol === ETH_P_IP) return (features & NETIF_F_IP_CSUM) !== 0;
+  if (skb.protocol === ETH_P_IPV6) return (features & NETIF_F_IPV6_CSUM) !== 0;
+  return false;
+}
+
+/** Does in software what the device cannot: segmentation, linearity, checksum. Null when the packet was dropped. */
+function validate_xmit_skb(skb: SkBuff, dev: NetDevice): SkBuff | null {
+  if (skb.head.gso_size === 0 && skb.data_len === 0 && skb.ip_summed !== CHECKSUM_PARTIAL) return skb;
+  const k = skb.kernel;
+  const features = netif_skb_features(skb, dev);
+  if (skb.head.gso_size !== 0 && netif_needs_gso(skb, features)) {
+    const segs = k.skb_gso_segment !== null ? k.skb_gso_segment(skb, features) : -95;
+    if (typeof segs === "number") {
+      dev.stats.tx_dropped++;
+      kfree_skb_reason(skb, SKB_DROP_REASON_SKB_GSO_SEG);
+      return null;
+    }
+    if (segs !== null) {
+      consume_skb(skb);
+      return segs;
+    }
+    return skb;
+  }
+  if (skb.data_len !== 0 && (features & NETIF_F_SG) === 0 && skb_linearize(skb) < 0) {
+    dev.stats.tx_dropped++;
+    kfree_skb_reason(skb, SKB_DROP_REASON_NOMEM);
+    return null;
+  }
+  if (skb.ip_summed === CHECKSUM_PARTIAL && !csum_supported(skb, features)) {
+    if (skb_checksum_help(skb) < 0) {
+      dev.stats.tx_dropped++;
+      kfree_skb_reason(skb, SKB_DROP_REASON_SKB_CSUM);
+      return null;
+    }
+  }
+  return skb;
+}
+
+/** Must it be cut in software? gso_type bits stand for the features of the same meaning. */
+function netif_needs_gso(skb: SkBuff, features: number): boolean {
+  return (
+    !net_gso_ok(features, skb.head.gso_type) ||
+    (skb.ip_summed !== CHECKSUM_PARTIAL && (features & NETIF_F_CSUM_MASK) !== 0)
+  );
+}
+
+function net_gso_ok(features: number, gso_type: number): boolean {
+  let need = 0;
+  if ((gso_type & 1) !== 0) need |= 1 << 9;
+  if ((gso_type & 4) !== 0) need |= 1 << 10;
+  if ((gso_type & 16) !== 0) need |= 1 << 11;
+  if ((gso_type & (1 << 17)) !== 0) need |= 1 << 13;
+  return (features & need) === need;
+}
+
+/** validate_xmit_skb over a list linked by next. */
+export function validate_xmit_skb_list(skb: SkBuff, dev: NetDevice): SkBuff | null {
+  if (skb.next === null) return validate_xmit_skb(skb, dev);
+  let first: SkBuff | null = null;
+  let last: SkBuff | null = null;
+  let s: SkBuff | null = skb;
+  while (s !== null) {
+    const next: SkBuff | null = s.next;
+    s.next = null;
+    const done = validate_xmit_skb(s, dev);
+    if (done !== null) {
+      if (last !== null) last.next = done;
+      else first = done;
+      last = done;
+      while (last.next !== null) last = last.next;
+    }
+    s = next;
+  }
+  return first;
+}
+
+/** Gives one packet to the driver, and a copy to the taps. */
+export function dev_hard_start_xmit(skb: SkBuff, dev: NetDevice, txq: NetdevQueue): number {
+  if (trace_key.on) {
+    trace_fn(F_dev_hard_start_xmit, skb);
+    if (trace_detail(skb.kernel)) {
+      trace_note(F_dev_hard_start_xmit, skb, { kind: "xmit", dev: dev.name, queue: txq.index, len: skb.len });
+    }
+  }
+  const k = skb.kernel;
+  if (k.ptype_all.length !== 0 || dev.ptype_all.length !== 0) dev_queue_xmit_nit(skb, dev);
+  const ret = dev.ops.ndo_start_xmit(skb, dev);
+  if (ret === NETDEV_TX_OK) txq.trans_start = jiffies(k);
+  return ret;
+}
+
+/** ndo_select_queue, XPS, or a hash over the flow; cached in the socket. */
+function netdev_core_pick_tx(dev: NetDevice, skb: SkBuff): NetdevQueue {
+  if (dev.real_num_tx_queues === 1) {
+    skb.queue_mapping = 0;
+    return dev.tx[0]!;
+  }
+  const ops = dev.ops;
+  const index = ops.ndo_select_queue !== undefined ? ops.ndo_select_queue(dev, skb) : netdev_pick_tx(dev, skb);
+  skb.queue_mapping = index < dev.real_num_tx_queues ? index : 0;
+  return dev.tx[skb.queue_mapping]!;
+}
+
+export function netdev_pick_tx(dev: NetDevice, skb: SkBuff): number {
+  const sk = skb.sk;
+  let index = sk !== null ? sk.sk_tx_queue_mapping : -1;
+  if (index < 0 || skb.ooo_okay || index >= dev.real_num_tx_queues) {
+    let now = get_xps_queue(dev, skb.kernel.cpu);
+    if (now < 0) now = skb_tx_hash(dev, skb);
+    if (now !== index && sk !== null && sk.sk_dst_cache !== null) sk.sk_tx_queue_mapping = now;
+    index = now;
+  }
+  return index;
+}
+
+/** XPS: the queue that xps_cpus gives this CPU; -1 when none does. Several share by hash. */
+function get_xps_queue(dev: NetDevice, cpu: Cpu): number {
+  if (!dev.tx_global_xps) return -1;
+  const bit = 1 << cpu.id;
+  for (let i = 0; i < dev.real_num_tx_queues; i++) if ((dev.tx[i]!.xps_cpus & bit) !== 0) return i;
+  return -1;
+}
+
+/** Bytes as a qdisc counts them: each segment of a GSO packet has its own headers. */
+function qdisc_pkt_len_init(skb: SkBuff): void {
+  const head = skb.head;
+  if (head.gso_size === 0) {
+    skb.pkt_len = skb.len;
+    return;
+  }
+  const hdr = skb.transport_header >= 0 ? skb.transport_header - skb.data + 20 : 54;
+  skb.pkt_len = skb.len + (head.gso_segs > 1 ? (head.gso_segs - 1) * hdr : 0);
+}
+
+/** Through the qdisc: past it when it is empty and allows it, else queued and run. */
+function __dev_xmit_skb(skb: SkBuff, q: Qdisc, dev: NetDevice, txq: NetdevQueue): number {
+  if (trace_key.on) trace_fn(F___dev_xmit_skb, skb);
+  qdisc_pkt_len_init(skb);
+  if (q.deactivated) {
+    kfree_skb_reason(skb, SKB_DROP_REASON_QDISC_DROP);
+    return NET_XMIT_DROP;
+  }
+  if ((q.flags & TCQ_F_CAN_BYPASS) !== 0 && q.qlen === 0 && q.gso_skb === null && qdisc_run_begin(q)) {
+    qdisc_bstats_update(q, skb);
+    if (sch_direct_xmit(skb, q, dev, txq, true) && q.qlen !== 0) __qdisc_run(q);
+    qdisc_run_end(q);
+    return 0;
+  }
+  const rc = q.enqueue!(skb, q);
+  if (qdisc_run_begin(q)) {
+    __qdisc_run(q);
+    qdisc_run_end(q);
+  }
+  return rc & 0x0f;
+}
+
+/** Devices that send through each other may nest this deep (XMIT_RECURSION_LIMIT). */
+const XMIT_RECURSION_LIMIT = 8;
+
+/** Sends a packet whose link header is complete. Takes it over. 0, NET_XMIT_* or -errno. */
+export function dev_queue_xmit(skb: SkBuff): number {
+  const dev = skb.dev!;
+  if (trace_key.on) trace_fn(F___dev_queue_xmit, skb);
+  skb.mac_header = skb.data;
+  // The route is needed below only by tunnels, which keep it (IFF_XMIT_DST_RELEASE).
+  const dst = skb.dst;
+  if (dst !== null) {
+    skb.dst = null;
+    if (!skb.dst_noref) dst.release(dst);
+    skb.dst_noref = false;
+  }
+  const txq = netdev_core_pick_tx(dev, skb);
+  const q = txq.qdisc;
+  if (q.enqueue !== null) return __dev_xmit_skb(skb, q, dev, txq);
+
+  // No queue: loopback, veth, tunnels. The driver takes the packet in this call.
+  if ((dev.state & __LINK_STATE_START) !== 0) {
+    const sd = skb.kernel.cpu.softnet_data;
+    if (sd.xmit_recursion > XMIT_RECURSION_LIMIT) {
+      dev.stats.tx_dropped++;
+      kfree_skb_reason(skb, SKB_DROP_REASON_DEV_READY);
+      return -100;
+    }
+    let s: SkBuff | null = validate_xmit_skb(skb, dev);
+    if (s === null) return -12;
+    sd.xmit_recursion++;
+    let rc = 0;
+    while (s !== null) {
+      const next: SkBuff | null = s.next;
+      s.next = null;
+      if ((txq.state & __QUEUE_STATE_DRV_XOFF) !== 0 || dev_hard_start_xmit(s, dev, txq) !== NETDEV_TX_OK) {
+        dev.stats.tx_dropped++;
+        kfree_skb_reason(s, SKB_DROP_REASON_DEV_READY);
+        rc = -100;
+      }
+      s = next;
+    }
+    sd.xmit_recursion--;
+    return rc;
+  }
+  dev.stats.tx_dropped++;
+  kfree_skb_reason(skb, SKB_DROP_REASON_DEV_READY);
+  return -100;
+}
+
+/** AF_PACKET with PACKET_QDISC_BYPASS. */
+export function dev_direct_xmit(skb: SkBuff, queue_id: number): number {
+  const dev = skb.dev!;
+  const s = validate_xmit_skb(skb, dev);
+  if (s === null) return NET_XMIT_DROP;
+  s.queue_mapping = queue_id < dev.real_num_tx_queues ? queue_id : 0;
+  const txq = dev.tx[s.queue_mapping]!;
+  if (txq.state === 0 && dev_hard_start_xmit(s, dev, txq) === NETDEV_TX_OK) return 0;
+  kfree_skb_reason(s, SKB_DROP_REASON_QDISC_DROP);
+  return NET_XMIT_DROP;
+}
+
+/** The driver has room again: the queue's qdisc runs in NET_TX_SOFTIRQ. */
+export function netif_tx_wake_queue(q: NetdevQueue): void {
+  if ((q.state & __QUEUE_STATE_DRV_XOFF) === 0) return;
+  q.state &= ~__QUEUE_STATE_DRV_XOFF;
+  __netif_schedule(q.qdisc);
+}
+
+/** __netif_reschedule: the qdisc goes on the output queue of this CPU. */
+export function netif_schedule(q: Qdisc): void {
+  const k = q.dev_queue.dev.net.kernel;
+  const cpu = k.cpu;
+  cpu.softnet_data.output_queue.push(q);
+  raise_softirq(cpu, NET_TX_SOFTIRQ);
+}
+
+/** Frees a packet from hard interrupt context: in NET_TX_SOFTIRQ. */
+export function dev_kfree_skb_irq(skb: SkBuff): void {
+  const cpu = skb.kernel.cpu;
+  skb.next = cpu.softnet_data.completion_queue;
+  cpu.softnet_data.completion_queue = skb;
+  raise_softirq(cpu, NET_TX_SOFTIRQ);
+}
+
+/** NET_TX_SOFTIRQ: frees what drivers completed, and runs the qdiscs that were put off. */
+export function net_tx_action(k: Kernel, cpu: Cpu): void {
+  const sd = cpu.softnet_data;
+  if (trace_key.on) trace_call(F_net_tx_action, k);
+  let skb = sd.completion_queue;
+  sd.completion_queue = null;
+  while (skb !== null) {
+    const next: SkBuff | null = skb.next;
+    skb.next = null;
+    consume_skb(skb);
+    skb = next;
+  }
+  if (sd.output_queue.length === 0) return;
+  const queue = sd.output_queue;
+  sd.output_queue = [];
+  for (let i = 0; i < queue.length; i++) {
+    const q = queue[i]!;
+    q.scheduled = false;
+    qdisc_run(q);
+  }
+}
+
+// --- boot ---------------------------------------------------------------------------------------------------------
+
+declare module "../../kernel/kernel.ts" {
+  interface Kernel {
+    /** Some device steers packets by RPS: a static key in Linux. */
+    rps_needed: boolean;
+    /** Sockets that want receive timestamps (net_enable_timestamp). */
+    rx_timestamps: number;
+  }
+}
+
+export { NAPI_POLL_WEIGHT, process_backlog, SoftnetData };

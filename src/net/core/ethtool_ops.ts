@@ -1,0 +1,81 @@
+// What a driver offers to ethtool. Mirrors include/linux/ethtool.h. Called by net/core/ethtool.ts for SIOCETHTOOL.
+
+import type { NetDevice } from "./netdevice.ts";
+
+export interface EthtoolDrvinfo {
+  driver: string;
+  version: string;
+  fw_version: string;
+  bus_info: string;
+  n_priv_flags: number;
+}
+export interface EthtoolRingparam {
+  rx_max_pending: number;
+  tx_max_pending: number;
+  rx_pending: number;
+  tx_pending: number;
+}
+export interface EthtoolChannels {
+  max_rx: number;
+  max_tx: number;
+  max_other: number;
+  max_combined: number;
+  rx_count: number;
+  tx_count: number;
+  other_count: number;
+  combined_count: number;
+}
+export interface EthtoolCoalesce {
+  rx_coalesce_usecs: number;
+  rx_max_coalesced_frames: number;
+  tx_coalesce_usecs: number;
+  tx_max_coalesced_frames: number;
+}
+export interface EthtoolPauseparam {
+  autoneg: boolean;
+  rx_pause: boolean;
+  tx_pause: boolean;
+}
+export interface EthtoolLinkKsettings {
+  /** Mbit/s; -1 unknown. */
+  speed: number;
+  /** 0 half, 1 full, 0xff unknown. */
+  duplex: number;
+  /** 0 twisted pair, … 0xff other. */
+  port: number;
+  phy_address: number;
+  autoneg: number;
+  mdio_support: number;
+  eth_tp_mdix: number;
+  /** Link mode bit numbers (ETHTOOL_LINK_MODE_*). */
+  supported: number[];
+  advertising: number[];
+  lp_advertising: number[];
+}
+
+/** Getters fill nothing they do not know; setters return 0 or -errno. */
+export interface EthtoolOps {
+  get_drvinfo?(dev: NetDevice): EthtoolDrvinfo;
+  get_link?(dev: NetDevice): boolean;
+  get_link_ksettings?(dev: NetDevice): EthtoolLinkKsettings;
+  set_link_ksettings?(dev: NetDevice, cmd: EthtoolLinkKsettings): number;
+  get_ringparam?(dev: NetDevice): EthtoolRingparam;
+  set_ringparam?(dev: NetDevice, ring: EthtoolRingparam): number;
+  get_channels?(dev: NetDevice): EthtoolChannels;
+  set_channels?(dev: NetDevice, ch: EthtoolChannels): number;
+  get_coalesce?(dev: NetDevice): EthtoolCoalesce;
+  set_coalesce?(dev: NetDevice, ec: EthtoolCoalesce): number;
+  get_pauseparam?(dev: NetDevice): EthtoolPauseparam;
+  set_pauseparam?(dev: NetDevice, p: EthtoolPauseparam): number;
+  /** Names of `ethtool -S`, in order; the values in the same order. */
+  get_strings?(dev: NetDevice): string[];
+  get_ethtool_stats?(dev: NetDevice): number[];
+  /** RSS: indirection table and key. */
+  get_rxfh?(dev: NetDevice): { indir: number[]; key: Uint8Array };
+  set_rxfh?(dev: NetDevice, indir: number[] | null, key: Uint8Array | null): number;
+  /** Number of RX rings, for `ethtool -x`. */
+  get_rxnfc_rings?(dev: NetDevice): number;
+  get_msglevel?(dev: NetDevice): number;
+  set_msglevel?(dev: NetDevice, level: number): void;
+  nway_reset?(dev: NetDevice): number;
+}

@@ -1,0 +1,323 @@
+// A packet goes down: header, LOCAL_OUT, POST_ROUTING, fragmentation, neighbour. Mirrors net/ipv4/ip_output.c.
+// Read first: RFC 791, RFC 6864 (the ID field). Way in: ip_local_out(), ip_append_data()/ip_push_pending_frames() in
+// ip_append.ts, ip_queue_xmit() for connected protocols.
+
+import { trace_fn } from "../../kernel/trace.ts";
+import {
+  F___ip_local_out,
+  F_ip_finish_output,
+  F_ip_finish_output2,
+  F_ip_local_out,
+  F_ip_mc_output,
+  F_ip_output,
+  F_ip_queue_xmit,
+} from "../../kernel/trace_fn.ts";
+import { trace_key } from "../../kernel/trace_key.ts";
+import { ip_fast_csum } from "../../lib/checksum.ts";
+import { jhash_3words } from "../../lib/jhash.ts";
+import {
+  ETH_P_IP,
+  IP_DF,
+  IPH_CHECK,
+  IPH_DADDR,
+  IPH_FRAG_OFF,
+  IPH_ID,
+  IPH_LEN,
+  IPH_PROTOCOL,
+  IPH_SADDR,
+  IPH_TOS,
+  IPH_TOT_LEN,
+  IPH_TTL,
+  IPH_VER_IHL,
+} from "../../uapi/ip.ts";
+import { IP_PMTUDISC_DO, IP_PMTUDISC_PROBE, IP_PMTUDISC_WANT } from "../../uapi/socket.ts";
+import {
+  SKB_DROP_REASON_IP_OUTNOROUTES,
+  SKB_DROP_REASON_NEIGH_CREATEFAIL,
+  SKB_DROP_REASON_NOMEM,
+} from "../core/dropreason.ts";
+import { dst_output } from "../core/dst.ts";
+import { type Neighbour, neigh_output } from "../core/neighbour.ts";
+import type { Net } from "../core/net_namespace.ts";
+import { LL_RESERVED_SPACE } from "../core/netdevice.ts";
+import {
+  IPSKB_FRAG_PMTU,
+  IPSKB_REROUTED,
+  kfree_skb_reason,
+  type SkBuff,
+  skb_clone,
+  skb_cow_head,
+  skb_is_gso,
+  skb_push,
+} from "../core/skbuff.ts";
+import {
+  IPSTATS_MIB_OUTBCASTOCTETS,
+  IPSTATS_MIB_OUTBCASTPKTS,
+  IPSTATS_MIB_OUTMCASTOCTETS,
+  IPSTATS_MIB_OUTMCASTPKTS,
+  IPSTATS_MIB_OUTNOROUTES,
+  IPSTATS_MIB_OUTOCTETS,
+  IPSTATS_MIB_OUTPKTS,
+  IPSTATS_MIB_OUTREQUESTS,
+} from "../core/snmp.ts";
+import { __sk_dst_check, type Sock, sk_dst_set } from "../core/sock.ts";
+import {
+  NF_HOOK,
+  NF_INET_LOCAL_OUT,
+  NF_INET_POST_ROUTING,
+  NFPROTO_IPV4,
+  nf_hook,
+  nf_hooks_active,
+} from "../netfilter/core.ts";
+import { __ipv4_neigh_create, __ipv4_neigh_lookup_noref } from "./arp.ts";
+import { type InetSock, inet_sk, ip_select_ttl } from "./inet_sock.ts";
+import { ip_fragment } from "./ip_frag_output.ts";
+import { ip_options_build } from "./ip_options.ts";
+import { ip_dst_mtu_maybe_forward, ip_route_output_ports, RTCF_LOCAL, RTCF_MULTICAST, type Rtable } from "./route.ts";
+
+const RTN_MULTICAST = 5;
+const RTN_BROADCAST = 3;
+
+/** Computes the header checksum in place. */
+export function ip_send_check(dv: DataView, iph: number): void {
+  dv.setUint16(iph + IPH_CHECK, 0);
+  dv.setUint16(iph + IPH_CHECK, ip_fast_csum(dv, iph, dv.getUint8(iph) & 0xf));
+}
+
+/**
+ * The ID field. RFC 6864: a packet that cannot be fragmented needs none that is unique; others draw from a generator per
+ * addresses and protocol, whose start nobody outside can guess.
+ */
+export function ip_select_ident_segs(net: Net, dv: DataView, iph: number, sk: Sock | null, segs: number): void {
+  if ((dv.getUint16(iph + IPH_FRAG_OFF) & IP_DF) !== 0) {
+    // Connected sockets still count, for the sake of header compressors; others send 0.
+    if (sk !== null && (sk as InetSock).inet_daddr !== 0) {
+      const inet = sk as InetSock;
+      dv.setUint16(iph + IPH_ID, inet.inet_id & 0xffff);
+      inet.inet_id = (inet.inet_id + segs) & 0xffff;
+    } else dv.setUint16(iph + IPH_ID, 0);
+    return;
+  }
+  const hash = jhash_3words(
+    dv.getInt32(iph + IPH_DADDR),
+    dv.getInt32(iph + IPH_SADDR),
+    dv.getUint8(iph + IPH_PROTOCOL),
+    net.ipv4.ip_id_key,
+  );
+  const idents = net.ipv4_idents;
+  const at = hash & (idents.length - 1);
+  dv.setUint16(iph + IPH_ID, idents[at]! & 0xffff);
+  idents[at] = idents[at]! + segs;
+}
+export const ip_select_ident = (net: Net, dv: DataView, iph: number, sk: Sock | null): void =>
+  ip_select_ident_segs(net, dv, iph, sk, 1);
+
+declare module "../core/net_namespace.ts" {
+  interface Net {
+    /** ip_idents: generators of the ID field, started from the Host's random source. */
+    ipv4_idents: Uint16Array;
+  }
+}
+
+/** May the packet not be fragmented on its way? */
+export function ip_dont_fragment(inet: InetSock, rt: Rtable): boolean {
+  return (
+    inet.pmtudisc === IP_PMTUDISC_DO ||
+    inet.pmtudisc === IP_PMTUDISC_PROBE ||
+    (inet.pmtudisc === IP_PMTUDISC_WANT && !rt.rt_mtu_locked)
+  );
+}
+
+/** Length, checksum, LOCAL_OUT. Returns what the hook says: 1 means "go on". */
+export function __ip_local_out(net: Net, sk: Sock | null, skb: SkBuff): number {
+  if (trace_key.on) trace_fn(F___ip_local_out, skb);
+  const dv = skb.head.dv;
+  const iph = skb.network_header;
+  net.mib.ip[IPSTATS_MIB_OUTREQUESTS]!++;
+  dv.setUint16(iph + IPH_TOT_LEN, skb.len);
+  dv.setUint16(iph + IPH_CHECK, 0);
+  dv.setUint16(iph + IPH_CHECK, ip_fast_csum(dv, iph, dv.getUint8(iph) & 0xf));
+  skb.protocol = ETH_P_IP;
+  if (!nf_hooks_active(net, NFPROTO_IPV4, NF_INET_LOCAL_OUT)) return 1;
+  return nf_hook(NFPROTO_IPV4, NF_INET_LOCAL_OUT, net, sk, skb, null, skb.dst!.dev, dst_output);
+}
+
+/** Sends a packet that has its header and its route. */
+export function ip_local_out(net: Net, sk: Sock | null, skb: SkBuff): number {
+  if (trace_key.on) trace_fn(F_ip_local_out, skb);
+  const err = __ip_local_out(net, sk, skb);
+  return err === 1 ? skb.dst!.output(net, sk, skb) : err;
+}
+
+/** dst.output of unicast routes: to the device, through POST_ROUTING. */
+export function ip_output(net: Net, sk: Sock | null, skb: SkBuff): number {
+  if (trace_key.on) trace_fn(F_ip_output, skb);
+  const in_dev = skb.dev;
+  const dev = skb.dst!.dev;
+  skb.dev = dev;
+  skb.protocol = ETH_P_IP;
+  if ((skb.ipcb_flags & IPSKB_REROUTED) !== 0) return ip_finish_output(net, sk, skb);
+  return NF_HOOK(NFPROTO_IPV4, NF_INET_POST_ROUTING, net, sk, skb, in_dev, dev, ip_finish_output);
+}
+
+/** dst.output of multicast and broadcast that we ourselves want as well: one copy comes back. */
+export function ip_mc_output(net: Net, sk: Sock | null, skb: SkBuff): number {
+  if (trace_key.on) trace_fn(F_ip_mc_output, skb);
+  const rt = skb.dst as Rtable;
+  const dev = rt.dev;
+  skb.dev = dev;
+  skb.protocol = ETH_P_IP;
+  if ((rt.rt_flags & RTCF_MULTICAST) !== 0) {
+    const loop = sk === null || (sk as InetSock).mc_loop !== false;
+    if (loop && (rt.rt_flags & RTCF_LOCAL) !== 0) {
+      NF_HOOK(NFPROTO_IPV4, NF_INET_POST_ROUTING, net, sk, skb_clone(skb), null, dev, ip_mc_finish_output);
+    }
+    if (skb.head.dv.getUint8(skb.network_header + IPH_TTL) === 0) {
+      kfree_skb_reason(skb, SKB_DROP_REASON_IP_OUTNOROUTES);
+      return 0;
+    }
+  } else if (rt.rt_type === RTN_BROADCAST && (rt.rt_flags & RTCF_LOCAL) !== 0) {
+    NF_HOOK(NFPROTO_IPV4, NF_INET_POST_ROUTING, net, sk, skb_clone(skb), null, dev, ip_mc_finish_output);
+  }
+  return NF_HOOK(NFPROTO_IPV4, NF_INET_POST_ROUTING, net, sk, skb, null, dev, ip_finish_output);
+}
+
+/** dev_loopback_xmit: the copy of our own multicast comes in as if it had been received. */
+function ip_mc_finish_output(_net: Net, _sk: Sock | null, skb: SkBuff): number {
+  return skb.kernel.dev_loopback_xmit(skb);
+}
+
+declare module "../../kernel/kernel.ts" {
+  interface Kernel {
+    /** From dev_loopback.ts, as registration: back up the stack of the same device. */
+    dev_loopback_xmit: (skb: SkBuff) => number;
+  }
+}
+
+/** The MTU that counts for this packet: the socket may say that the route's is to be ignored. */
+export function ip_skb_dst_mtu(sk: Sock | null, skb: SkBuff): number {
+  const rt = skb.dst as Rtable;
+  if (sk === null || (sk as InetSock).pmtudisc === undefined)
+    return ip_dst_mtu_maybe_forward(rt, (skb.ipcb_flags & 1) !== 0);
+  const forwarding = (skb.ipcb_flags & 1) !== 0;
+  const pmtudisc = (sk as InetSock).pmtudisc;
+  if (pmtudisc >= IP_PMTUDISC_PROBE) return Math.min(rt.dev.mtu, 0xffff);
+  return ip_dst_mtu_maybe_forward(rt, forwarding);
+}
+
+export function ip_finish_output(net: Net, sk: Sock | null, skb: SkBuff): number {
+  if (trace_key.on) trace_fn(F_ip_finish_output, skb);
+  const mtu = ip_skb_dst_mtu(sk, skb);
+  if (skb.len > mtu || skb.frag_max_size !== 0) {
+    if (skb.head.gso_size !== 0) return ip_finish_output_gso(net, sk, skb, mtu);
+    if (skb.len > mtu || (skb.ipcb_flags & IPSKB_FRAG_PMTU) !== 0)
+      return ip_fragment(net, sk, skb, mtu, ip_finish_output2);
+  }
+  return ip_finish_output2(net, sk, skb);
+}
+
+/** A GSO packet passes when its segments fit; else it is segmented here and each segment goes its way. */
+function ip_finish_output_gso(net: Net, sk: Sock | null, skb: SkBuff, mtu: number): number {
+  const k = skb.kernel;
+  const hdr = skb.transport_header - skb.network_header;
+  if (skb.head.gso_size + hdr + 8 <= mtu) return ip_finish_output2(net, sk, skb);
+  const segs = k.skb_gso_segment !== null ? k.skb_gso_segment(skb, 0) : -95;
+  if (typeof segs === "number" || segs === null) {
+    kfree_skb_reason(skb, SKB_DROP_REASON_NOMEM);
+    return -12;
+  }
+  let ret = 0;
+  let s: SkBuff | null = segs;
+  kfree_skb_reason(skb, 1);
+  while (s !== null) {
+    const next: SkBuff | null = s.next;
+    s.next = null;
+    const err = ip_fragment(net, sk, s, mtu, ip_finish_output2);
+    if (err !== 0 && ret === 0) ret = err;
+    s = next;
+  }
+  return ret;
+}
+
+/** The next hop's neighbour entry takes it from here. */
+export function ip_finish_output2(net: Net, _sk: Sock | null, skb: SkBuff): number {
+  if (trace_key.on) trace_fn(F_ip_finish_output2, skb);
+  const rt = skb.dst as Rtable;
+  const dev = rt.dev;
+  const mib = net.mib.ip;
+  if (rt.rt_type === RTN_MULTICAST) {
+    mib[IPSTATS_MIB_OUTMCASTPKTS]!++;
+    mib[IPSTATS_MIB_OUTMCASTOCTETS]! += skb.len;
+  } else if (rt.rt_type === RTN_BROADCAST) {
+    mib[IPSTATS_MIB_OUTBCASTPKTS]!++;
+    mib[IPSTATS_MIB_OUTBCASTOCTETS]! += skb.len;
+  }
+  mib[IPSTATS_MIB_OUTPKTS]!++;
+  mib[IPSTATS_MIB_OUTOCTETS]! += skb.len;
+  if (skb.data < dev.hard_header_len && skb_cow_head(skb, LL_RESERVED_SPACE(dev)) < 0) {
+    kfree_skb_reason(skb, SKB_DROP_REASON_NOMEM);
+    return -12;
+  }
+  const gw = rt.rt_gw4 !== 0 ? rt.rt_gw4 : skb.head.dv.getInt32(skb.network_header + IPH_DADDR);
+  let neigh: Neighbour | null = __ipv4_neigh_lookup_noref(dev, gw);
+  if (neigh === null) neigh = __ipv4_neigh_create(dev, gw);
+  if (neigh === null) {
+    kfree_skb_reason(skb, SKB_DROP_REASON_NEIGH_CREATEFAIL);
+    return -22;
+  }
+  return neigh_output(neigh, skb, false);
+}
+
+/** For connected protocols: the socket's cached route, a new header, out. The transport header is at skb.data. */
+export function ip_queue_xmit(sk: Sock, skb: SkBuff): number {
+  if (trace_key.on) trace_fn(F_ip_queue_xmit, skb);
+  const inet = inet_sk(sk);
+  const net = sk.net;
+  const fl4 = inet.fl4;
+  let rt = skb.dst as Rtable | null;
+  if (rt === null) {
+    rt = __sk_dst_check(sk, 0) as Rtable | null;
+    if (rt === null) {
+      const opt = inet.inet_opt;
+      const daddr = opt !== null && opt.srr !== 0 ? opt.faddr : inet.inet_daddr;
+      const r = ip_route_output_ports(
+        net,
+        fl4,
+        sk,
+        daddr,
+        inet.inet_saddr,
+        inet.inet_dport,
+        inet.inet_sport,
+        sk.sk_protocol,
+        inet.tos,
+        sk.sk_bound_dev_if,
+      );
+      if (typeof r === "number") {
+        net.mib.ip[IPSTATS_MIB_OUTNOROUTES]!++;
+        kfree_skb_reason(skb, SKB_DROP_REASON_IP_OUTNOROUTES);
+        return -113;
+      }
+      rt = r;
+      sk_dst_set(sk, rt);
+    }
+    skb.dst = rt;
+    skb.dst_noref = true;
+  }
+  const opt = inet.inet_opt;
+  const hlen = IPH_LEN + (opt !== null ? opt.optlen : 0);
+  const iph = skb_push(skb, hlen);
+  skb.network_header = iph;
+  const dv = skb.head.dv;
+  dv.setUint8(iph + IPH_VER_IHL, 0x40 | (hlen >> 2));
+  dv.setUint8(iph + IPH_TOS, inet.tos & 0xff);
+  dv.setUint16(iph + IPH_FRAG_OFF, ip_dont_fragment(inet, rt) && !skb.ignore_df ? IP_DF : 0);
+  dv.setUint8(iph + IPH_TTL, ip_select_ttl(inet, rt));
+  dv.setUint8(iph + IPH_PROTOCOL, sk.sk_protocol);
+  dv.setInt32(iph + IPH_SADDR, inet.inet_saddr);
+  dv.setInt32(iph + IPH_DADDR, inet.inet_daddr);
+  if (opt !== null && opt.optlen > 0) ip_options_build(skb, opt, inet.inet_daddr, rt);
+  ip_select_ident_segs(net, dv, iph, sk, skb_is_gso(skb) ? skb.head.gso_segs || 1 : 1);
+  skb.priority = sk.sk_priority;
+  skb.mark = sk.sk_mark;
+  return ip_local_out(net, sk, skb);
+}

@@ -1,0 +1,512 @@
+// SOL_IP: options, ancillary data, and the error queue. Mirrors net/ipv4/ip_sockglue.c. Read first: ip(7).
+// Way in: ip_setsockopt(), ip_getsockopt(), ip_cmsg_send(), ip_cmsg_recv_offset(), ip_icmp_error(), ip_recv_error().
+
+import type { Kernel } from "../../kernel/kernel.ts";
+import { EADDRNOTAVAIL, EAGAIN, EINVAL, ENOPROTOOPT, ENOTCONN } from "../../uapi/errno.ts";
+import { IPH_DADDR, IPH_SADDR, IPH_TOS, IPH_TTL } from "../../uapi/ip.ts";
+import * as S from "../../uapi/socket.ts";
+import type { MsgHdr } from "../../uapi/sys.ts";
+import { for_each_cmsg, put_cmsg, skb_copy_datagram_msg } from "../core/datagram.ts";
+import { skb_checksum } from "../core/skb_checksum.ts";
+import {
+  __skb_dequeue,
+  alloc_skb,
+  consume_skb,
+  pskb_may_pull,
+  type SkBuff,
+  skb_clone,
+  skb_pull,
+  skb_put,
+  skb_reserve,
+} from "../core/skbuff.ts";
+import { type Sock, sk_dst_reset, sock_queue_err_skb, TCP_ESTABLISHED } from "../core/sock.ts";
+import { optval_int, put_int, sock_recv_cmsgs } from "../core/sock_opt.ts";
+import { __ip_dev_find } from "./devinet.ts";
+import { fib_compute_spec_dst } from "./fib_frontend.ts";
+import {
+  ip_mc_join_group,
+  ip_mc_leave_group,
+  ip_mc_msfget,
+  ip_mc_msfilter_option,
+  ip_mc_source_option,
+} from "./igmp.ts";
+import {
+  type InetSock,
+  IP_CMSG_CHECKSUM,
+  IP_CMSG_ORIGDSTADDR,
+  IP_CMSG_PKTINFO,
+  IP_CMSG_RECVFRAGSIZE,
+  IP_CMSG_RECVOPTS,
+  IP_CMSG_RETOPTS,
+  IP_CMSG_TOS,
+  IP_CMSG_TTL,
+  inet_sk,
+} from "./inet_sock.ts";
+import type { IpcmCookie } from "./ip_append.ts";
+import { rt_tos2priority } from "./ip_forward.ts";
+import { __ip_options_echo, ip_options_get, ip_options_undo } from "./ip_options.ts";
+import { ip_ra_control } from "./raw.ts";
+import type { Rtable } from "./route.ts";
+
+// --- control messages of a send -----------------------------------------------------------------------------------
+
+/** Reads IP_PKTINFO, IP_TTL, IP_TOS, IP_RETOPTS, UDP_SEGMENT and SO_MARK/SO_PRIORITY into `ipc`. 0 or -errno. */
+export function ip_cmsg_send(sk: Sock, msg: MsgHdr, ipc: IpcmCookie): number {
+  for (const [level, type, data] of for_each_cmsg(msg)) {
+    const dv = new DataView(data.buffer, data.byteOffset, data.byteLength);
+    if (level === S.SOL_SOCKET) {
+      if (data.length < 4) return -EINVAL;
+      if (type === S.SO_MARK) ipc.mark = dv.getInt32(0, true);
+      else if (type === S.SO_PRIORITY) ipc.priority = dv.getInt32(0, true);
+      else return -EINVAL;
+      continue;
+    }
+    if (level === S.SOL_UDP) {
+      if (type !== S.UDP_SEGMENT || data.length !== 2) return -EINVAL;
+      ipc.gso_size = dv.getUint16(0, true);
+      continue;
+    }
+    if (level !== S.SOL_IP) continue;
+    switch (type) {
+      case S.IP_RETOPTS: {
+        const opt = ip_options_get(sk.net, data.subarray(0, Math.min(40, data.length)));
+        if (typeof opt === "number") return opt;
+        ipc.opt = opt;
+        break;
+      }
+      case S.IP_PKTINFO:
+        if (data.length < 12) return -EINVAL;
+        if (dv.getInt32(0, true) !== 0) ipc.oif = dv.getInt32(0, true);
+        ipc.addr = dv.getInt32(4);
+        break;
+      case S.IP_TTL: {
+        if (data.length < 4) return -EINVAL;
+        const v = dv.getInt32(0, true);
+        if (v < 1 || v > 255) return -EINVAL;
+        ipc.ttl = v;
+        break;
+      }
+      case S.IP_TOS: {
+        const v = data.length >= 4 ? dv.getInt32(0, true) : data.length === 1 ? data[0]! : -1;
+        if (v < 0 || v > 255) return -EINVAL;
+        ipc.tos = v;
+        ipc.priority = rt_tos2priority(v);
+        break;
+      }
+      default:
+        return -EINVAL;
+    }
+  }
+  void sk;
+  return 0;
+}
+
+// --- control messages of a receive --------------------------------------------------------------------------------
+
+/** Appends what inet.cmsg_flags asks for. `tlen`: transport header bytes in front of the payload. */
+export function ip_cmsg_recv_offset(msg: MsgHdr, sk: Sock, skb: SkBuff, tlen: number): void {
+  const flags = inet_sk(sk).cmsg_flags;
+  const dv = skb.head.dv;
+  const iph = skb.network_header;
+  const int4 = (v: number): Uint8Array => {
+    const b = new Uint8Array(4);
+    new DataView(b.buffer).setInt32(0, v, true);
+    return b;
+  };
+  if ((flags & IP_CMSG_PKTINFO) !== 0) {
+    const b = new Uint8Array(12);
+    const d = new DataView(b.buffer);
+    d.setInt32(0, skb.ipcb_iif, true);
+    const rt = skb.dst as Rtable | null;
+    d.setInt32(4, rt !== null ? fib_compute_spec_dst(skb) : dv.getInt32(iph + IPH_DADDR));
+    d.setInt32(8, dv.getInt32(iph + IPH_DADDR));
+    put_cmsg(msg, S.SOL_IP, S.IP_PKTINFO, b);
+  }
+  if ((flags & IP_CMSG_TTL) !== 0) put_cmsg(msg, S.SOL_IP, S.IP_TTL, int4(dv.getUint8(iph + IPH_TTL)));
+  if ((flags & IP_CMSG_TOS) !== 0) put_cmsg(msg, S.SOL_IP, S.IP_TOS, new Uint8Array([dv.getUint8(iph + IPH_TOS)]));
+  if ((flags & (IP_CMSG_RECVOPTS | IP_CMSG_RETOPTS)) !== 0) {
+    const opt = skb.ipcb_opt;
+    if (opt !== null && opt.optlen > 0) {
+      const raw = skb.head.u8.slice(iph + 20, iph + 20 + opt.optlen);
+      if ((flags & IP_CMSG_RECVOPTS) !== 0) put_cmsg(msg, S.SOL_IP, S.IP_RECVOPTS, raw);
+      if ((flags & IP_CMSG_RETOPTS) !== 0) {
+        const echo = __ip_options_echo(sk.net, skb, opt);
+        if (typeof echo !== "number" && echo.data !== null) {
+          ip_options_undo(echo);
+          put_cmsg(msg, S.SOL_IP, S.IP_RETOPTS, echo.data.slice(0, echo.optlen));
+        }
+      }
+    }
+  }
+  if ((flags & IP_CMSG_ORIGDSTADDR) !== 0) {
+    const b = new Uint8Array(16);
+    const d = new DataView(b.buffer);
+    d.setUint16(0, S.AF_INET, true);
+    d.setUint16(2, dv.getUint16(skb.transport_header + 2));
+    d.setInt32(4, dv.getInt32(iph + IPH_DADDR));
+    put_cmsg(msg, S.SOL_IP, S.IP_ORIGDSTADDR, b);
+  }
+  if ((flags & IP_CMSG_CHECKSUM) !== 0) {
+    const th = skb.transport_header - skb.data;
+    put_cmsg(msg, S.SOL_IP, S.IP_CHECKSUM, int4(skb_checksum(skb, th + tlen, skb.len - th - tlen, 0)));
+  }
+  if ((flags & IP_CMSG_RECVFRAGSIZE) !== 0 && skb.frag_max_size !== 0) {
+    put_cmsg(msg, S.SOL_IP, S.IP_RECVFRAGSIZE, int4(skb.frag_max_size));
+  }
+}
+export const ip_cmsg_recv = (msg: MsgHdr, sk: Sock, skb: SkBuff): void => ip_cmsg_recv_offset(msg, sk, skb, 0);
+
+// --- the error queue ----------------------------------------------------------------------------------------------
+
+/** struct sock_exterr_skb: what a packet on the error queue says. Kept by the packet's id while it waits. */
+export interface SockExterr {
+  ee_errno: number;
+  ee_origin: number;
+  ee_type: number;
+  ee_code: number;
+  ee_info: number;
+  /** Whom the packet was for. */
+  addr: number;
+  port: number;
+  /** Who reported it. */
+  offender: number;
+}
+
+declare module "../core/skbuff.ts" {
+  interface SkBuff {
+    /** SKB_EXT_ERR. */
+    exterr: SockExterr | undefined;
+  }
+}
+
+/** An ICMP error for a socket with IP_RECVERR: the packet that caused it is queued from byte `payload` of head on. */
+export function ip_icmp_error(sk: Sock, skb: SkBuff, err: number, port: number, info: number, payload: number): void {
+  const n = skb_clone(skb);
+  const dv = n.head.dv;
+  const inner = skb.data;
+  n.exterr = {
+    ee_errno: err,
+    ee_origin: S.SO_EE_ORIGIN_ICMP,
+    ee_type: dv.getUint8(skb.transport_header),
+    ee_code: dv.getUint8(skb.transport_header + 1),
+    ee_info: info,
+    addr: dv.getInt32(inner + IPH_DADDR),
+    port,
+    offender: dv.getInt32(skb.network_header + IPH_SADDR),
+  };
+  const skip = payload - n.data;
+  if (skip >= 0 && skip <= n.len && pskb_may_pull(n, skip)) {
+    skb_pull(n, skip);
+    n.transport_header = n.data;
+    if (sock_queue_err_skb(sk, n) === 0) return;
+    return;
+  }
+  consume_skb(n);
+}
+
+/** An error found here, before anything was sent: EMSGSIZE with the MTU. */
+export function ip_local_error(sk: Sock, err: number, daddr: number, port: number, info: number): void {
+  const inet = inet_sk(sk);
+  if (!inet.recverr) return;
+  const skb = alloc_skb(sk.net.kernel, 28);
+  if (skb === null) return;
+  skb_reserve(skb, 0);
+  skb_put(skb, 20);
+  skb.network_header = skb.data;
+  skb.head.dv.setInt32(skb.network_header + IPH_DADDR, daddr);
+  skb.exterr = {
+    ee_errno: err,
+    ee_origin: S.SO_EE_ORIGIN_LOCAL,
+    ee_type: 0,
+    ee_code: 0,
+    ee_info: info,
+    addr: daddr,
+    port,
+    offender: 0,
+  };
+  skb_pull(skb, 20);
+  skb.transport_header = skb.data;
+  sock_queue_err_skb(sk, skb);
+}
+
+/** recvmsg(MSG_ERRQUEUE): the packet, who it was for, and struct sock_extended_err with the offender. */
+export function ip_recv_error(sk: Sock, msg: MsgHdr, len: number): number {
+  const skb = __skb_dequeue(sk.sk_error_queue);
+  if (skb === null) return -EAGAIN;
+  let copied = skb.len;
+  if (copied > len) {
+    msg.msg_flags |= S.MSG_TRUNC;
+    copied = len;
+  }
+  const e = skb_copy_datagram_msg(skb, 0, msg, copied);
+  const ee = skb.exterr;
+  if (e < 0 || ee === undefined) {
+    consume_skb(skb);
+    return e < 0 ? e : -EAGAIN;
+  }
+  sock_recv_cmsgs(msg, sk, skb);
+  const name = msg.msg_name;
+  if (name !== null && name.length >= S.SOCKADDR_IN_LEN) {
+    const d = new DataView(name.buffer, name.byteOffset, name.byteLength);
+    name.fill(0, 0, 16);
+    d.setUint16(0, S.AF_INET, true);
+    d.setUint16(2, ee.port);
+    d.setInt32(4, ee.addr);
+    msg.msg_namelen = S.SOCKADDR_IN_LEN;
+  }
+  const b = new Uint8Array(32);
+  const d = new DataView(b.buffer);
+  d.setUint32(0, ee.ee_errno, true);
+  b[4] = ee.ee_origin;
+  b[5] = ee.ee_type;
+  b[6] = ee.ee_code;
+  d.setUint32(8, ee.ee_info >>> 0, true);
+  if (ee.ee_origin === S.SO_EE_ORIGIN_ICMP) {
+    d.setUint16(16, S.AF_INET, true);
+    d.setInt32(20, ee.offender);
+    if (inet_sk(sk).cmsg_flags !== 0) ip_cmsg_recv(msg, sk, skb);
+  }
+  put_cmsg(msg, S.SOL_IP, S.IP_RECVERR, b);
+  msg.msg_flags |= S.MSG_ERRQUEUE;
+  consume_skb(skb);
+  skb.exterr = undefined;
+  // The next error of the queue is the socket's pending one.
+  const next = sk.sk_error_queue.next;
+  sk.sk_err =
+    next !== null && next.exterr !== undefined && next.exterr.ee_origin !== S.SO_EE_ORIGIN_NONE
+      ? next.exterr.ee_errno
+      : 0;
+  if (sk.sk_err !== 0) sk.sk_error_report(sk);
+  return copied;
+}
+
+// --- options ------------------------------------------------------------------------------------------------------
+
+const cmsg_option: readonly (readonly [number, number])[] = [
+  [S.IP_PKTINFO, IP_CMSG_PKTINFO],
+  [S.IP_RECVTTL, IP_CMSG_TTL],
+  [S.IP_RECVTOS, IP_CMSG_TOS],
+  [S.IP_RECVOPTS, IP_CMSG_RECVOPTS],
+  [S.IP_RETOPTS, IP_CMSG_RETOPTS],
+  [S.IP_ORIGDSTADDR, IP_CMSG_ORIGDSTADDR],
+  [S.IP_CHECKSUM, IP_CMSG_CHECKSUM],
+  [S.IP_RECVFRAGSIZE, IP_CMSG_RECVFRAGSIZE],
+];
+
+function set_tos(sk: Sock, inet: InetSock, val: number): void {
+  inet.tos = val & 0xff;
+  sk.sk_priority = rt_tos2priority(val & 0xff);
+  sk_dst_reset(sk);
+}
+
+/** SOL_IP options; 0 or -errno. */
+export function ip_setsockopt(sk: Sock, level: number, optname: number, optval: Uint8Array): number {
+  if (level !== S.SOL_IP) return -ENOPROTOOPT;
+  const inet = inet_sk(sk);
+  const val = optval_int(optval);
+  const on = val !== 0;
+  for (const [name, flag] of cmsg_option) {
+    if (name !== optname) continue;
+    if (on) inet.cmsg_flags |= flag;
+    else inet.cmsg_flags &= ~flag;
+    return 0;
+  }
+  switch (optname) {
+    case S.IP_OPTIONS: {
+      if (optval.length === 0) {
+        inet.inet_opt = null;
+        return 0;
+      }
+      if (optval.length > 40) return -EINVAL;
+      const opt = ip_options_get(sk.net, optval);
+      if (typeof opt === "number") return opt;
+      inet.inet_opt = opt.optlen > 0 ? opt : null;
+      return 0;
+    }
+    case S.IP_TOS:
+      set_tos(sk, inet, val);
+      return 0;
+    case S.IP_TTL:
+      if (optval.length < 1 || (val !== -1 && (val < 1 || val > 255))) return -EINVAL;
+      inet.uc_ttl = val;
+      return 0;
+    case S.IP_HDRINCL:
+      if (sk.sk_type !== S.SOCK_RAW) return -ENOPROTOOPT;
+      inet.hdrincl = on;
+      return 0;
+    case S.IP_NODEFRAG:
+      if (sk.sk_type !== S.SOCK_RAW) return -ENOPROTOOPT;
+      inet.nodefrag = on;
+      return 0;
+    case S.IP_BIND_ADDRESS_NO_PORT:
+      inet.bind_address_no_port = on;
+      return 0;
+    case S.IP_MTU_DISCOVER:
+      if (val < S.IP_PMTUDISC_DONT || val > S.IP_PMTUDISC_OMIT) return -EINVAL;
+      inet.pmtudisc = val;
+      return 0;
+    case S.IP_RECVERR:
+      inet.recverr = on;
+      if (!on)
+        for (let s = __skb_dequeue(sk.sk_error_queue); s !== null; s = __skb_dequeue(sk.sk_error_queue)) consume_skb(s);
+      return 0;
+    case S.IP_RECVERR_RFC4884:
+      if (val !== 0 && val !== 1) return -EINVAL;
+      inet.recverr_rfc4884 = on;
+      return 0;
+    case S.IP_MINTTL:
+      if (val < 0 || val > 255) return -EINVAL;
+      inet.min_ttl = val;
+      return 0;
+    case S.IP_FREEBIND:
+      inet.freebind = on;
+      return 0;
+    case S.IP_TRANSPARENT:
+      inet.transparent = on;
+      return 0;
+    case S.IP_ROUTER_ALERT:
+      return ip_ra_control(sk, on);
+    case S.IP_MULTICAST_TTL: {
+      if (optval.length < 1) return -EINVAL;
+      const v = optval.length >= 4 ? val : optval[0]!;
+      if (v !== -1 && (v < 0 || v > 255)) return -EINVAL;
+      inet.mc_ttl = v === -1 ? 1 : v;
+      return 0;
+    }
+    case S.IP_MULTICAST_LOOP:
+      inet.mc_loop = on;
+      return 0;
+    case S.IP_MULTICAST_ALL:
+      if (val !== 0 && val !== 1) return -EINVAL;
+      inet.mc_all = on;
+      return 0;
+    case S.IP_UNICAST_IF: {
+      const ifindex = new DataView(optval.buffer, optval.byteOffset, optval.byteLength).getInt32(0);
+      if (ifindex !== 0 && !sk.net.dev_by_index.has(ifindex)) return -EADDRNOTAVAIL;
+      inet.uc_index = ifindex;
+      return 0;
+    }
+    case S.IP_MULTICAST_IF: {
+      // An address, struct ip_mreq or struct ip_mreqn.
+      const dv = new DataView(optval.buffer, optval.byteOffset, optval.byteLength);
+      let addr = 0;
+      let ifindex = 0;
+      if (optval.length >= 12) {
+        addr = dv.getInt32(4);
+        ifindex = dv.getInt32(8, true);
+      } else if (optval.length >= 8) addr = dv.getInt32(4);
+      else if (optval.length >= 4) addr = dv.getInt32(0);
+      else return -EINVAL;
+      if (ifindex === 0) {
+        if (addr === 0) {
+          inet.mc_index = 0;
+          inet.mc_addr = 0;
+          return 0;
+        }
+        const dev = __ip_dev_find(sk.net, addr);
+        if (dev === null) return -EADDRNOTAVAIL;
+        ifindex = dev.ifindex;
+      } else if (!sk.net.dev_by_index.has(ifindex)) return -EADDRNOTAVAIL;
+      inet.mc_index = ifindex;
+      inet.mc_addr = addr;
+      return 0;
+    }
+    case S.IP_ADD_MEMBERSHIP:
+    case S.IP_DROP_MEMBERSHIP: {
+      if (optval.length < 8) return -EINVAL;
+      const dv = new DataView(optval.buffer, optval.byteOffset, optval.byteLength);
+      const group = dv.getInt32(0);
+      const addr = dv.getInt32(4);
+      const ifindex = optval.length >= 12 ? dv.getInt32(8, true) : 0;
+      return optname === S.IP_ADD_MEMBERSHIP
+        ? ip_mc_join_group(sk, group, addr, ifindex)
+        : ip_mc_leave_group(sk, group, addr, ifindex);
+    }
+    case S.IP_ADD_SOURCE_MEMBERSHIP:
+    case S.IP_DROP_SOURCE_MEMBERSHIP:
+    case S.IP_BLOCK_SOURCE:
+    case S.IP_UNBLOCK_SOURCE:
+      return ip_mc_source_option(sk, optname, optval);
+    case S.IP_MSFILTER:
+      return ip_mc_msfilter_option(sk, optval);
+    case S.IP_LOCAL_PORT_RANGE: {
+      const lo = val & 0xffff;
+      const hi = val >>> 16;
+      if (lo !== 0 && hi !== 0 && lo > hi) return -EINVAL;
+      inet.local_port_range = lo === 0 && hi === 0 ? [0, 0] : [lo || 1, hi || 65535];
+      return 0;
+    }
+    default:
+      return -ENOPROTOOPT;
+  }
+}
+
+export function ip_getsockopt(sk: Sock, level: number, optname: number, optval: Uint8Array): number {
+  if (level !== S.SOL_IP) return -ENOPROTOOPT;
+  const inet = inet_sk(sk);
+  for (const [name, flag] of cmsg_option) {
+    if (name === optname) return put_int(optval, (inet.cmsg_flags & flag) !== 0 ? 1 : 0);
+  }
+  switch (optname) {
+    case S.IP_OPTIONS: {
+      const opt = inet.inet_opt;
+      if (opt === null || opt.data === null) return 0;
+      const n = Math.min(opt.optlen, optval.length);
+      optval.set(opt.data.subarray(0, n));
+      return n;
+    }
+    case S.IP_TOS:
+      return put_int(optval, inet.tos);
+    case S.IP_TTL:
+      return put_int(optval, inet.uc_ttl === -1 ? sk.net.ipv4.sysctl_ip_default_ttl : inet.uc_ttl);
+    case S.IP_HDRINCL:
+      return put_int(optval, inet.hdrincl ? 1 : 0);
+    case S.IP_NODEFRAG:
+      return put_int(optval, inet.nodefrag ? 1 : 0);
+    case S.IP_BIND_ADDRESS_NO_PORT:
+      return put_int(optval, inet.bind_address_no_port ? 1 : 0);
+    case S.IP_MTU_DISCOVER:
+      return put_int(optval, inet.pmtudisc);
+    case S.IP_MTU: {
+      const dst = sk.sk_dst_cache;
+      if (sk.sk_state !== TCP_ESTABLISHED || dst === null) return -ENOTCONN;
+      return put_int(optval, dst.ops.mtu(dst));
+    }
+    case S.IP_RECVERR:
+      return put_int(optval, inet.recverr ? 1 : 0);
+    case S.IP_RECVERR_RFC4884:
+      return put_int(optval, inet.recverr_rfc4884 ? 1 : 0);
+    case S.IP_MINTTL:
+      return put_int(optval, inet.min_ttl);
+    case S.IP_FREEBIND:
+      return put_int(optval, inet.freebind ? 1 : 0);
+    case S.IP_TRANSPARENT:
+      return put_int(optval, inet.transparent ? 1 : 0);
+    case S.IP_MULTICAST_TTL:
+      return put_int(optval, inet.mc_ttl);
+    case S.IP_MULTICAST_LOOP:
+      return put_int(optval, inet.mc_loop ? 1 : 0);
+    case S.IP_MULTICAST_ALL:
+      return put_int(optval, inet.mc_all ? 1 : 0);
+    case S.IP_MULTICAST_IF: {
+      if (optval.length < 4) return -EINVAL;
+      new DataView(optval.buffer, optval.byteOffset, optval.byteLength).setInt32(0, inet.mc_addr);
+      return 4;
+    }
+    case S.IP_UNICAST_IF: {
+      if (optval.length < 4) return -EINVAL;
+      new DataView(optval.buffer, optval.byteOffset, optval.byteLength).setInt32(0, inet.uc_index);
+      return 4;
+    }
+    case S.IP_MSFILTER:
+      return ip_mc_msfget(sk, optval);
+    case S.IP_LOCAL_PORT_RANGE:
+      return put_int(optval, (inet.local_port_range[1] << 16) | inet.local_port_range[0]);
+    default:
+      return -ENOPROTOOPT;
+  }
+}
+
+export function ip_sockglue_init(k: Kernel): void {
+  k.ip_local_error = ip_local_error;
+}

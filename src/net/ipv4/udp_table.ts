@@ -1,0 +1,229 @@
+// The UDP port table: binding, conflicts, lookup by score, reuseport. Mirrors the table half of net/ipv4/udp.c and
+// net/core/sock_reuseport.c. Family-neutral: an IPv6 socket hashes by its port alike.
+// Way in: udp_lib_get_port(), __udp4_lib_lookup().
+
+import { reciprocal_scale } from "../../lib/bits.ts";
+import { jhash_3words } from "../../lib/jhash.ts";
+import { EADDRINUSE } from "../../uapi/errno.ts";
+import { AF_INET } from "../../uapi/socket.ts";
+import type { Net } from "../core/net_namespace.ts";
+import type { SkBuff } from "../core/skbuff.ts";
+import { type Proto, TCP_ESTABLISHED } from "../core/sock.ts";
+import { InetSock } from "./inet_sock.ts";
+
+export class UdpSock extends InetSock {
+  /** Corked: UDP_CORK, or MSG_MORE of the last send. */
+  pending = 0;
+  corkflag = false;
+  gso_size = 0;
+  gro_enabled = false;
+  encap_type = 0;
+  /** Bytes of payload appended to the corked message, with the header. */
+  cork_len = 0;
+  no_check6_tx = false;
+  reuseport_key = 0;
+  hashed = false;
+  /** Insertion order, the newest first wins among equals as in Linux's lists. */
+  constructor(net: Net, family: number, prot: Proto) {
+    super(net, family, prot);
+  }
+}
+
+const HASH_SIZE = 256;
+
+export class UdpTable {
+  /** By local port. */
+  readonly hash: UdpSock[][] = Array.from({ length: HASH_SIZE }, () => []);
+  /** Sockets with a peer: early demux looks only while there are some. */
+  connected = 0;
+  count = 0;
+  /** Sockets that joined multicast or broadcast are found by walking the port's bucket. */
+}
+
+declare module "../core/net_namespace.ts" {
+  interface Net {
+    udp_table: UdpTable;
+    udplite_table: UdpTable;
+  }
+}
+
+const bucket = (t: UdpTable, port: number): UdpSock[] => t.hash[port & (HASH_SIZE - 1)]!;
+
+/** May both be bound to the same port? (inet_rcv_saddr_equal and the reuse rules.) */
+function conflicts(sk: UdpSock, other: UdpSock): boolean {
+  if (sk.inet_num !== 0 && other.inet_num !== sk.inet_num) return false;
+  if (sk.sk_bound_dev_if !== 0 && other.sk_bound_dev_if !== 0 && sk.sk_bound_dev_if !== other.sk_bound_dev_if)
+    return false;
+  const a = sk.inet_rcv_saddr;
+  const b = other.inet_rcv_saddr;
+  if (a !== 0 && b !== 0 && a !== b) return false;
+  if (sk.sk_reuse !== 0 && other.sk_reuse !== 0) return false;
+  if (sk.sk_reuseport && other.sk_reuseport && sk.sk_uid === other.sk_uid) return false;
+  return true;
+}
+
+function port_in_use(table: UdpTable, sk: UdpSock, port: number): boolean {
+  const list = bucket(table, port);
+  for (let i = 0; i < list.length; i++) {
+    const other = list[i]!;
+    if (other === sk || other.inet_num !== port) continue;
+    if (conflicts(sk, other)) return true;
+  }
+  return false;
+}
+
+/** Binds to `snum`, or to a free port of ip_local_port_range when it is 0. Returns 0 or -EADDRINUSE. */
+export function udp_lib_get_port(table: UdpTable, sk: UdpSock, snum: number): number {
+  const net = sk.net;
+  let port = snum;
+  if (port === 0) {
+    const range = sk.local_port_range[1] !== 0 ? sk.local_port_range : net.ipv4.ip_local_ports;
+    const low = range[0];
+    const n = range[1] - low + 1;
+    const rnd = new Uint8Array(4);
+    net.kernel.host.random_bytes(rnd);
+    const first = (rnd[0]! | (rnd[1]! << 8) | (rnd[2]! << 16)) % n;
+    port = -1;
+    for (let i = 0; i < n; i++) {
+      const p = low + ((first + i) % n);
+      if (is_reserved(net, p) || port_in_use(table, sk, p)) continue;
+      port = p;
+      break;
+    }
+    if (port < 0) return -EADDRINUSE;
+  } else if (port_in_use(table, sk, port)) return -EADDRINUSE;
+  sk.inet_num = port;
+  if (!sk.hashed) {
+    sk.hashed = true;
+    bucket(table, port).unshift(sk);
+    table.count++;
+  }
+  return 0;
+}
+
+function is_reserved(net: Net, port: number): boolean {
+  for (const [lo, hi] of net.ipv4.sysctl_local_reserved_ports) if (port >= lo && port <= hi) return true;
+  return false;
+}
+
+export function udp_lib_unhash(table: UdpTable, sk: UdpSock): void {
+  if (!sk.hashed) return;
+  const list = bucket(table, sk.inet_num);
+  const i = list.indexOf(sk);
+  if (i >= 0) list.splice(i, 1);
+  sk.hashed = false;
+  sk.inet_num = 0;
+  table.count--;
+}
+
+/** How well a socket fits; -1 when it does not. A connected, more specific one wins. */
+function compute_score(
+  sk: UdpSock,
+  saddr: number,
+  sport: number,
+  daddr: number,
+  hnum: number,
+  dif: number,
+  sdif: number,
+): number {
+  if (sk.inet_num !== hnum || sk.family !== AF_INET) return -1;
+  let score = 2;
+  const rcv = sk.inet_rcv_saddr;
+  if (rcv !== 0) {
+    if (rcv !== daddr) return -1;
+    score += 4;
+  }
+  if (sk.inet_daddr !== 0) {
+    if (sk.inet_daddr !== saddr) return -1;
+    score += 4;
+  }
+  if (sk.inet_dport !== 0) {
+    if (sk.inet_dport !== sport) return -1;
+    score += 4;
+  }
+  if (sk.sk_bound_dev_if !== 0) {
+    if (sk.sk_bound_dev_if !== dif && sk.sk_bound_dev_if !== sdif) return -1;
+    score += 4;
+  }
+  if (sk.sk_incoming_cpu >= 0 && sk.sk_incoming_cpu === sk.net.kernel.cpu.id) score++;
+  return score;
+}
+
+/** The socket for a datagram, or null. */
+export function __udp4_lib_lookup(
+  table: UdpTable,
+  saddr: number,
+  sport: number,
+  daddr: number,
+  hnum: number,
+  dif: number,
+  sdif: number,
+  skb: SkBuff | null,
+): UdpSock | null {
+  const list = table.hash[hnum & (HASH_SIZE - 1)]!;
+  let best: UdpSock | null = null;
+  let bestscore = -1;
+  for (let i = 0; i < list.length; i++) {
+    const sk = list[i]!;
+    const score = compute_score(sk, saddr, sport, daddr, hnum, dif, sdif);
+    if (score > bestscore) {
+      best = sk;
+      bestscore = score;
+    }
+  }
+  if (best !== null && best.sk_reuseport && best.sk_state !== TCP_ESTABLISHED) {
+    return reuseport_select(list, best, saddr, sport, daddr, hnum, dif, sdif, bestscore, skb);
+  }
+  return best;
+}
+
+/** Among the equals of a reuseport group the flow's hash decides, so that one flow stays with one socket. */
+function reuseport_select(
+  list: UdpSock[],
+  best: UdpSock,
+  saddr: number,
+  sport: number,
+  daddr: number,
+  hnum: number,
+  dif: number,
+  sdif: number,
+  score: number,
+  skb: SkBuff | null,
+): UdpSock {
+  let n = 0;
+  for (let i = 0; i < list.length; i++) {
+    const sk = list[i]!;
+    if (sk.sk_reuseport && compute_score(sk, saddr, sport, daddr, hnum, dif, sdif) === score) n++;
+  }
+  if (n <= 1) return best;
+  const k = best.net.kernel;
+  let pick = reciprocal_scale(jhash_3words(saddr, daddr, (sport << 16) | hnum, best.net.ipv4.hash_secret), n);
+  if (k.reuseport_select_hook !== null && skb !== null) {
+    const p = k.reuseport_select_hook(best, skb, n);
+    if (p >= 0) pick = p;
+  }
+  // The group counts in the order of binding; the bucket has the newest first.
+  for (let i = list.length - 1; i >= 0; i--) {
+    const sk = list[i]!;
+    if (!sk.sk_reuseport || compute_score(sk, saddr, sport, daddr, hnum, dif, sdif) !== score) continue;
+    if (pick-- === 0) return sk;
+  }
+  return best;
+}
+
+declare module "../../kernel/kernel.ts" {
+  interface Kernel {
+    /** SO_ATTACH_REUSEPORT_CBPF: index the program chose, or -1; null until somebody attached one. */
+    reuseport_select_hook: ((sk: UdpSock, skb: SkBuff, n: number) => number) | null;
+  }
+}
+
+/** All sockets of a namespace, for /proc/net/udp and sock_diag, by bucket as Linux lists them. */
+export function* udp_sockets(table: UdpTable): Generator<UdpSock, void> {
+  for (const list of table.hash) yield* list;
+}
+
+/** The bucket a socket is shown in ("sl" of /proc/net/udp). */
+export const udp_bucket_of = (port: number): number => port & (HASH_SIZE - 1);
+
+export const udp_port_list = bucket;

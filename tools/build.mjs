@@ -1,0 +1,48 @@
+// Builds dist/: one ES module per entry point with shared chunks, scope-hoisted, so that V8 sees constants as constants.
+// `--if-needed` does nothing when dist/ is newer than the sources. `--watch` rebuilds on change.
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const stamp = join(root, "dist/.built");
+
+function newest(dir) {
+  let t = 0;
+  for (const e of readdirSync(dir, { withFileTypes: true })) {
+    const p = join(dir, e.name);
+    t = Math.max(t, e.isDirectory() ? newest(p) : statSync(p).mtimeMs);
+  }
+  return t;
+}
+
+if (process.argv.includes("--if-needed") && existsSync(stamp)) {
+  const built = statSync(stamp).mtimeMs;
+  if (newest(join(root, "src")) < built && statSync(join(root, "package-lock.json")).mtimeMs < built) process.exit(0);
+}
+const { build } = await import("esbuild");
+const started = Date.now();
+process.stderr.write("building dist/ … ");
+rmSync(join(root, "dist"), { recursive: true, force: true });
+await build({
+  absWorkingDir: root,
+  entryPoints: {
+    "cli/main": "src/cli/main.ts",
+    "api/index": "src/api/index.ts",
+    "arch/node/index": "src/arch/node/index.ts",
+    "lab/index": "src/lab/index.ts",
+  },
+  outdir: "dist",
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  platform: "node",
+  target: "node20",
+  sourcemap: true,
+  external: ["koffi"],
+  packages: "external",
+  logLevel: "warning",
+});
+mkdirSync(join(root, "dist"), { recursive: true });
+writeFileSync(stamp, "");
+process.stderr.write(`done in ${((Date.now() - started) / 1000).toFixed(1)} s\n`);
