@@ -430,9 +430,8 @@ export function packet_snd(sock: Socket, msg: MsgHdr, len: number): number {
     if (dev_hard_header(skb, dev, proto, addr, null, len) < 0) fault = -EINVAL;
   } else if (len < dev.min_header_len) {
     fault = -EINVAL;
-  } else if (len > dev.mtu + reserve && !extra_vlan_len_allowed(dev, skb)) {
-    fault = -EMSGSIZE;
   }
+  if (fault === 0 && len > dev.mtu + reserve && !extra_vlan_len_allowed(dev, skb)) fault = -EMSGSIZE;
   if (fault !== 0) {
     consume_skb(skb);
     return fault;
