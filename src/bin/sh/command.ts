@@ -92,6 +92,10 @@ export function* invoke(c: Context, words: string[], text: string, options: RunO
   const pid = sh.sys.spawn(found.program, words, spawn);
   if (pid < 0) throw new ShellError(`fork: ${strerror(pid)}`, 254, false);
   yield* runForeground(sh, [pid], text);
+  if (sh.reportFailures && sh.status !== 0 && sh.guarded === 0) {
+    const short = text.length > 60 ? `${text.slice(0, 57)}...` : text;
+    yield* sh.error(`${short.replace(/\n[\s\S]*/, " ...")}: failed (exit status ${sh.status})`);
+  }
 }
 
 /** A built-in program, or a script file; a path into a bin folder that does not exist means the built-in program. */

@@ -36,7 +36,7 @@ import { compilePattern, matches } from "./pattern.ts";
 import { withRedirects } from "./redirect.ts";
 import { parseShell } from "./source.ts";
 import type { Unit } from "./state.ts";
-import { Jump, MAX_NESTING, MAX_TEXT, type Shell, ShellError } from "./state.ts";
+import { Jump, MAX_NESTING, MAX_TEXT, type Shell, ShellError, unsupported } from "./state.ts";
 import { runTrap, runTraps } from "./traps.ts";
 
 export function context(sh: Shell): Context {
@@ -246,9 +246,9 @@ function* dispatch(sh: Shell, node: CommandNode): Blocking<void> {
         sh.status = 0;
         return;
       case "Select":
-        throw new ShellError("select is not supported; use read and case");
+        throw unsupported("select is not supported; use read and case");
       case "Coproc":
-        throw new ShellError("coproc is not supported; use a background job and a file");
+        throw unsupported("coproc is not supported; use a background job and a file");
     }
   } finally {
     sh.nesting--;

@@ -11,7 +11,7 @@ import { globFiles } from "./glob.ts";
 import { expandParameter } from "./parameter.ts";
 import { escapePattern } from "./pattern.ts";
 import type { Shell, Substitute } from "./state.ts";
-import { MAX_TEXT, ShellError } from "./state.ts";
+import { MAX_TEXT, ShellError, unsupported } from "./state.ts";
 
 export interface Field {
   text: string;
@@ -281,7 +281,7 @@ export function* expandPart(c: Context, p: WordPart, inDouble: boolean, sink: Si
       sink.quoted(p.text);
       return;
     case "ProcessSubstitution":
-      throw new ShellError(`${p.text.slice(0, 2)}...): process substitution is not supported; use a pipe or a file`);
+      throw unsupported(`${p.text.slice(0, 2)}...): process substitution is not supported; use a pipe or a file`);
   }
 }
 

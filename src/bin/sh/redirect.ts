@@ -8,7 +8,7 @@ import type { Blocking } from "../../uapi/sys.ts";
 import { encode, writeAll } from "../lib/io.ts";
 import type { Context } from "./expand.ts";
 import { expandParts, expandText, expandWord } from "./expand.ts";
-import { ShellError } from "./state.ts";
+import { ShellError, unsupported } from "./state.ts";
 
 /** Small enough that a pipe takes it without a reader (PIPE_BUF). */
 const SMALL = 4096;
@@ -50,7 +50,7 @@ export function* keepRedirects(c: Context, redirects: readonly Redirection[]): B
 function* open(c: Context, r: Redirection, opened: number[]): Blocking<void> {
   const { sh } = c;
   if (r.descriptor?.type === "FileDescriptorVariable") {
-    throw new ShellError(`{${r.descriptor.name}}: descriptors in variables are not supported; use a number`);
+    throw unsupported(`{${r.descriptor.name}}: descriptors in variables are not supported; use a number`);
   }
   const given = r.descriptor?.value;
   if (given !== undefined && given > MAX_FD) throw new ShellError(`${given}: Bad file descriptor`);

@@ -81,8 +81,8 @@ export interface Options {
   noexec: boolean;
 }
 
-/** Functions, eval, source and substitutions inside each other; bash has no limit and dies of its stack. */
-export const MAX_NESTING = 200;
+/** Commands inside each other (functions, eval, substitutions): about half of what Node's stack takes in generators. */
+export const MAX_NESTING = 250;
 /** Elements of an array, results of a brace expansion. */
 export const MAX_ELEMENTS = 100_000;
 /** Characters of one variable or command substitution. */
@@ -131,6 +131,8 @@ export class Shell {
   /** getopts: place inside the current word, and the OPTIND that it belongs to. */
   optPos = 1;
   optIndex = 1;
+  /** Says which line of a startup script ran a program that failed. */
+  reportFailures = false;
   /** Status of the last command substitution since the command began. */
   substituted: number | undefined;
   expandingAliases = new Set<string>();
@@ -239,6 +241,11 @@ export class Shell {
 
 export function exportedVariable(value: string): Variable {
   return { value, exported: true, readonly: false, integer: false };
+}
+
+/** Something of bash that is not here: the command is skipped, the script goes on. */
+export function unsupported(text: string): ShellError {
+  return new ShellError(text, 2, false);
 }
 
 export function isName(text: string): boolean {
