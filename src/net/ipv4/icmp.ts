@@ -621,7 +621,7 @@ export function icmp_rcv(skb: SkBuff): number {
   net.mib.icmpmsg[type]!++;
   let reason: number = SKB_NOT_DROPPED_YET;
   if (type === ICMP_EXT_ECHO) reason = icmp_echo(skb);
-  else if (type === ICMP_EXT_ECHOREPLY) ping_rcv(skb);
+  else if (type === ICMP_EXT_ECHOREPLY) reason = ping_rcv(skb);
   // RFC 1122 section 3.2.2: an unknown type is discarded in silence.
   else if (type > NR_ICMP_TYPES) return icmp_rcv_error(net, skb, SKB_DROP_REASON_UNHANDLED_ICMP);
   else {
@@ -633,7 +633,7 @@ export function icmp_rcv(skb: SkBuff): number {
         reason = icmp_echo(skb);
         break;
       case ICMP_ECHOREPLY:
-        ping_rcv(skb);
+        reason = ping_rcv(skb);
         break;
       case ICMP_DEST_UNREACH:
       case ICMP_SOURCE_QUENCH:
