@@ -22,6 +22,7 @@ export const fn_names: readonly string[] = [
   "enqueue_to_backlog",
   "eth_type_trans",
   "fib_lookup",
+  "fib_validate_source",
   "icmp_echo",
   "icmp_push_reply",
   "icmp_rcv",
@@ -45,6 +46,7 @@ export const fn_names: readonly string[] = [
   "igb_watchdog_task",
   "igb_xmit_frame",
   "igb_xmit_frame_ring",
+  "igmp_rcv",
   "inet_recvmsg",
   "inet_sendmsg",
   "ip_append_data",
@@ -85,7 +87,11 @@ export const fn_names: readonly string[] = [
   "nf_reinject",
   "packet_rcv",
   "packet_snd",
+  "ping_rcv",
   "process_backlog",
+  "raw_local_deliver",
+  "raw_rcv",
+  "raw_send_hdrinc",
   "sch_direct_xmit",
   "skb_clone",
   "sock_recvmsg",
@@ -115,75 +121,81 @@ export const F_dev_hard_start_xmit = 17;
 export const F_enqueue_to_backlog = 18;
 export const F_eth_type_trans = 19;
 export const F_fib_lookup = 20;
-export const F_icmp_echo = 21;
-export const F_icmp_push_reply = 22;
-export const F_icmp_rcv = 23;
-export const F_icmp_redirect = 24;
-export const F_icmp_reply = 25;
-export const F_icmp_socket_deliver = 26;
-export const F_icmp_timestamp = 27;
-export const F_icmp_unreach = 28;
-export const F_igb_clean_rx_irq = 29;
-export const F_igb_clean_tx_irq = 30;
-export const F_igb_msix_other = 31;
-export const F_igb_msix_ring = 32;
-export const F_igb_open = 33;
-export const F_igb_poll = 34;
-export const F_igb_probe = 35;
-export const F_igb_setup_all_rx_resources = 36;
-export const F_igb_setup_all_tx_resources = 37;
-export const F_igb_tso = 38;
-export const F_igb_tx_csum = 39;
-export const F_igb_tx_map = 40;
-export const F_igb_watchdog_task = 41;
-export const F_igb_xmit_frame = 42;
-export const F_igb_xmit_frame_ring = 43;
-export const F_inet_recvmsg = 44;
-export const F_inet_sendmsg = 45;
-export const F_ip_append_data = 46;
-export const F_ip_defrag = 47;
-export const F_ip_do_fragment = 48;
-export const F_ip_error = 49;
-export const F_ip_expire = 50;
-export const F_ip_finish_output = 51;
-export const F_ip_finish_output2 = 52;
-export const F_ip_forward = 53;
-export const F_ip_forward_finish = 54;
-export const F_ip_forward_options = 55;
-export const F_ip_frag_reasm = 56;
-export const F_ip_fragment = 57;
-export const F_ip_local_deliver = 58;
-export const F_ip_local_deliver_finish = 59;
-export const F_ip_local_out = 60;
-export const F_ip_make_skb = 61;
-export const F_ip_mc_output = 62;
-export const F_ip_options_compile = 63;
-export const F_ip_options_rcv_srr = 64;
-export const F_ip_output = 65;
-export const F_ip_queue_xmit = 66;
-export const F_ip_rcv = 67;
-export const F_ip_rcv_core = 68;
-export const F_ip_rcv_finish = 69;
-export const F_ip_route_input_noref = 70;
-export const F_ip_route_input_slow = 71;
-export const F_kfree_skb_reason = 72;
-export const F_loopback_xmit = 73;
-export const F_napi_gro_receive = 74;
-export const F_neigh_hh_output = 75;
-export const F_neigh_resolve_output = 76;
-export const F_net_rx_action = 77;
-export const F_net_tx_action = 78;
-export const F_netif_rx = 79;
-export const F_nf_hook_slow = 80;
-export const F_nf_reinject = 81;
-export const F_packet_rcv = 82;
-export const F_packet_snd = 83;
-export const F_process_backlog = 84;
-export const F_sch_direct_xmit = 85;
-export const F_skb_clone = 86;
-export const F_sock_recvmsg = 87;
-export const F_sock_sendmsg = 88;
-export const F_udp_queue_rcv_skb = 89;
-export const F_udp_rcv = 90;
-export const F_udp_send_skb = 91;
-export const F_veth_xmit = 92;
+export const F_fib_validate_source = 21;
+export const F_icmp_echo = 22;
+export const F_icmp_push_reply = 23;
+export const F_icmp_rcv = 24;
+export const F_icmp_redirect = 25;
+export const F_icmp_reply = 26;
+export const F_icmp_socket_deliver = 27;
+export const F_icmp_timestamp = 28;
+export const F_icmp_unreach = 29;
+export const F_igb_clean_rx_irq = 30;
+export const F_igb_clean_tx_irq = 31;
+export const F_igb_msix_other = 32;
+export const F_igb_msix_ring = 33;
+export const F_igb_open = 34;
+export const F_igb_poll = 35;
+export const F_igb_probe = 36;
+export const F_igb_setup_all_rx_resources = 37;
+export const F_igb_setup_all_tx_resources = 38;
+export const F_igb_tso = 39;
+export const F_igb_tx_csum = 40;
+export const F_igb_tx_map = 41;
+export const F_igb_watchdog_task = 42;
+export const F_igb_xmit_frame = 43;
+export const F_igb_xmit_frame_ring = 44;
+export const F_igmp_rcv = 45;
+export const F_inet_recvmsg = 46;
+export const F_inet_sendmsg = 47;
+export const F_ip_append_data = 48;
+export const F_ip_defrag = 49;
+export const F_ip_do_fragment = 50;
+export const F_ip_error = 51;
+export const F_ip_expire = 52;
+export const F_ip_finish_output = 53;
+export const F_ip_finish_output2 = 54;
+export const F_ip_forward = 55;
+export const F_ip_forward_finish = 56;
+export const F_ip_forward_options = 57;
+export const F_ip_frag_reasm = 58;
+export const F_ip_fragment = 59;
+export const F_ip_local_deliver = 60;
+export const F_ip_local_deliver_finish = 61;
+export const F_ip_local_out = 62;
+export const F_ip_make_skb = 63;
+export const F_ip_mc_output = 64;
+export const F_ip_options_compile = 65;
+export const F_ip_options_rcv_srr = 66;
+export const F_ip_output = 67;
+export const F_ip_queue_xmit = 68;
+export const F_ip_rcv = 69;
+export const F_ip_rcv_core = 70;
+export const F_ip_rcv_finish = 71;
+export const F_ip_route_input_noref = 72;
+export const F_ip_route_input_slow = 73;
+export const F_kfree_skb_reason = 74;
+export const F_loopback_xmit = 75;
+export const F_napi_gro_receive = 76;
+export const F_neigh_hh_output = 77;
+export const F_neigh_resolve_output = 78;
+export const F_net_rx_action = 79;
+export const F_net_tx_action = 80;
+export const F_netif_rx = 81;
+export const F_nf_hook_slow = 82;
+export const F_nf_reinject = 83;
+export const F_packet_rcv = 84;
+export const F_packet_snd = 85;
+export const F_ping_rcv = 86;
+export const F_process_backlog = 87;
+export const F_raw_local_deliver = 88;
+export const F_raw_rcv = 89;
+export const F_raw_send_hdrinc = 90;
+export const F_sch_direct_xmit = 91;
+export const F_skb_clone = 92;
+export const F_sock_recvmsg = 93;
+export const F_sock_sendmsg = 94;
+export const F_udp_queue_rcv_skb = 95;
+export const F_udp_rcv = 96;
+export const F_udp_send_skb = 97;
+export const F_veth_xmit = 98;

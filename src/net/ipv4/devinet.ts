@@ -590,3 +590,5 @@ export function devinet_init(k: Kernel): void {
   });
   register_netdevice_notifier(k, inetdev_event);
 }
+
+export { devinet_ioctl } from "./devinet_ioctl.ts";

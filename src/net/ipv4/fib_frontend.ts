@@ -3,6 +3,9 @@
 // Way in: ip_fib_init(); fib_lookup(), fib_validate_source(), inet_addr_type().
 
 import type { Kernel } from "../../kernel/kernel.ts";
+import { trace_fn } from "../../kernel/trace.ts";
+import { F_fib_validate_source } from "../../kernel/trace_fn.ts";
+import { trace_key } from "../../kernel/trace_key.ts";
 import { EAGAIN, EINVAL, ENETUNREACH, ESRCH, EXDEV } from "../../uapi/errno.ts";
 import { IFF_LOOPBACK, IFF_LOWER_UP, IFF_RUNNING, IFF_UP } from "../../uapi/if.ts";
 import { IFA_F_NOPREFIXROUTE, IFA_F_SECONDARY } from "../../uapi/if_addr.ts";
@@ -78,6 +81,7 @@ import {
   ipv4_is_multicast,
   ipv4_is_zeronet,
 } from "./netns_ipv4.ts";
+import { RTCF_BROADCAST, RTCF_LOCAL, RTCF_MULTICAST, type Rtable } from "./route.ts";
 
 export { rt_cache_flush };
 
@@ -213,15 +217,10 @@ export function inet_dev_addr_type(net: Net, dev: NetDevice, addr: number): numb
   return __inet_dev_addr_type(net, dev, addr, RT_TABLE_LOCAL);
 }
 
-// rtable's rt_flags (linux/in_route.h); the owner is route.ts.
-const RTCF_BROADCAST = 0x10000000;
-const RTCF_MULTICAST = 0x20000000;
-const RTCF_LOCAL = 0x80000000 | 0;
-
 /** The address that answers a packet (RFC 1122 section 3.2.1.3): the one it was sent to if that is ours alone. */
 export function fib_compute_spec_dst(skb: SkBuff): number {
   const dv = skb.head.dv;
-  const dst = skb.dst as unknown as { rt_flags: number };
+  const dst = skb.dst as Rtable;
   if ((dst.rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST | RTCF_LOCAL)) === RTCF_LOCAL) {
     return dv.getInt32(skb.network_header + IPH_DADDR);
   }
@@ -256,6 +255,7 @@ export function fib_validate_source(
   dev: NetDevice,
   idev: InDevice,
 ): number {
+  if (trace_key.on && skb !== null) trace_fn(F_fib_validate_source, skb);
   const net = dev.net;
   const rpf = IN_DEV_RPFILTER(idev);
   const fib = net.ipv4.fib;
@@ -546,3 +546,5 @@ export function ip_fib_init(k: Kernel): void {
   register_netdevice_notifier(k, fib_netdev_event);
   register_inetaddr_notifier(k, fib_inetaddr_event);
 }
+
+export { fib_route_seq_show, ip_rt_ioctl } from "./fib_ioctl.ts";

@@ -17,7 +17,7 @@ import type { NetDevice } from "../../../../src/net/core/netdevice.ts";
 import { rtmsg_init } from "../../../../src/net/core/rtmsg.ts";
 import { devinet_init } from "../../../../src/net/ipv4/devinet.ts";
 import { ip_fib_init } from "../../../../src/net/ipv4/fib_frontend.ts";
-import { igmp_mc_init } from "../../../../src/net/ipv4/igmp.ts";
+import { igmp_init } from "../../../../src/net/ipv4/igmp.ts";
 import { nexthop_init } from "../../../../src/net/ipv4/nexthop.ts";
 
 /** Time stands still until a test moves it. */
@@ -60,7 +60,7 @@ export function fib_env(): FibEnv {
   devinet_init(k);
   ip_fib_init(k);
   nexthop_init(k);
-  igmp_mc_init(k);
+  igmp_init(k);
   const net = setup_net(k, "");
   k.init_net = net;
   net.loopback_dev = add_device(net, "lo", 0x8, 772);
