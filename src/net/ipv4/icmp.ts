@@ -106,7 +106,6 @@ import { Flowi4, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, RTN_BROADCAST, RTN_MULTICAST 
 import { inet_current_timestamp, ip_options_build, ip_options_echo } from "./ip_options.ts";
 import { ip_local_out, ip_select_ident } from "./ip_output.ts";
 import { ping_err, ping_rcv } from "./ping.ts";
-import { inet_add_protocol } from "./protocol.ts";
 import { raw_icmp_error } from "./raw.ts";
 import {
   flowi4_init_output,
@@ -726,7 +725,7 @@ function icmp_net_init(net: Net): void {
   register_sysctl(t, proc_dointvec(`${p}msgs_burst`, v4, "sysctl_icmp_msgs_burst", { min: 0 }));
 }
 
-/** After NetnsIpv4 is registered: takes IPPROTO_ICMP, the sysctls and the peers' store. */
+/** After NetnsIpv4 is registered. inet_init() gives icmp_rcv() and icmp_err() the protocol number. */
 export function icmp_init(k: Kernel): void {
   k.icmp_fl4 = new Flowi4();
   k.icmp_opt = new IpOptions();
@@ -735,5 +734,4 @@ export function icmp_init(k: Kernel): void {
   k.icmp_rnd_at = k.icmp_rnd.length;
   inet_peer_init(k);
   register_pernet_subsys(k, { init: icmp_net_init });
-  inet_add_protocol(k, { name: "icmp", handler: icmp_rcv, err_handler: icmp_err, no_policy: true }, IPPROTO_ICMP);
 }

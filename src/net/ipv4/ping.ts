@@ -40,11 +40,9 @@ import {
   AF_INET,
   AF_UNSPEC,
   IP_PMTUDISC_DONT,
-  IPPROTO_ICMP,
   MSG_ERRQUEUE,
   MSG_MORE,
   MSG_OOB,
-  SOCK_DGRAM,
   SOCKADDR_IN_LEN,
 } from "../../uapi/socket.ts";
 import type { MsgHdr } from "../../uapi/sys.ts";
@@ -69,7 +67,6 @@ import {
   TCP_ESTABLISHED,
 } from "../core/sock.ts";
 import { sk_filter } from "../core/sock_filter.ts";
-import { INET_PROTOSW_REUSE, inet_register_protosw, inet_sockraw_ops } from "./af_inet.ts";
 import { ip4_datagram_connect } from "./datagram4.ts";
 import { inet_addr_type } from "./fib_frontend.ts";
 import { icmp_err_convert } from "./icmp.ts";
@@ -85,9 +82,9 @@ import {
   inet_datagram_disconnect,
   inet_datagram_ioctl,
   inet_datagram_route,
-  inet_seq_line,
 } from "./raw.ts";
 import { ipv4_sk_redirect, ipv4_sk_update_pmtu } from "./route.ts";
+import { ping_seq_text } from "./udp_proc.ts";
 
 const EREMOTEIO = 121;
 const GID_MAX = 4294967294;
@@ -342,14 +339,13 @@ export const ping_prot: Proto = {
   get_port: ping_get_port,
 };
 
-/** The text of /proc/net/icmp. `inode_of` names the socket as /proc/PID/fd does. */
-export function icmp_seq_text(net: Net, inode_of: (sk: Sock) => number): string {
-  let text = `${"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops".padEnd(127)}\n`;
-  for (const [num, list] of [...net.ipv4_ping].sort((a, b) => a[0] - b[0])) {
-    for (const isk of list) text += `${inet_seq_line(isk, num & 63, 5, isk.inet_sport, inode_of(isk)).padEnd(127)}\n`;
-  }
-  return text;
+/** The ping sockets of a namespace, by identifier. */
+export function ping_sockets(net: Net): InetSock[] {
+  return [...net.ipv4_ping].sort((a, b) => a[0] - b[0]).flatMap(([, list]) => list);
 }
+
+/** Text of /proc/net/icmp. */
+export const ping_seq_show = (net: Net): string => ping_seq_text(ping_sockets(net), (sk) => sk.inet_num & 63);
 
 function ping_net_init(net: Net): void {
   net.ipv4_ping = new Map();
@@ -373,15 +369,8 @@ function ping_net_init(net: Net): void {
   );
 }
 
-/** After raw_init() and inet_proto_init(). */
+/** After raw_init(). The families' table gets ping_prot from inet_init(). */
 export function ping_init(k: Kernel): void {
   k.ping_hdr = new Uint8Array(ICMPH_LEN);
   register_pernet_subsys(k, { init: ping_net_init });
-  inet_register_protosw(k, {
-    type: SOCK_DGRAM,
-    protocol: IPPROTO_ICMP,
-    prot: ping_prot,
-    ops: inet_sockraw_ops,
-    flags: INET_PROTOSW_REUSE,
-  });
 }

@@ -47,7 +47,6 @@ import {
   ICMP_FILTER,
   IP_PMTUDISC_DONT,
   IPPROTO_ICMP,
-  IPPROTO_IP,
   IPPROTO_RAW,
   MSG_CONFIRM,
   MSG_DONTROUTE,
@@ -100,7 +99,6 @@ import {
 import { sk_filter } from "../core/sock_filter.ts";
 import { sock_recv_cmsgs } from "../core/sock_opt.ts";
 import { NF_HOOK, NF_INET_LOCAL_OUT, NFPROTO_IPV4 } from "../netfilter/core.ts";
-import { INET_PROTOSW_REUSE, inet_register_protosw, inet_sockraw_ops } from "./af_inet.ts";
 import { ip4_datagram_connect } from "./datagram4.ts";
 import { inet_addr_type } from "./fib_frontend.ts";
 import { icmp_err_convert, icmp_out_count } from "./icmp.ts";
@@ -143,6 +141,7 @@ import {
   RTCF_BROADCAST,
   type Rtable,
 } from "./route.ts";
+import { raw_seq_text } from "./udp_proc.ts";
 
 export class RawSock extends InetSock {
   /** ICMP_FILTER: a set bit keeps that type from the program. */
@@ -153,6 +152,7 @@ const raw_sk = (sk: Sock): RawSock => sk as RawSock;
 
 declare module "../../kernel/kernel.ts" {
   interface Kernel {
+    raw_inuse: ((net: Net) => number) | null;
     /** Scratch of raw and ping sockets' sendmsg and recvmsg. */
     raw_ipc: IpcmCookie;
     raw_err: Int32Array;
@@ -682,53 +682,24 @@ export const raw_prot: Proto = {
 
 // --- /proc/net/raw ------------------------------------------------------------------------------------------------
 
-const hex = (v: number, width: number): string => (v >>> 0).toString(16).toUpperCase().padStart(width, "0");
-/** An address as a little-endian machine prints its network-order word. */
-const addr_hex = (a: number): string =>
-  hex(((a & 0xff) << 24) | ((a & 0xff00) << 8) | ((a >>> 8) & 0xff00) | (a >>> 24), 8);
-
-/** One line of /proc/net/raw, icmp or udp. */
-export function inet_seq_line(sk: InetSock, slot: number, slot_width: number, sport: number, inode: number): string {
-  const wmem = Math.max(0, sk.sk_wmem_alloc);
-  return (
-    `${String(slot).padStart(slot_width)}: ${addr_hex(sk.inet_rcv_saddr)}:${hex(sport, 4)} ` +
-    `${addr_hex(sk.inet_daddr)}:${hex(sk.inet_dport, 4)} ${hex(sk.sk_state, 2)} ` +
-    `${hex(wmem, 8)}:${hex(sk.sk_rmem_alloc, 8)} 00:00000000 00000000 ` +
-    `${String(sk.sk_uid).padStart(5)} ${"0".padStart(8)} ${inode} ${sk.sk_refcnt + 1} ${"0".padStart(16, "0")} ${sk.sk_drops}`
-  );
+/** The raw sockets of a namespace, by protocol. */
+export function raw_sockets(net: Net): RawSock[] {
+  return [...net.ipv4_raw].sort((a, b) => a[0] - b[0]).flatMap(([, list]) => list);
 }
 
-/** The text of /proc/net/raw. `inode_of` names the socket as /proc/PID/fd does. */
-export function raw_seq_text(net: Net, inode_of: (sk: Sock) => number): string {
-  let text =
-    "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n";
-  for (const [num, list] of [...net.ipv4_raw].sort((a, b) => a[0] - b[0])) {
-    for (const sk of list) {
-      const dport = sk.inet_dport;
-      sk.inet_dport = 0;
-      text += `${inet_seq_line(sk, num, 4, sk.inet_num, inode_of(sk))}\n`;
-      sk.inet_dport = dport;
-    }
-  }
-  return text;
-}
+/** Text of /proc/net/raw. DIFF: the slot is the protocol's number, where Linux shows a bucket of a keyed hash. */
+export const raw_seq_show = (net: Net): string => raw_seq_text(raw_sockets(net), (sk) => sk.inet_num);
 
-/** Registers raw sockets as what SOCK_RAW means for every protocol. After inet_proto_init(). */
+/** After NetnsIpv4 is registered. The families' table gets raw_prot from inet_init(). */
 export function raw_init(k: Kernel): void {
   k.raw_ipc = new IpcmCookie();
   k.raw_err = new Int32Array(1);
+  k.raw_inuse = (net) => net.ipv4_raw_users;
   register_pernet_subsys(k, {
     init: (net) => {
       net.ipv4_raw = new Map();
       net.ipv4_ra_chain = [];
       net.ipv4_raw_users = 0;
     },
-  });
-  inet_register_protosw(k, {
-    type: SOCK_RAW,
-    protocol: IPPROTO_IP,
-    prot: raw_prot,
-    ops: inet_sockraw_ops,
-    flags: INET_PROTOSW_REUSE,
   });
 }
