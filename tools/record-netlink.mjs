@@ -97,8 +97,7 @@ function record(name, scene) {
     });
     const io = exchanges(readFileSync(trace, "latin1")).map((e) => e.map(blob));
     const files = {};
-    for (const f of scene.files ?? [])
-      files[f] = spawnSync("ip", ["netns", "exec", NS, "cat", f], { encoding: "utf8" }).stdout;
+    for (const f of scene.files ?? []) files[f] = blob(spawnSync("ip", ["netns", "exec", NS, "cat", f]).stdout);
     cases.push({ command: step, argv, status: r.status, stdout: r.stdout, stderr: r.stderr, io, files });
   }
   spawnSync("ip", ["netns", "del", NS]);

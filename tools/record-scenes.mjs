@@ -700,15 +700,7 @@ export const scenes = {
     ],
   },
   ss: {
-    files: [
-      "/proc/net/sockstat",
-      "/proc/net/sockstat6",
-      "/proc/net/snmp",
-      "/proc/net/raw",
-      "/proc/net/packet",
-      "/proc/net/unix",
-      "/proc/net/netlink",
-    ],
+    files: ["/proc/net/sockstat", "/proc/net/sockstat6", "/proc/net/snmp", "/proc/net/raw", "/proc/net/packet"],
     steps: [
       ...held,
       "ss",

@@ -16,7 +16,8 @@ interface Case {
   stderr: string;
   /** Request and replies, as indexes into blobs. */
   io: number[][];
-  files: Record<string, string>;
+  /** Files the program may read, as indexes into blobs. */
+  files: Record<string, number>;
 }
 export interface Golden {
   cases: Case[];
@@ -64,7 +65,8 @@ export function replay(golden: Golden, c: Case, program: Program): Replayed {
   let step = 0;
   let nextFd = 4;
   const input = (c.command.split(" <<< ")[1] ?? "").replaceAll("\\n", "\n");
-  const named: Record<string, string> = { ...c.files, "/dev/stdin": input };
+  const named = new Map(Object.entries(c.files).map(([path, i]) => [path, Buffer.from(blob(i))]));
+  named.set("/dev/stdin", Buffer.from(input));
   const sys: Partial<Sys> = {
     env: {},
     isatty: () => false,
@@ -82,9 +84,9 @@ export function replay(golden: Golden, c: Case, program: Program): Replayed {
     open(path, flags) {
       if (path.startsWith("/proc/sys/") && flags !== 0) return 99;
       if (path.startsWith("/var/run/netns/") && golden.namespaces?.includes(path.slice(15))) return 4;
-      const text = named[path];
+      const text = named.get(path);
       if (text === undefined) return -ENOENT;
-      files.set(++nextFd, { text: Buffer.from(text), at: 0 });
+      files.set(++nextFd, { text, at: 0 });
       return nextFd;
     },
     readdir: () => -ENOENT,

@@ -5,11 +5,11 @@ import { strerror } from "../../uapi/errno.ts";
 import { AF_INET, AF_INET6, AF_PACKET } from "../../uapi/socket.ts";
 import type { Blocking, Program } from "../../uapi/sys.ts";
 import { AF_BRIDGE, AF_MPLS, FAMILY_NAMES } from "../iproute/addr.ts";
+import { runBatch } from "../iproute/batch.ts";
 import type { Context } from "../iproute/context.ts";
-import { Args, Exit, matches } from "../iproute/context.ts";
+import { Args, matches } from "../iproute/context.ts";
 import { runProgram } from "../iproute/program.ts";
 import { openNetlink } from "../iproute/rtnl.ts";
-import { readFile } from "../lib/io.ts";
 import { address } from "./address.ts";
 import { link } from "./link.ts";
 import type { Run } from "./link_show.ts";
@@ -73,42 +73,6 @@ function* runObject(run: Run, words: string[]): Blocking<number> {
   if (found === undefined) return run.ctx.fail(`Object "${words[0]}" is unknown, try "ip help".\n`, 1);
   if (found[1] === null) return run.ctx.fail(`Object "${found[0]}" is not supported here.\n`, 1);
   return yield* found[1](run, new Args(run.ctx, words.slice(1)));
-}
-
-/** Splits a batch line at blanks; quotes of both kinds keep words together, # starts a comment. */
-function splitLine(line: string): string[] {
-  const words: string[] = [];
-  for (const m of line.matchAll(/"([^"]*)"|'([^']*)'|(#.*)|(\S+)/g)) {
-    if (m[3] !== undefined) break;
-    words.push(m[1] ?? m[2] ?? m[4]);
-  }
-  return words;
-}
-
-function* batch(run: Run, name: string): Blocking<number> {
-  const ctx: Context = run.ctx;
-  const text = yield* readFile(ctx.sys, name === "-" ? "/dev/stdin" : name);
-  if (typeof text === "number") ctx.fail(`Cannot open file "${name}" for reading: ${strerror(text)}\n`, 1);
-  let status = 0;
-  let number = 0;
-  for (const line of text.replaceAll("\\\n", " ").split("\n")) {
-    number++;
-    const words = splitLine(line);
-    if (words.length === 0) continue;
-    let failed: number;
-    try {
-      failed = yield* runObject(run, words);
-    } catch (e) {
-      if (!(e instanceof Exit)) throw e;
-      failed = e.status;
-      if (failed === 255) throw e;
-    }
-    if (failed === 0) continue;
-    ctx.error(`Command failed ${name}:${number}\n`);
-    status = 1;
-    if (!ctx.opt.force) break;
-  }
-  return status;
 }
 
 /** Reads the options in front; returns the words of the object, or an exit status. */
@@ -183,7 +147,9 @@ function* main(ctx: Context, argv: string[]): Blocking<number> {
   if (ctx.opt.batch === undefined && words.length === 0) ctx.fail(IP_USAGE, 255);
   const run: Run = { ctx, rtnl: openNetlink(ctx) };
   try {
-    return yield* ctx.opt.batch === undefined ? runObject(run, words) : batch(run, ctx.opt.batch);
+    return yield* ctx.opt.batch === undefined
+      ? runObject(run, words)
+      : runBatch(ctx, ctx.opt.batch, (line) => runObject(run, line));
   } finally {
     run.rtnl.close();
   }

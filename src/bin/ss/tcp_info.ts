@@ -68,7 +68,7 @@ export function tcpInfoText(attrs: NlAttrs, withOptions: boolean, listening: boo
     if (b(4) !== 0) text += `,cwnd_gain:${g(b(4) / 256)}`;
     put(`${text})`);
   }
-  if (rtt > 0 && mss > 0 && cwnd > 0) put(`send ${Math.floor((cwnd * mss * 8000000) / rtt)}bps`);
+  if (rtt > 0 && mss > 0 && cwnd > 0) put(`send ${Math.round((cwnd * mss * 8000000) / rtt)}bps`);
   nonzero("lastsnd", u32(44));
   nonzero("lastrcv", u32(52));
   nonzero("lastack", u32(56));
