@@ -94,16 +94,26 @@ export class Rig {
   readonly told: string[] = [];
   tbl: NeighTable = null as unknown as NeighTable;
 
-  constructor(boot?: (k: Kernel) => void) {
+  /** `boot` registers what a test needs beside the device layer; `start` replaces the whole boot. */
+  constructor(boot?: (k: Kernel) => void, start?: (host: RigHost) => Kernel) {
+    this.k = start !== undefined ? start(this.host) : this.boot(boot);
+    const k = this.k;
+    k.on_bug = (e) => {
+      throw e;
+    };
+    this.net = k.init_net;
+    k.neigh_notify_hooks.push((n, type) => {
+      const what = type === 28 ? "new" : type === 29 ? "del" : "get";
+      this.told.push(`${what} ${n.primary_key} ${nud_state_name(n.nud_state)}`);
+    });
+  }
+
+  private boot(boot?: (k: Kernel) => void): Kernel {
     const k = new Kernel(this.host, { debug: true });
-    this.k = k;
     k.fork_hooks = [];
     k.cpus.push(new Cpu(k, 0));
     k.cpu = k.cpus[0]!;
     k.clock_event = () => timer_interrupt(k);
-    k.on_bug = (e) => {
-      throw e;
-    };
     hrtimers_init(k);
     init_timers(k);
     net_core_init(k);
@@ -111,17 +121,12 @@ export class Rig {
     dev_addr_lists_init(k);
     neigh_init(k);
     if (boot !== undefined) boot(k);
-    else this.toy_table();
-    this.net = setup_net(k, "");
-    k.init_net = this.net;
-    k.neigh_notify_hooks.push((n, type) => {
-      const what = type === 28 ? "new" : type === 29 ? "del" : "get";
-      this.told.push(`${what} ${n.primary_key} ${nud_state_name(n.nud_state)}`);
-    });
+    else this.toy_table(k);
+    k.init_net = setup_net(k, "");
+    return k;
   }
 
-  private toy_table(): void {
-    const k = this.k;
+  private toy_table(k: Kernel): void {
     this.tbl = neigh_table_init(k, {
       family: 2,
       key_len: 4,
@@ -211,14 +216,15 @@ export class Rig {
 
   /** All devices and tables go; nothing may be left. */
   end(): void {
-    for (const d of [...this.net.dev_by_name.values()]) {
-      this.call(() => {
+    const devs = [...this.net.dev_by_name.values()].reverse();
+    this.call(() => {
+      for (const d of devs) {
         for (const tbl of this.k.neigh_tables) neigh_ifdown(tbl, d);
         dev_close(d);
         unregister_netdevice(d);
-        assert.equal(d.refcnt, 0, `${d.name} is still referenced`);
-      });
-    }
+      }
+    });
+    for (const d of devs) assert.equal(d.refcnt, 0, `${d.name} is still referenced`);
     assert_no_leaks(this.k);
   }
 }
