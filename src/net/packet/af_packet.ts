@@ -50,6 +50,7 @@ import { dev_add_pack, dev_direct_xmit, dev_queue_xmit, dev_remove_pack } from "
 import { dev_hard_header, dev_parse_header } from "../core/dev_header.ts";
 import { SKB_DROP_REASON_PACKET_SOCK_ERROR, SKB_DROP_REASON_QUEUE_PURGE } from "../core/dropreason.ts";
 import { type Net, register_pernet_subsys } from "../core/net_namespace.ts";
+import { proc_create_net } from "../core/net-procfs.ts";
 import {
   LL_RESERVED_SPACE,
   NET_XMIT_CN,
@@ -601,4 +602,5 @@ export function packet_init(k: Kernel): void {
     },
   });
   register_netdevice_notifier(k, packet_notifier);
+  proc_create_net(k, "packet", packet_seq_show);
 }

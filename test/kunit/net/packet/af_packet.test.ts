@@ -1,6 +1,7 @@
 // AF_PACKET: what a tap sees and sends, with the errors that Linux 6.18 gives (packet(7)).
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { vfs_init } from "../../../../src/kernel/fs/vfs.ts";
 import type { Kernel } from "../../../../src/kernel/kernel.ts";
 import { dev_add_pack, netif_rx } from "../../../../src/net/core/dev.ts";
 import { dev_mc_seq_show } from "../../../../src/net/core/dev_addr_lists.ts";
@@ -28,6 +29,7 @@ class PacketRig extends Rig {
   readonly ip: number[][] = [];
   constructor() {
     super((k: Kernel) => {
+      vfs_init(k);
       sock_core_init(k);
       k.bpf_skb = new BpfSkb();
       k.rx_timestamps = 0;
