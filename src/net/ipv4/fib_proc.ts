@@ -33,7 +33,10 @@ export function fib_route_seq_show(net: Net): string {
     const fi = fa.fa_info;
     const nh = fi.nhs.length > 0 ? fi.nhs[0]! : null;
     const gw = nh !== null ? nh.gw : 0;
-    let flags = fib_props_error[fa.fa_type] !== 0 && (fa.fa_type === RTN_UNREACHABLE || fa.fa_type === RTN_PROHIBIT) ? RTF_REJECT : 0;
+    let flags =
+      fib_props_error[fa.fa_type] !== 0 && (fa.fa_type === RTN_UNREACHABLE || fa.fa_type === RTN_PROHIBIT)
+        ? RTF_REJECT
+        : 0;
     if (gw !== 0) flags |= RTF_GATEWAY;
     if (fa.leaf.mask === -1) flags |= RTF_HOST;
     flags |= RTF_UP;

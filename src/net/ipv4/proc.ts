@@ -1,0 +1,136 @@
+// /proc/net/{snmp,netstat,sockstat} and the list of IPv4's files of /proc/net. Mirrors net/ipv4/proc.c.
+// Read first: RFC 1213, RFC 4293 (the names). Way in: ip_misc_proc_init() at boot.
+
+import type { Kernel } from "../../kernel/kernel.ts";
+import type { Task } from "../../kernel/sched.ts";
+import { neigh_stat_seq_show } from "../core/neigh_sysctl.ts";
+import type { Net } from "../core/net_namespace.ts";
+import { proc_create_net } from "../core/net-procfs.ts";
+import {
+  snmp4_icmp_names,
+  snmp4_ip_names,
+  snmp4_ipext_names,
+  snmp4_net_names,
+  snmp4_tcp_names,
+  snmp4_udp_names,
+} from "../core/snmp.ts";
+import { Socket } from "../core/sock.ts";
+import { arp_seq_show } from "./arp.ts";
+import { fib_route_seq_show } from "./fib_proc.ts";
+import { ip_frag_mem, ip_frag_nqueues } from "./ip_fragment.ts";
+import { udp4_seq_show } from "./udp_proc.ts";
+
+/** The ICMP types that /proc/net/snmp names one by one, in its order. */
+const icmpmibmap: readonly (readonly [string, number])[] = [
+  ["DestUnreachs", 3],
+  ["TimeExcds", 11],
+  ["ParmProbs", 12],
+  ["SrcQuenchs", 4],
+  ["Redirects", 5],
+  ["Echos", 8],
+  ["EchoReps", 0],
+  ["Timestamps", 13],
+  ["TimestampReps", 14],
+  ["AddrMasks", 17],
+  ["AddrMaskReps", 18],
+];
+/** ICMP types on one pair of lines. */
+const PERLINE = 16;
+
+/** RFC 793's constants as SNMP wants them: algorithm "other", least and greatest RTO in ms, connections without limit. */
+const TCP_CONSTANTS: readonly number[] = [1, 200, 120000, -1];
+
+const lines = (group: string, names: readonly string[], values: readonly number[]): string =>
+  `${group}: ${names.join(" ")}\n${group}: ${values.join(" ")}\n`;
+
+function icmpmsg_lines(msg: Float64Array): string {
+  let s = "";
+  const used: number[] = [];
+  for (let i = 0; i < 512; i++) if (msg[i] !== 0) used.push(i);
+  for (let i = 0; i < used.length; i += PERLINE) {
+    const part = used.slice(i, i + PERLINE);
+    s += `IcmpMsg:${part.map((t) => (t < 256 ? ` InType${t}` : ` OutType${t - 256}`)).join("")}\n`;
+    s += `IcmpMsg:${part.map((t) => ` ${msg[t]}`).join("")}\n`;
+  }
+  return s;
+}
+
+/** /proc/net/snmp. */
+export function snmp_seq_show(net: Net): string {
+  const mib = net.mib;
+  const v4 = net.ipv4;
+  const ip = [...mib.ip.subarray(0, snmp4_ip_names.length)];
+  const msg = mib.icmpmsg;
+  const [in_msgs, in_err, in_csum, ...out] = [...mib.icmp];
+  const icmp = [in_msgs!, in_err!, in_csum!, ...icmpmibmap.map(([, t]) => msg[t]!), ...out];
+  const types = (dir: string): string[] => icmpmibmap.map(([name]) => dir + name);
+  const icmp_names = [...snmp4_icmp_names.slice(0, 3), ...types("In"), ...snmp4_icmp_names.slice(3), ...types("Out")];
+  return (
+    lines(
+      "Ip",
+      ["Forwarding", "DefaultTTL", ...snmp4_ip_names],
+      [v4.devconf_all.forwarding !== 0 ? 1 : 2, v4.sysctl_ip_default_ttl, ...ip],
+    ) +
+    lines("Icmp", icmp_names, [...icmp, ...icmpmibmap.map(([, t]) => msg[256 + t]!)]) +
+    icmpmsg_lines(msg) +
+    lines("Tcp", snmp4_tcp_names, [...TCP_CONSTANTS, ...mib.tcp.subarray(TCP_CONSTANTS.length)]) +
+    lines("Udp", snmp4_udp_names, [...mib.udp]) +
+    lines("UdpLite", snmp4_udp_names, [...mib.udplite])
+  );
+}
+
+/** /proc/net/netstat. */
+export function netstat_seq_show(net: Net): string {
+  return (
+    lines("TcpExt", snmp4_net_names, [...net.mib.linux]) +
+    lines("IpExt", snmp4_ipext_names, [...net.mib.ip.subarray(snmp4_ip_names.length)])
+  );
+}
+
+/** Sockets of a namespace that programs hold open. */
+function sockets_in_use(net: Net): number {
+  const seen = new Set<Socket>();
+  const count = (task: Task): void => {
+    for (const file of task.files.fd) {
+      const sock = file?.private_data;
+      if (sock instanceof Socket && sock.sk !== null && sock.sk.net === net) seen.add(sock);
+    }
+  };
+  for (const task of net.kernel.tasks.values()) count(task);
+  return seen.size;
+}
+
+declare module "../../kernel/kernel.ts" {
+  interface Kernel {
+    /** TCP's line of /proc/net/sockstat, set by tcp_ipv4.ts: inuse, orphan, tw, alloc, mem. */
+    tcp_sockstat: ((net: Net) => readonly [number, number, number, number, number]) | null;
+    /** Raw sockets of a namespace, set by raw.ts. */
+    raw_inuse: ((net: Net) => number) | null;
+  }
+}
+
+/** /proc/net/sockstat. */
+export function sockstat_seq_show(net: Net): string {
+  const k = net.kernel;
+  const [inuse, orphan, tw, alloc, mem] = k.tcp_sockstat !== null ? k.tcp_sockstat(net) : [0, 0, 0, 0, 0];
+  return (
+    `sockets: used ${sockets_in_use(net)}\nTCP: inuse ${inuse} orphan ${orphan} tw ${tw} alloc ${alloc} mem ${mem}\n` +
+    `UDP: inuse ${net.udp_table.count} mem 0\nUDPLITE: inuse ${net.udplite_table.count}\n` +
+    `RAW: inuse ${k.raw_inuse !== null ? k.raw_inuse(net) : 0}\n` +
+    `FRAG: inuse ${ip_frag_nqueues(net)} memory ${ip_frag_mem(net)}\n`
+  );
+}
+
+/** In inet_init(): IPv4's files of /proc/net. */
+export function ip_misc_proc_init(k: Kernel): void {
+  k.tcp_sockstat ??= null;
+  k.raw_inuse ??= null;
+  proc_create_net(k, "snmp", snmp_seq_show);
+  proc_create_net(k, "netstat", netstat_seq_show);
+  proc_create_net(k, "sockstat", sockstat_seq_show);
+  proc_create_net(k, "arp", arp_seq_show);
+  proc_create_net(k, "route", fib_route_seq_show);
+  proc_create_net(k, "udp", (net) => udp4_seq_show(net.udp_table));
+  proc_create_net(k, "udplite", (net) => udp4_seq_show(net.udplite_table));
+  proc_create_net(k, "stat/arp_cache", () => neigh_stat_seq_show(k.arp_tbl));
+}
