@@ -72,9 +72,8 @@ const frag_timer = (timer: TimerList): void => {
 export class Fqdir {
   readonly net: Net;
   readonly expire: (q: FragQueue) => void;
-  /** Above high_thresh bytes no new queue is begun. Linux keeps low_thresh for show. */
+  /** Above so many bytes no new queue is begun. */
   high_thresh = 4 << 20;
-  low_thresh = 3 << 20;
   /** jiffies. */
   timeout = 30000;
   max_dist = 64;

@@ -390,6 +390,10 @@ export function ip_defrag(net: Net, skb: SkBuff, user: number): number {
   const dv = skb.head.dv;
   const iph = skb.network_header;
   const fqdir = net.ipv4_fqdir;
+  const v4 = net.ipv4;
+  fqdir.high_thresh = v4.sysctl_ipfrag_high_thresh;
+  fqdir.timeout = v4.sysctl_ipfrag_time * 1000;
+  fqdir.max_dist = v4.sysctl_ipfrag_max_dist;
   const saddr = dv.getInt32(iph + IPH_SADDR);
   const q = inet_frag_find(
     fqdir,
@@ -410,43 +414,47 @@ export function ip_defrag(net: Net, skb: SkBuff, user: number): number {
 }
 
 function ipfrag_net_init(net: Net): void {
-  const f = new Fqdir(net, ip_expire);
-  net.ipv4_fqdir = f;
+  const v4 = net.ipv4;
+  net.ipv4_fqdir = new Fqdir(net, ip_expire);
   const t = net.sysctl_table;
   const p = "net/ipv4/ipfrag_";
   register_sysctl(t, {
-    ...proc_dointvec(`${p}high_thresh`, f, "high_thresh"),
-    write: (text) => set_thresh(f, "high_thresh", text, f.low_thresh, Number.MAX_SAFE_INTEGER),
+    ...proc_dointvec(`${p}high_thresh`, v4, "sysctl_ipfrag_high_thresh"),
+    write: (text) =>
+      set_thresh(text, v4.sysctl_ipfrag_low_thresh, Number.MAX_SAFE_INTEGER, (v) => {
+        v4.sysctl_ipfrag_high_thresh = v;
+      }),
   });
   register_sysctl(t, {
-    ...proc_dointvec(`${p}low_thresh`, f, "low_thresh"),
-    write: (text) => set_thresh(f, "low_thresh", text, 0, f.high_thresh),
+    ...proc_dointvec(`${p}low_thresh`, v4, "sysctl_ipfrag_low_thresh"),
+    write: (text) =>
+      set_thresh(text, 0, v4.sysctl_ipfrag_high_thresh, (v) => {
+        v4.sysctl_ipfrag_low_thresh = v;
+      }),
   });
+  register_sysctl(t, proc_dointvec(`${p}time`, v4, "sysctl_ipfrag_time"));
+  register_sysctl(t, proc_dointvec(`${p}max_dist`, v4, "sysctl_ipfrag_max_dist", { min: 0 }));
+  // Has had no effect for years, and is there.
   register_sysctl(
     t,
     proc_dointvec_conv(
-      `${p}time`,
-      () => Math.floor(f.timeout / 1000),
-      (v) => {
-        f.timeout = v * 1000;
-      },
-      { min: 0 },
+      `${p}secret_interval`,
+      () => 0,
+      () => {},
     ),
   );
-  register_sysctl(t, proc_dointvec(`${p}max_dist`, f, "max_dist", { min: 0 }));
-  // Has had no effect for years, and is there.
-  register_sysctl(t, proc_dointvec(`${p}secret_interval`, { v: 0 }, "v"));
 }
 
 /** proc_doulongvec_minmax: a value out of range is passed over without an error. */
-function set_thresh(f: Fqdir, key: "high_thresh" | "low_thresh", text: string, min: number, max: number): number {
+function set_thresh(text: string, min: number, max: number, set: (v: number) => void): number {
   const word = text.trim().split(/\s+/)[0] ?? "";
   if (!/^[0-9]+$/.test(word)) return -EINVAL;
   const v = Number(word);
-  if (v >= min && v <= max) f[key] = v;
+  if (v >= min && v <= max) set(v);
   return 0;
 }
 
+/** After NetnsIpv4 is registered, which holds the limits. */
 export function ipfrag_init(k: Kernel): void {
   inet_frags_init(k);
   register_pernet_subsys(k, {

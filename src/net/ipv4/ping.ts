@@ -2,7 +2,6 @@
 // Read first: icmp(7). Way in: ping_rcv() and ping_err() from icmp.ts; ping_prot from inet_create().
 
 import type { Kernel } from "../../kernel/kernel.ts";
-import { proc_dointvec_array, register_sysctl } from "../../kernel/sysctl.ts";
 import { trace_fn } from "../../kernel/trace.ts";
 import { F_ping_rcv } from "../../kernel/trace_fn.ts";
 import { trace_key } from "../../kernel/trace_key.ts";
@@ -87,7 +86,6 @@ import { ipv4_sk_redirect, ipv4_sk_update_pmtu } from "./route.ts";
 import { ping_seq_text } from "./udp_proc.ts";
 
 const EREMOTEIO = 121;
-const GID_MAX = 4294967294;
 
 declare module "../core/net_namespace.ts" {
   interface Net {
@@ -355,18 +353,6 @@ function ping_net_init(net: Net): void {
   net.ping_port_rover = (rnd[0]! << 8) | rnd[1]!;
   // What systemd's sysctl.d sets at boot; other namespaces begin with "1 0", nobody.
   net.ipv4.ping_group_range = net.id === 0 ? [0, 2147483647] : [1, 0];
-  register_sysctl(
-    net.sysctl_table,
-    proc_dointvec_array(
-      "net/ipv4/ping_group_range",
-      () => net.ipv4.ping_group_range,
-      ([low, high]) => {
-        if (low! < 0 || high! < 0 || low! > GID_MAX || high! > GID_MAX) return -EINVAL;
-        net.ipv4.ping_group_range = high! < low! ? [1, 0] : [low!, high!];
-        return 0;
-      },
-    ),
-  );
 }
 
 /** After raw_init(). The families' table gets ping_prot from inet_init(). */
