@@ -1,7 +1,7 @@
 // Records what the real ip, tc and ss do: for every command of a scene, the netlink messages sent and received, the output
 // and the exit code, as golden files for the tests in test/kunit/bin. Needs root, strace and Debian's iproute2.
 // Way in: `node tools/record-netlink.mjs [SCENE...]`; scenes are in record-scenes.mjs, replayed by test/lib/replay_sys.ts.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,11 +22,20 @@ function sh(command) {
   if (r.status !== 0) process.stderr.write(`setup: ${command}: ${r.stderr}\n`);
 }
 
+/** Whether the replies so far are all: the end of a dump, an error, or a message that is not part of one. */
+function answered([, ...replies]) {
+  return replies.some((b) => {
+    for (let at = 0; at + 16 <= b.length; at += Math.max(16, (b.readUInt32LE(at) + 3) & ~3))
+      if ([2, 3].includes(b.readUInt16LE(at + 4)) || (b.readUInt16LE(at + 6) & 2) === 0) return true;
+    return false;
+  });
+}
+
 /**
  * The netlink traffic in strace's output: [[request, reply, ...], ...]. Port ids are zeroed, and sequence numbers are relative
  * to the last request.
  */
-function exchanges(text) {
+function exchanges(text, watching) {
   const calls = [];
   let call;
   for (const line of text.split("\n")) {
@@ -38,7 +47,7 @@ function exchanges(text) {
           .split(/\s+/)
           .map((h) => Number.parseInt(h, 16)),
       );
-    const start = /^(sendmsg|sendto|recvmsg|recvfrom)\((\d+), /.exec(line);
+    const start = /^(?:\d+ +)?(sendmsg|sendto|recvmsg|recvfrom)\((\d+), /.exec(line);
     if (start) {
       const keep = /nlmsg_len|\{len=/.test(line) && !line.includes("MSG_PEEK");
       call = { send: start[1].startsWith("send"), fd: start[2], bytes: [] };
@@ -47,6 +56,7 @@ function exchanges(text) {
   }
   const last = new Map();
   const out = [];
+  const events = [];
   for (const c of calls) {
     const b = Buffer.from(c.bytes);
     let end = 0;
@@ -63,9 +73,10 @@ function exchanges(text) {
       const e = [b.subarray(0, end)];
       last.set(c.fd, { e, sequence });
       out.push(e);
-    } else last.get(c.fd)?.e.push(b);
+    } else if (last.has(c.fd) && !(watching && answered(last.get(c.fd).e))) last.get(c.fd).e.push(b);
+    else events.push(b);
   }
-  return out;
+  return { out, events };
 }
 
 function record(name, scene) {
@@ -87,18 +98,34 @@ function record(name, scene) {
       sh(step.slice(2));
       continue;
     }
-    const [command, input] = step.split(" <<< ");
+    // "~ ACTIONS ~ COMMAND": a command that runs for a second, with things happening meanwhile.
+    const [, actions, watched] = /^~ (.*) ~ (.*)$/.exec(step) ?? [];
+    const [command, input] = (watched ?? step).split(" <<< ");
     const argv = split(command);
     const cmd = ["netns", "exec", NS, "strace", "-o", trace, "-s", "64", "-e", "trace=sendmsg,sendto,recvmsg,recvfrom"];
-    const r = spawnSync("ip", [...cmd, "-e", "read=all", "-e", "write=all", ...argv], {
+    const meanwhile = actions === undefined ? [] : ["-f", "timeout", "1"];
+    if (actions !== undefined)
+      spawn("ip", ["netns", "exec", NS, "sh", "-c", `sleep 0.4; ${actions}`], { stdio: "ignore" });
+    const r = spawnSync("ip", [...cmd, "-e", "read=all", "-e", "write=all", ...meanwhile, ...argv], {
       encoding: "utf8",
       input: input?.replaceAll("\\n", "\n") ?? "",
       env: { PATH: process.env.PATH, LANG: "C" },
     });
-    const io = exchanges(readFileSync(trace, "latin1")).map((e) => e.map(blob));
+    const traffic = exchanges(readFileSync(trace, "latin1"), actions !== undefined);
+    const io = traffic.out.map((e) => e.map(blob));
+    const events = actions === undefined ? undefined : traffic.events.map(blob);
     const files = {};
     for (const f of scene.files ?? []) files[f] = blob(spawnSync("ip", ["netns", "exec", NS, "cat", f]).stdout);
-    cases.push({ command: step, argv, status: r.status, stdout: r.stdout, stderr: r.stderr, io, files });
+    cases.push({
+      command: watched ?? step,
+      argv,
+      status: r.status,
+      stdout: r.stdout,
+      stderr: r.stderr,
+      io,
+      events,
+      files,
+    });
   }
   spawnSync("ip", ["netns", "del", NS]);
   for (const extra of scene.namespaces ?? []) spawnSync("ip", ["netns", "del", extra]);

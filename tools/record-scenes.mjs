@@ -699,6 +699,16 @@ export const scenes = {
       "ip netns set nosuch 5",
     ],
   },
+  "ip-monitor": {
+    steps: [
+      ...two,
+      "# ip addr flush dev veth1",
+      "~ ip link set veth0 down; ip link set veth0 up; ip addr add 10.0.0.1/24 dev veth0; ip route add 10.1.0.0/16 via 10.0.0.2; ip neigh add 10.0.0.2 lladdr 02:00:00:00:00:22 dev veth0; ip rule add table 5; ip neigh del 10.0.0.2 dev veth0; ip route del 10.1.0.0/16; ip addr del 10.0.0.1/24 dev veth0; ip rule del table 5 ~ ip monitor link address route neigh rule",
+      "~ ip addr add 10.0.0.1/24 dev veth0; ip route add 10.1.0.0/16 via 10.0.0.2 ~ ip monitor address route label",
+      "~ ip nexthop add id 1 dev veth0; ip nexthop del id 1 ~ ip -o monitor nexthop",
+      "~ ip link add veth8 type veth peer name veth9; ip link del veth8 ~ ip monitor link",
+    ],
+  },
   ss: {
     files: ["/proc/net/sockstat", "/proc/net/sockstat6", "/proc/net/snmp", "/proc/net/raw", "/proc/net/packet"],
     steps: [

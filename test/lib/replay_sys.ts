@@ -16,6 +16,8 @@ interface Case {
   stderr: string;
   /** Request and replies, as indexes into blobs. */
   io: number[][];
+  /** What came without being asked for. */
+  events?: number[];
   /** Files the program may read, as indexes into blobs. */
   files: Record<string, number>;
 }
@@ -41,7 +43,7 @@ function patch(b: Uint8Array, seq: number, pid: number): Uint8Array {
   const dv = new DataView(out.buffer);
   for (let at = 0; at + 16 <= out.length; ) {
     const n = dv.getUint32(at, true);
-    if (n < 16) break;
+    if (n < 16 || n > out.length - at) break;
     dv.setUint32(at + 8, seq < 0 ? 0 : (dv.getUint32(at + 8, true) + seq) >>> 0, true);
     dv.setUint32(at + 12, pid, true);
     at += (n + 3) & ~3;
@@ -64,6 +66,7 @@ export function replay(golden: Golden, c: Case, program: Program): Replayed {
   const files = new Map<number, { text: Buffer; at: number }>();
   let step = 0;
   let nextFd = 4;
+  const events = [...(c.events ?? [])];
   const input = (c.command.split(" <<< ")[1] ?? "").replaceAll("\\n", "\n");
   const named = new Map(Object.entries(c.files).map(([path, i]) => [path, Buffer.from(blob(i))]));
   named.set("/dev/stdin", Buffer.from(input));
@@ -71,7 +74,7 @@ export function replay(golden: Golden, c: Case, program: Program): Replayed {
     env: {},
     isatty: () => false,
     clock_gettime: () => 1.7e18,
-    socket: () => 3,
+    socket: () => ++nextFd,
     bind: () => 0,
     getsockname: () => 12,
     setsockopt: () => 0,
@@ -117,9 +120,9 @@ export function replay(golden: Golden, c: Case, program: Program): Replayed {
     },
     *recvmsg(fd, msg: MsgHdr) {
       const p = pending.get(fd);
-      const i = p?.replies.shift();
-      if (p === undefined || i === undefined) return -EAGAIN;
-      const b = patch(blob(i), p.seq, 4242);
+      const i = p === undefined ? events.shift() : p.replies.shift();
+      if (i === undefined) return -EAGAIN;
+      const b = patch(blob(i), p?.seq ?? 0, 4242);
       msg.msg_iov[0].set(b);
       return b.length;
     },

@@ -173,8 +173,12 @@ export function* printLinkBrief(run: Run, m: NlMsg, withFlags: boolean): Blockin
   return true;
 }
 
-/** The whole entry, without the end of its last line. `withMode`: as ip link prints it, not ip address. */
-export function* printLink(run: Run, m: NlMsg, withMode: boolean): Blocking<boolean> {
+/**
+ * The whole entry, without the end of its last line.
+ * @param withMode as ip link prints it, not ip address.
+ * @param withQueue the length of the queue, which ip monitor leaves out.
+ */
+export function* printLink(run: Run, m: NlMsg, withMode: boolean, withQueue = true): Blocking<boolean> {
   const ctx: Context = run.ctx;
   const rtnl = run.rtnl;
   const { opt } = ctx;
@@ -203,7 +207,7 @@ export function* printLink(run: Run, m: NlMsg, withMode: boolean): Blocking<bool
     ctx.put("group", group, `group ${group} `);
   }
   const qlen = nla_get_u32(tb[L.IFLA_TXQLEN]);
-  if (qlen !== 0) ctx.put("txqlen", qlen, `qlen ${qlen}`);
+  if (qlen !== 0 && withQueue) ctx.put("txqlen", qlen, `qlen ${qlen}`);
 
   if (withMode || opt.family === AF_UNSPEC || opt.family === AF_PACKET || opt.details > 0) {
     ctx.text(ctx.nl);

@@ -68,7 +68,7 @@ function* printEvent(run: Run, m: NlMsg): Blocking<void> {
     case R.RTM_NEWLINK:
     case R.RTM_DELLINK:
       rtnl.remember(m);
-      if (yield* printLink(run, m, false)) ctx.text("\n");
+      if (yield* printLink(run, m, false, false)) ctx.text("\n");
       if (m.type === R.RTM_DELLINK) rtnl.forget(linkHeader(m).index);
       return;
     case R.RTM_NEWADDR:
