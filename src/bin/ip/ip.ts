@@ -63,7 +63,6 @@ const OBJECTS: readonly (readonly [string, Command | null])[] = [
   ["stats", null],
 ];
 
-// biome-ignore lint/correctness/useYield: every command is a generator
 function* usage(run: Run): Blocking<number> {
   return run.ctx.fail(IP_USAGE, 255);
 }

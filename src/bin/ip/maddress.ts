@@ -116,7 +116,6 @@ function* show(run: Run, a: Args): Blocking<number> {
   return 0;
 }
 
-// biome-ignore lint/correctness/useYield: every command is a generator
 function* modify(run: Run, a: Args, command: number): Blocking<number> {
   const ctx: Context = run.ctx;
   const ifr = new Uint8Array(IFREQ_LEN);
