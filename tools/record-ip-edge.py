@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # Records what the running Linux kernel answers to single IPv4 packets: frames in, frames out, MIB counters that moved.
-# Needs root (network namespaces, veth). Writes test/kunit/net/ipv4/golden/ip_edge.json, which ip_edge.test.ts replays
+# Needs root (network namespaces, veth). Writes test/kunit/net/ipv4/golden/ip_edge.jsonl, which ip_edge.test.ts replays
 # against a machine of ours. Way in: the case list at the end of ip_edge_cases().
 import json, os, random, select, socket, struct, subprocess, sys, time
 
@@ -343,7 +343,6 @@ def ip_edge_cases():
     case("frag: timeout, ICMP error", ip(T, D, 1, icmp(3, data=inner), mf=True, off=0)[:20] + icmp(3, data=inner + pat(8))[:32], sysctl=short, wait=1.4)
     case("frag: timeout, from a broadcast frame", f[0], dst=BC, sysctl=short, wait=1.4)
     case("frag: timeout, to a broadcast", *[ip(T, "10.0.0.255", 1, p[:40], mf=True)], dst=BC, sysctl=short, wait=1.4)
-    case("frag: timeout for no queue, time 0", f[0], f[1], f[2], sysctl={"ipfrag_time": 0})
     case("frag: high_thresh 0", f[0], f[1], f[2], sysctl={"ipfrag_low_thresh": 0, "ipfrag_high_thresh": 0})
     case("frag: max_dist 1", f[0], *[x for i in range(3) for x in frags(T, D, 1, p, [40], id=100 + i)], f[1], f[2], sysctl={"ipfrag_max_dist": 1, "ipfrag_time": 1}, wait=1.4)
     case("frag: max_dist 0 is off", f[0], *[x for i in range(3) for x in frags(T, D, 1, p, [40], id=100 + i)], f[1], f[2], sysctl={"ipfrag_max_dist": 0})
@@ -441,7 +440,8 @@ def main():
                 o = mib([open("/proc/thread-self/net/snmp").read(), open("/proc/thread-self/net/netstat").read()])
                 os.write(cw, (json.dumps(o) + "\n").encode())
             else:
-                for k, v in json.loads(line).items():
+                # Twice: some limits are bounded by others that come later.
+                for k, v in list(json.loads(line).items()) * 2:
                     open("/proc/sys/net/ipv4/" + k, "w").write(str(v))
                 os.write(cw, b"ok\n")
         os._exit(0)
@@ -483,7 +483,7 @@ def main():
             ask(json.dumps({"ipfrag_low_thresh": 0, "ipfrag_high_thresh": 0}))
             ask(json.dumps(SYSCTL))
     down()
-    path = sys.argv[2] if len(sys.argv) > 2 else "test/kunit/net/ipv4/golden/ip_edge.json"
+    path = sys.argv[2] if len(sys.argv) > 2 else "test/kunit/net/ipv4/golden/ip_edge.jsonl"
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w") as f:
         f.write(json.dumps({"setup": SETUP, "sysctl": SYSCTL}) + "\n")

@@ -592,6 +592,7 @@ export function net_core_init(k: Kernel): void {
   k.rps_needed = false;
   k.rx_timestamps = 0;
   k.rtmsg_ifinfo = null;
+  k.dev_close_hook = dev_close;
   k.qdisc_base = new Map();
   k.default_qdisc = "pfifo_fast";
 }
@@ -615,4 +616,11 @@ export function net_dev_init(k: Kernel): void {
     KERN_INFO,
     "net_dev_init: softnet_data for each CPU, open_softirq NET_TX → net_tx_action, NET_RX → net_rx_action",
   );
+}
+
+declare module "../../kernel/kernel.ts" {
+  interface Kernel {
+    /** dev_close(), for who takes a whole machine down from above. */
+    dev_close_hook: (dev: NetDevice) => void;
+  }
 }

@@ -1,0 +1,269 @@
+// A machine as a JavaScript program uses it: boot, plug in cards, run commands, open sockets.
+// Way in: `createMachine({ host, … })`. Under virtual time nothing moves until the world runs; in real time it moves alone.
+
+import type { Host } from "../arch/host.ts";
+import { programs as builtin } from "../bin/index.ts";
+import { I82576 } from "../hw/82576.ts";
+import type { HwClock } from "../hw/clock.ts";
+import type { DmaSpace } from "../hw/dma.ts";
+import type { FramePool } from "../hw/frame.ts";
+import { pci_bus_free_slot, pci_bus_plug, pci_bus_unplug } from "../hw/pci.ts";
+import { start_kernel } from "../init/main.ts";
+import { spawn_task, TaskSys } from "../init/sys.ts";
+import { syscall } from "../kernel/cpu.ts";
+import { fd_install, fget } from "../kernel/fs/file.ts";
+import { Tty } from "../kernel/fs/pipe.ts";
+import { vfs_write_file } from "../kernel/fs/vfs.ts";
+import { type Kernel, live_counts } from "../kernel/kernel.ts";
+import { kill_something, type Task, wake_up_process } from "../kernel/sched.ts";
+import { O_CREAT, O_RDONLY, O_TRUNC, O_WRONLY } from "../uapi/fcntl.ts";
+import type { Program } from "../uapi/sys.ts";
+import { DgramApi } from "./dgram.ts";
+
+/** What a machine needs of the hardware beside its Host; arch/sim and arch/node both offer it. */
+export interface Platform {
+  readonly host: Host;
+  readonly clock: HwClock;
+  readonly dma: DmaSpace;
+  readonly frames: FramePool;
+}
+
+export interface MachineOptions {
+  /** Time, randomness and memory: from `skbuff/node` (real time) or a lab's world (virtual time). */
+  platform: Platform;
+  /** Default "localhost". */
+  hostname?: string;
+  /** 1–31; default 1. */
+  cpus?: number;
+  /** Programs beside, or instead of, the built-in ones. */
+  programs?: Map<string, Program>;
+  /** igb module parameters: interrupt per packet instead of NAPI, copybreak in bytes, RSS queues. */
+  igb?: { napi?: boolean; rx_copybreak?: number; rss?: number };
+  /** Poisons freed packet memory; for tests. */
+  debug?: boolean;
+}
+
+export interface SpawnOptions {
+  env?: Record<string, string>;
+  cwd?: string;
+  /** Network namespace by name. */
+  netns?: string;
+  /** What the program writes to fd 1 and 2; the bytes are valid only during the call. */
+  stdout?: (bytes: Uint8Array) => void;
+  stderr?: (bytes: Uint8Array) => void;
+  /** A terminal for all three instead. */
+  tty?: Tty;
+}
+
+/** A program that runs on the machine. */
+export class Process {
+  readonly pid: number;
+  /** Input of the program; push an empty array for end of file. */
+  readonly stdin: Tty;
+  /** 0–255, or 128 + the signal that ended it; -1 while it runs. */
+  exitCode = -1;
+  /** Resolves with exitCode. */
+  readonly exited: Promise<number>;
+  private readonly task: Task;
+
+  constructor(task: Task, stdin: Tty) {
+    this.task = task;
+    this.pid = task.pid;
+    this.stdin = stdin;
+    this.exited = new Promise((resolve) => {
+      task.on_exit = () => {
+        const s = task.exit_status;
+        this.exitCode = (s & 0x7f) !== 0 ? 128 + (s & 0x7f) : (s >> 8) & 0xff;
+        resolve(this.exitCode);
+      };
+    });
+  }
+
+  get running(): boolean {
+    return this.exitCode < 0;
+  }
+
+  /** Sends a signal to its process group. */
+  kill(signal: number): void {
+    syscall(this.task.kernel, () => kill_something(this.task.kernel, null, -this.task.pgid, signal));
+  }
+
+  /** Gives the program input. */
+  write(bytes: Uint8Array): void {
+    syscall(this.task.kernel, () => this.stdin.push(bytes));
+  }
+}
+
+export class Machine {
+  readonly kernel: Kernel;
+  readonly platform: Platform;
+  /** System calls in the name of pid 1. */
+  readonly sys: TaskSys;
+  /** UDP sockets in the shape of node:dgram. */
+  readonly dgram: DgramApi;
+  readonly nics: I82576[] = [];
+  readonly init: Task;
+
+  constructor(options: MachineOptions) {
+    this.platform = options.platform;
+    const all = builtin();
+    if (options.programs) for (const [name, p] of options.programs) all.set(name, p);
+    this.kernel = start_kernel(options.platform.host, {
+      hostname: options.hostname ?? "localhost",
+      cpus: options.cpus ?? 1,
+      programs: all,
+      ...(options.debug !== undefined && { debug: options.debug }),
+      ...(options.igb !== undefined && { igb: options.igb }),
+    });
+    this.init = this.kernel.tasks.get(
+      [...this.kernel.tasks.keys()].find((pid) => this.kernel.tasks.get(pid)?.comm === "init")!,
+    )!;
+    this.init.env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/root", USER: "root", TERM: "xterm" };
+    this.sys = new TaskSys(this.init);
+    this.dgram = new DgramApi(this);
+    this.writeFile("/etc/hostname", `${this.kernel.hostname}\n`);
+    this.writeFile("/etc/hosts", `127.0.0.1\tlocalhost\n127.0.1.1\t${this.kernel.hostname}\n`);
+  }
+
+  get hostname(): string {
+    return this.kernel.hostname;
+  }
+
+  /** Plugs a card into the running machine; it appears as the next free ethN. Returns it, to be put on a cable. */
+  addNic(mac: Uint8Array): I82576 {
+    const { clock, dma, frames } = this.platform;
+    const nic = new I82576({ clock, dma, pool: frames, mac, slot: pci_bus_free_slot(this.kernel.pci_bus) });
+    this.nics.push(nic);
+    syscall(this.kernel, () => pci_bus_plug(this.kernel.pci_bus, nic.pf));
+    return nic;
+  }
+
+  removeNic(nic: I82576): void {
+    const i = this.nics.indexOf(nic);
+    if (i < 0) return;
+    this.nics.splice(i, 1);
+    syscall(this.kernel, () => pci_bus_unplug(this.kernel.pci_bus, nic.pf));
+  }
+
+  writeFile(path: string, content: string | Uint8Array): void {
+    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+    const err = vfs_write_file(this.kernel, path, bytes);
+    if (err < 0) throw new Error(`cannot write ${path} (error ${-err})`);
+  }
+
+  /** Writes a file that may be a generated one: `writeFileOrProc("/proc/sys/net/ipv4/ip_forward", "1")`. Errors as errno. */
+  writeFileOrProc(path: string, text: string): number {
+    const fd = this.sys.open(
+      path,
+      path.startsWith("/proc/") || path.startsWith("/sys/") ? O_WRONLY : O_WRONLY | O_CREAT | O_TRUNC,
+    );
+    if (fd < 0) return fd;
+    const n = syscall(this.kernel, () =>
+      fget(this.init, fd)!.f_op.write!(fget(this.init, fd)!, new TextEncoder().encode(text)),
+    );
+    this.sys.close(fd);
+    return n < 0 ? n : 0;
+  }
+
+  /** The text of a file, generated ones included; -errno when it cannot be read. */
+  readFile(path: string): string | number {
+    const fd = this.sys.open(path, O_RDONLY);
+    if (fd < 0) return fd;
+    const out = new TextCollector();
+    const buf = new Uint8Array(65536);
+    for (;;) {
+      const file = fget(this.init, fd)!;
+      const n = file.f_op.read ? file.f_op.read(file, buf) : -22;
+      if (n <= 0) break;
+      out.push(buf.subarray(0, n));
+    }
+    this.sys.close(fd);
+    return out.text();
+  }
+
+  /** Starts a program; it runs when the machine's time moves on. */
+  spawn(program: Program, argv: string[], options: SpawnOptions = {}): Process {
+    const k = this.kernel;
+    return syscall(k, () => {
+      const task = spawn_task(k, this.init, program, argv);
+      task.pgid = task.pid;
+      if (options.env) Object.assign(task.env, options.env);
+      if (options.cwd !== undefined) task.cwd = options.cwd;
+      if (options.netns !== undefined) {
+        const net = k.netns_by_name.get(options.netns);
+        if (net === undefined) throw new Error(`no network namespace "${options.netns}"`);
+        task.net_ns = net;
+      }
+      let stdin: Tty;
+      if (options.tty) {
+        stdin = options.tty;
+        for (let fd = 0; fd < 3; fd++) fd_install(task, fd, options.tty.open());
+      } else {
+        const none = (): void => {};
+        stdin = new Tty(k, false, none);
+        const out = new Tty(k, false, options.stdout ?? none);
+        const err = new Tty(k, false, options.stderr ?? options.stdout ?? none);
+        fd_install(task, 0, stdin.open());
+        fd_install(task, 1, out.open());
+        fd_install(task, 2, err.open());
+      }
+      task.files.next_fd = 3;
+      const process = new Process(task, stdin);
+      wake_up_process(task);
+      return process;
+    });
+  }
+
+  /** Runs a shell command; without input of its own it finds the end of file at once. */
+  exec(command: string, options: SpawnOptions = {}): Process {
+    const sh = this.kernel.programs.get("sh");
+    if (sh === undefined) throw new Error("this machine has no shell");
+    const p = this.spawn(sh, ["sh", "-c", command], options);
+    if (!options.tty) p.write(new Uint8Array(0));
+    return p;
+  }
+
+  /** Runs a shell command to its end and returns what it printed. Real time only: virtual time has to be run. */
+  async run(command: string): Promise<{ exitCode: number; stdout: string; stderr: string }> {
+    const out = new TextCollector();
+    const err = new TextCollector();
+    const p = this.exec(command, { stdout: out.push, stderr: err.push });
+    const exitCode = await p.exited;
+    return { exitCode, stdout: out.text(), stderr: err.text() };
+  }
+
+  /** Counters that are zero on a machine at rest with its devices down. */
+  live(): Record<string, number> {
+    return live_counts(this.kernel);
+  }
+
+  /** Ends all programs, takes all devices down, and stops the clock of this machine. */
+  poweroff(): void {
+    const k = this.kernel;
+    for (let pass = 0; pass < 2; pass++) syscall(k, () => kill_something(k, null, -1, 9));
+    syscall(k, () => {
+      for (const fd of this.init.files.fd.keys()) this.sys.close(fd);
+      for (const net of [...k.nets]) for (const dev of [...net.dev_by_index.values()]) k.dev_close_hook(dev);
+    });
+    for (const nic of [...this.nics]) this.removeNic(nic);
+    k.powered = false;
+    k.host.set_next_event(Number.POSITIVE_INFINITY, () => {});
+  }
+}
+
+/** Collects UTF-8 output as text. */
+export class TextCollector {
+  private readonly decoder: InstanceType<typeof TextDecoder> = new TextDecoder();
+  private readonly parts: string[] = [];
+  readonly push = (bytes: Uint8Array): void => {
+    this.parts.push(this.decoder.decode(bytes, { stream: true }));
+  };
+  text(): string {
+    return this.parts.join("");
+  }
+}
+
+/** Boots a machine. */
+export function createMachine(options: MachineOptions): Machine {
+  return new Machine(options);
+}
