@@ -474,6 +474,15 @@ export function neigh_update_gc_list(n: Neighbour): void {
   }
 }
 
+/** The same for a table with keys of one word: what IPv4 does for each packet. */
+export const neigh_lookup_word = (tbl: NeighTable, dev: NetDevice, key: number): Neighbour | null => {
+  let h = key ^ Math.imul(dev.ifindex, 0x9e3779b1);
+  h = Math.imul(h ^ (h >>> 16), tbl.hash_rnd);
+  let n = tbl.buckets[h >>> (32 - tbl.hash_shift)]!;
+  while (n !== null && (n.primary_key !== key || n.dev !== dev)) n = n.next!;
+  return n;
+};
+
 /** The entry, or null; without a reference. */
 export const __neigh_lookup_noref = (
   tbl: NeighTable,

@@ -37,7 +37,6 @@ import { register_neigh_sysctl_netdev } from "../core/neigh_sysctl.ts";
 import {
   __neigh_create,
   __neigh_lookup,
-  __neigh_lookup_noref,
   LOCALLY_ENQUEUED,
   NEIGH_UPDATE_F_ADMIN,
   NEIGH_UPDATE_F_OVERRIDE,
@@ -58,6 +57,7 @@ import {
   neigh_event_ns,
   neigh_ifdown,
   neigh_lookup,
+  neigh_lookup_word,
   neigh_parms_lookup,
   neigh_release,
   neigh_remove_one,
@@ -197,7 +197,7 @@ function arp_constructor(n: Neighbour): number {
 
 /** The entry of a next hop without a reference, or null. */
 export const __ipv4_neigh_lookup_noref = (dev: NetDevice, key: number): Neighbour | null =>
-  __neigh_lookup_noref(dev.net.kernel.arp_tbl, dev, (dev.flags & (IFF_LOOPBACK | IFF_POINTOPOINT)) !== 0 ? 0 : key);
+  neigh_lookup_word(dev.net.kernel.arp_tbl, dev, (dev.flags & (IFF_LOOPBACK | IFF_POINTOPOINT)) !== 0 ? 0 : key);
 
 /** Makes the entry, without a reference. Null: k.arp_tbl.last_error says why (-ENOBUFS: table full, -EINVAL). */
 export const __ipv4_neigh_create = (dev: NetDevice, daddr: number): Neighbour | null =>
