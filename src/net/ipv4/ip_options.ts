@@ -455,10 +455,11 @@ export function ip_forward_options(skb: SkBuff): void {
       u8[at + 2] = ptr + 4;
       opt.is_changed = true;
     }
-  }
-  if (opt.ts_needaddr) {
-    put32(u8, iph + opt.ts + u8[iph + opt.ts + 2]! - 9, ip_rt_get_source(skb, rt));
-    opt.is_changed = true;
+    // As Linux does it: only a source-routed packet gets the address of the way out beside its timestamp.
+    if (opt.ts_needaddr) {
+      put32(u8, iph + opt.ts + u8[iph + opt.ts + 2]! - 9, ip_rt_get_source(skb, rt));
+      opt.is_changed = true;
+    }
   }
   if (opt.is_changed) {
     opt.is_changed = false;
