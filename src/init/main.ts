@@ -108,8 +108,8 @@ export function start_kernel(host: Host, config: MachineConfig = {}): Kernel {
   initcall(k, "dev_addr_lists_init", dev_addr_lists_init);
   initcall(k, "neigh_init", neigh_init);
   initcall(k, "netfilter_init", netfilter_init);
-  initcall(k, "pktsched_init", sched_init);
   initcall(k, "rtnetlink_init", rtnetlink_init);
+  initcall(k, "pktsched_init", sched_init);
   initcall(k, "gso_init", gso_init);
   initcall(k, "gro_init", gro_init);
   initcall(k, "sysctl_core_init", sysctl_core_init);

@@ -39,6 +39,7 @@ import { ip_sockglue_init } from "./ip_sockglue.ts";
 import { NetnsIpv4 } from "./netns_ipv4.ts";
 import { nexthop_init } from "./nexthop.ts";
 import { ping_init, ping_prot } from "./ping.ts";
+import { ip_misc_proc_init } from "./proc.ts";
 import { inet_add_protocol, type NetProtocol, protocol_init } from "./protocol.ts";
 import { raw_init, raw_prot } from "./raw.ts";
 import { ip_rt_init } from "./route.ts";
@@ -147,6 +148,7 @@ export function inet_init(k: Kernel): void {
   ping_init(k);
   icmp_init(k);
   ipfrag_init(k);
+  ip_misc_proc_init(k);
   dev_add_pack(k, { type: ETH_P_IP, dev: null, net: null, func: ip_rcv, name: "ip_rcv", af_packet_priv: null });
   printk(k, KERN_INFO, "dev_add_pack: ETH_P_IP → ip_rcv (ptype_base)");
 }
