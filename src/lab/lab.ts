@@ -248,6 +248,51 @@ export class Lab {
     return { exitCode: p.exitCode, stdout: out.text(), stderr: err.text() };
   }
 
+  /** Virtual time: runs a command to its end while its output streams out; what it printed comes back as well. */
+  execStreaming(host: string, command: string, sinks: Sinks, limit_ns = Number.POSITIVE_INFINITY): ExecResult {
+    const sim = this.requireSim();
+    const tee = teeSinks(sinks);
+    const p = this.start(host, command, tee.sinks);
+    sim.run_until(() => !p.running, sim.now + limit_ns);
+    return { exitCode: p.exitCode, stdout: tee.out.text(), stderr: tee.err.text() };
+  }
+
+  /** Real time: the same, when it has ended. */
+  async execRealtime(host: string, command: string, sinks: Sinks): Promise<ExecResult> {
+    const tee = teeSinks(sinks);
+    const exitCode = await this.start(host, command, tee.sinks).exited;
+    return { exitCode, stdout: tee.out.text(), stderr: tee.err.text() };
+  }
+
+  /** Real time: boots to the end of the startup scripts. */
+  async bootRealtime(): Promise<{ host: string; script: string; exitCode: number }[]> {
+    const steps = this.bootSteps();
+    for (let r = steps.next(); ; r = steps.next()) {
+      if (r.done) return r.value;
+      await Promise.all(r.value.map((p) => p.exited));
+    }
+  }
+
+  /** Calls back for each frame that is sent on a segment: its bytes (valid during the call), the sending end, the time. */
+  tapSegment(segment: LabSegment, fn: (bytes: Uint8Array, end: number, ns: number) => void): void {
+    if (segment.wire !== null) {
+      segment.wire.tap = (f, side, ns) => fn(f.u8.subarray(f.off, f.off + f.len), side, ns);
+      return;
+    }
+    const hub = segment.hub!;
+    if (hub.segment !== null) {
+      hub.segment.tap = (f, side, ns) => fn(f.u8.subarray(f.off, f.off + f.len), side, ns);
+      return;
+    }
+    // Full duplex: each port has a cable of its own, and what comes towards the hub is seen once.
+    hub.ports.forEach((port, i) => {
+      if (port.wire === null) return;
+      port.wire.tap = (f, side, ns) => {
+        if (side === 0) fn(f.u8.subarray(f.off, f.off + f.len), i, ns);
+      };
+    });
+  }
+
   /** Virtual time: lets `ns` pass. */
   run(ns: number): void {
     const sim = this.requireSim();
@@ -277,6 +322,30 @@ export class Lab {
 }
 
 export class LabError extends Error {}
+
+export interface Sinks {
+  stdout: (b: Uint8Array) => void;
+  stderr: (b: Uint8Array) => void;
+}
+
+function teeSinks(to: Sinks): { sinks: Sinks; out: TextCollector; err: TextCollector } {
+  const out = new TextCollector();
+  const err = new TextCollector();
+  return {
+    out,
+    err,
+    sinks: {
+      stdout: (b) => {
+        out.push(b);
+        to.stdout(b);
+      },
+      stderr: (b) => {
+        err.push(b);
+        to.stderr(b);
+      },
+    },
+  };
+}
 
 /** Records every function that packets pass on all machines, with the decisions in words. */
 export function traceAll(lab: Lab, detail = true): void {

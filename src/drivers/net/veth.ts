@@ -9,6 +9,7 @@ import { netif_rx } from "../../net/core/dev.ts";
 import {
   alloc_netdev_mqs,
   dev_valid_name,
+  IFF_LIVE_ADDR_CHANGE,
   IFF_NO_QUEUE,
   netif_carrier_off,
   netif_carrier_on,
@@ -115,7 +116,7 @@ const VETH_FEATURES =
 
 function veth_setup(dev: NetDevice): void {
   ether_setup(dev);
-  dev.priv_flags |= IFF_NO_QUEUE;
+  dev.priv_flags |= IFF_NO_QUEUE | IFF_LIVE_ADDR_CHANGE;
   dev.max_mtu = 65535;
   dev.features |= VETH_FEATURES | NETIF_F_LLTX;
   dev.hw_features = VETH_FEATURES;

@@ -1,7 +1,7 @@
 // Generated files: /proc, /proc/sys, /sys. Content is made when it is opened, for the task that opens it.
 // Mirrors fs/proc/generic.c, fs/seq_file.c, fs/proc/proc_sysctl.c. Way in: proc_create(k, "net/dev", …).
 
-import { utf8_decode, utf8_encode } from "../../lib/utf8.ts";
+import { utf8_decode, utf8_encode } from "../../uapi/utf8.ts";
 import { EACCES, EINVAL } from "../../uapi/errno.ts";
 import { O_ACCMODE, O_RDONLY, S_IFDIR, S_IFREG } from "../../uapi/fcntl.ts";
 import type { Kernel } from "../kernel.ts";

@@ -11,7 +11,7 @@ import {
   pcap_next,
   pcap_open,
 } from "./pcap.ts";
-import { utf8_decode, utf8_encode } from "./utf8.ts";
+import { utf8_decode, utf8_encode } from "../../uapi/utf8.ts";
 
 const BT_SHB = 0x0a0d0d0a;
 const BT_IDB = 1;
@@ -88,7 +88,7 @@ const read_options = (
   return -1;
 };
 
-const text_at = (r: PcapngReader, at: number, len: number): string => utf8_decode(r.u8, at, at + len);
+const text_at = (r: PcapngReader, at: number, len: number): string => utf8_decode(r.u8, at, len);
 
 const section = (r: PcapngReader, at: number): CaptureError | undefined => {
   const left = r.u8.length - at;

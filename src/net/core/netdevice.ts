@@ -432,5 +432,6 @@ export const NETDEV_CHANGENAME = 11;
 export const NETDEV_FEAT_CHANGE = 12;
 export const NETDEV_PRE_UP = 14;
 export const NETDEV_POST_INIT = 17;
-export const NETDEV_CHANGEUPPER = 21;
+export const NETDEV_NOTIFY_PEERS = 20;
+export const NETDEV_CHANGEUPPER = 22;
 export const NETDEV_CHANGE_TX_QUEUE_LEN = 29;

@@ -303,6 +303,7 @@ function sk_destruct(sk: Sock): void {
   sk.sk_destruct(sk);
   sk_dst_reset(sk);
   sk.sk_filter = null;
+  if ((sk.sk_flags & (SOCK_RCVTSTAMP | SOCK_RCVTSTAMPNS)) !== 0) k.rx_timestamps--;
   k.live_socks--;
   k.socks_by_proto.set(sk.prot.name, (k.socks_by_proto.get(sk.prot.name) ?? 1) - 1);
 }

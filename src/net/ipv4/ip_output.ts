@@ -37,7 +37,7 @@ import {
   SKB_DROP_REASON_NOMEM,
 } from "../core/dropreason.ts";
 import { dst_output } from "../core/dst.ts";
-import { type Neighbour, neigh_output } from "../core/neighbour.ts";
+import { type Neighbour, neigh_output, sock_confirm_neigh } from "../core/neighbour.ts";
 import type { Net } from "../core/net_namespace.ts";
 import { LL_RESERVED_SPACE } from "../core/netdevice.ts";
 import {
@@ -263,8 +263,9 @@ export function ip_finish_output2(net: Net, _sk: Sock | null, skb: SkBuff): numb
   if (neigh === null) neigh = __ipv4_neigh_create(dev, gw);
   if (neigh === null) {
     kfree_skb_reason(skb, SKB_DROP_REASON_NEIGH_CREATEFAIL);
-    return -22;
+    return skb.kernel.arp_tbl.last_error;
   }
+  if (skb.dst_pending_confirm) sock_confirm_neigh(skb, neigh);
   return neigh_output(neigh, skb, false);
 }
 

@@ -1,0 +1,97 @@
+// `skbuff host`: a machine of ours on a TAP device of this computer, in real time.
+
+import { readFileSync } from "node:fs";
+import { connect, createMachine } from "../api/index.ts";
+import { NodePlatform, openTap, TapError, type TapPort } from "../arch/node/index.ts";
+import { frame_alloc } from "../hw/frame.ts";
+import { wire_send } from "../hw/wire.ts";
+import { is_capture_error } from "../lib/pcap/pcap.ts";
+import { next_packet, open_capture } from "../lib/pcap/pcapng.ts";
+import { CaptureFile } from "./capture.ts";
+
+export interface HostOptions {
+  tap: string;
+  ip: string;
+  gw?: string;
+  mac: string;
+  exec?: string;
+  pcap?: string;
+  replayPcap?: string;
+}
+
+const CIDR = /^(\d{1,3}(?:\.\d{1,3}){3})\/(\d{1,2})$/;
+const MAC = /^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$/;
+
+export async function hostCommand(o: HostOptions): Promise<number> {
+  if (!CIDR.test(o.ip)) return complain(`--ip ${o.ip}: an address with its prefix length is wanted, such as 10.9.0.2/24`);
+  if (!MAC.test(o.mac) || (Number.parseInt(o.mac.slice(0, 2), 16) & 1) !== 0) return complain(`--mac ${o.mac}: not a unicast MAC address`);
+  const platform = new NodePlatform();
+  let tap: TapPort;
+  try {
+    tap = openTap(platform, { name: o.tap });
+  } catch (e) {
+    if (e instanceof TapError) return complain(e.message);
+    throw e;
+  }
+  const machine = createMachine({ platform: platform.platform(), hostname: o.tap });
+  machine.kernel.on_bug = (error, where) => process.stderr.write(`skbuff: BUG in ${where}: ${(error as Error).stack ?? error}\n`);
+  const nic = machine.addNic(Uint8Array.from(o.mac.split(":").map((b) => Number.parseInt(b, 16))));
+  const cable = connect(platform, nic, tap, { rate: 0 });
+  const capture = o.pcap !== undefined ? new CaptureFile(o.pcap, [o.tap]) : null;
+  if (capture) tap.capture = (frame, direction) => capture.packet(0, Date.now() * 1e6, frame, direction === "in" ? 1 : 2);
+
+  const setup = await machine.run(
+    `ip link set lo up && ip address add ${o.ip} dev eth0 && ip link set eth0 up${o.gw !== undefined ? ` && ip route add default via ${o.gw}` : ""}`,
+  );
+  if (setup.exitCode !== 0) {
+    tap.close();
+    platform.stop();
+    return complain(`cannot configure eth0: ${setup.stderr.trim()}`);
+  }
+  const echo = machine.dgram.createSocket("udp4").bind(7);
+  echo.on("message", (msg, from) => echo.send(msg, from.port, from.address, () => {}));
+  machine.dgram.createSocket("udp4").bind(9).on("message", () => {});
+  process.stderr.write(`${o.ip} is up on ${o.tap} (UDP echo on port 7, discard on 9); end with Ctrl-C\n`);
+
+  if (o.replayPcap !== undefined) {
+    const r = open_capture(readFileSync(o.replayPcap));
+    if (is_capture_error(r)) return complain(`${o.replayPcap}: ${r.error}`);
+    let sent = 0;
+    for (let p = next_packet(r); p !== undefined; p = next_packet(r)) {
+      if (is_capture_error(p)) return complain(`${o.replayPcap}: ${p.error} at byte ${p.offset}`);
+      const f = frame_alloc(platform.frames, Math.max(60, p.data.length));
+      if (f === null) continue;
+      f.u8.fill(0, f.off, f.off + f.len);
+      f.u8.set(p.data, f.off);
+      wire_send(cable.ends[1], f);
+      if (++sent % 64 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    process.stderr.write(`${sent} frames of ${o.replayPcap} went in\n`);
+  }
+
+  const code = await new Promise<number>((resolve) => {
+    if (o.exec !== undefined) {
+      const p = machine.exec(o.exec, {
+        stdout: (b) => process.stdout.write(b.slice()),
+        stderr: (b) => process.stderr.write(b.slice()),
+      });
+      process.on("SIGINT", () => p.kill(2));
+      p.exited.then(resolve);
+    } else {
+      process.on("SIGINT", () => resolve(0));
+      process.on("SIGTERM", () => resolve(0));
+      setInterval(() => {}, 60_000).ref();
+    }
+  });
+  machine.poweroff();
+  tap.close();
+  capture?.close();
+  platform.stop();
+  // The poll of the TAP may still sleep for half a second in its thread: nothing is left to wait for.
+  process.exit(code);
+}
+
+function complain(text: string): number {
+  process.stderr.write(`skbuff host: ${text}\n`);
+  return 1;
+}

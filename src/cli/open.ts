@@ -1,0 +1,29 @@
+// Opens a lab for a command: reads, validates, reports mistakes with file and line. Way in: openTopology().
+
+import { formatDiagnostic } from "../lab/diagnostics.ts";
+import { openLab } from "../lab/fs_node.ts";
+import { loadTopology, type Topology } from "../lab/topology.ts";
+
+/** The topology at `path`, or null after the mistakes were printed. Warnings are printed in either case. */
+export function openTopology(path: string): Topology | null {
+  const opened = openLab(path);
+  if (typeof opened === "string") {
+    process.stderr.write(`skbuff: ${opened}\n`);
+    return null;
+  }
+  const topology = loadTopology(opened.tree, { entry: opened.entry, folder: opened.folder });
+  for (const d of topology.diagnostics) process.stderr.write(`${formatDiagnostic(d)}\n`);
+  return topology.ok ? topology : null;
+}
+
+/** "pc1: ping -c 1 10.0.2.2" → host and command; null when there is no colon. */
+export function splitExec(text: string): { host: string; command: string } | null {
+  const colon = text.indexOf(":");
+  if (colon <= 0) return null;
+  return { host: text.slice(0, colon).trim(), command: text.slice(colon + 1).trim() };
+}
+
+/** Red on a terminal, plain elsewhere (NO_COLOR). */
+export function paint(code: number, text: string): string {
+  return process.stderr.isTTY && !process.env.NO_COLOR ? `\x1b[${code}m${text}\x1b[0m` : text;
+}

@@ -1,0 +1,54 @@
+// `skbuff replay`: runs a recording again and compares the trace.
+
+import { readFileSync } from "node:fs";
+import { applyCostProfile, loadCostProfile } from "../lab/cost.ts";
+import { Lab, traceAll } from "../lab/lab.ts";
+import { hashTrace, parseRecording } from "../lab/record.ts";
+import { openTopology, splitExec } from "./open.ts";
+
+export function replayCommand(file: string): number {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (e) {
+    process.stderr.write(`skbuff replay: ${(e as Error).message}\n`);
+    return 1;
+  }
+  const r = parseRecording(text);
+  if (typeof r === "string") {
+    process.stderr.write(`skbuff replay: ${file}: ${r}\n`);
+    return 1;
+  }
+  const topology = openTopology(r.path);
+  if (topology === null) return 1;
+  const profile = loadCostProfile(r.cost);
+  if (typeof profile === "string") {
+    process.stderr.write(`skbuff replay: ${profile}\n`);
+    return 1;
+  }
+  const lab = new Lab(topology, {
+    seed: r.seed,
+    ...(r.napi === false && { napi: false }),
+    onMachine: (host) => {
+      if (profile !== null) applyCostProfile(host.computer.kernel, profile);
+    },
+  });
+  traceAll(lab, false);
+  lab.boot();
+  for (const e of r.exec) {
+    const x = splitExec(e)!;
+    const res = lab.exec(x.host, x.command);
+    process.stdout.write(res.stdout);
+    process.stderr.write(res.stderr);
+  }
+  const now = hashTrace(lab);
+  lab.stop();
+  if (now.sha256 === r.sha256) {
+    process.stderr.write(`the same trace: ${now.records} records, sha-256 ${now.sha256.slice(0, 16)}…\n`);
+    return 0;
+  }
+  process.stderr.write(
+    `another trace: ${now.records} records (recorded: ${r.records}), sha-256 ${now.sha256.slice(0, 16)}… (recorded: ${r.sha256.slice(0, 16)}…). Did the lab's files or skbuff itself change?\n`,
+  );
+  return 1;
+}
