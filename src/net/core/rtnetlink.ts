@@ -3,14 +3,15 @@
 
 import type { Kernel } from "../../kernel/kernel.ts";
 import { EOPNOTSUPP, ESRCH } from "../../uapi/errno.ts";
+import { NETLINK_ROUTE, NLM_F_BULK, NLM_F_DUMP, NLM_F_ECHO, NLM_F_MULTI } from "../../uapi/netlink.ts";
 import {
-  NETLINK_ROUTE,
-  NLM_F_BULK,
-  NLM_F_DUMP,
-  NLM_F_ECHO,
-  NLM_F_MULTI,
-} from "../../uapi/netlink.ts";
-import { type NlMsgWriter, nla_nest_cancel, nla_nest_end, nla_nest_start_noflag, nla_put_string, nla_put_u32 } from "../../uapi/nlattr.ts";
+  type NlMsgWriter,
+  nla_nest_cancel,
+  nla_nest_end,
+  nla_nest_start_noflag,
+  nla_put_string,
+  nla_put_u32,
+} from "../../uapi/nlattr.ts";
 import { RTAX_CC_ALGO, RTM_BASE, RTM_MAX, RTNLGRP_MAX } from "../../uapi/rtnetlink.ts";
 import {
   type NetlinkDump,
@@ -22,6 +23,7 @@ import {
 } from "../netlink/af_netlink.ts";
 import type { Net } from "./net_namespace.ts";
 import type { NlInfo } from "./rtmsg.ts";
+import { rtnl_link_init } from "./rtnl_link.ts";
 
 const PF_UNSPEC = 0;
 /** Families above it are not asked for by rtnl_dump_all (bridge, mroute). */
@@ -46,6 +48,8 @@ declare module "../../kernel/kernel.ts" {
     rtnl_msg_handlers: Map<number, RtnlLink>;
     /** Set by fs: the namespace that an fd of the calling task refers to (an open /run/netns/NAME); null when it is none. */
     net_ns_of_fd: ((fd: number) => Net | null) | null;
+    /** The request being served: whether it wants an echo. */
+    rtnl_req: NlRequest | null;
   }
 }
 
@@ -101,7 +105,13 @@ function rtnetlink_rcv_msg(req: NlRequest): number {
   if (kind === RTNL_KIND_DEL && (m.flags & NLM_F_BULK) !== 0 && (link.flags & RTNL_FLAG_BULK_DEL_SUPPORTED) === 0) {
     return nl_err(req.extack, "Bulk delete is not supported", -EOPNOTSUPP);
   }
-  return link.doit(req);
+  const outer = k.rtnl_req;
+  k.rtnl_req = req;
+  try {
+    return link.doit(req);
+  } finally {
+    k.rtnl_req = outer;
+  }
 }
 
 /** A dump for family 0: all families that have one, in order. */
@@ -110,7 +120,8 @@ export function* rtnl_dump_all(req: NlRequest, w: NlMsgWriter): NetlinkDump {
   const families: number[] = [];
   for (const key of k.rtnl_msg_handlers.keys()) {
     const family = key >> 8;
-    if ((key & 0xff) === req.msg.type && family !== PF_UNSPEC && family !== PF_PACKET && family < 128) families.push(family);
+    if ((key & 0xff) === req.msg.type && family !== PF_UNSPEC && family !== PF_PACKET && family < 128)
+      families.push(family);
   }
   for (const family of families.sort((a, b) => a - b)) {
     const link = k.rtnl_msg_handlers.get((family << 8) | req.msg.type);
@@ -133,6 +144,12 @@ export const dump_flags = (filtered: boolean): number => NLM_F_MULTI | (filtered
 export function rtnl_notify(net: Net, w: NlMsgWriter, group: number, info: NlInfo | null): void {
   const echo = info !== null && (info.nlflags & NLM_F_ECHO) !== 0;
   nlmsg_notify(net, NETLINK_ROUTE, w, info !== null ? info.portid : 0, group, echo);
+}
+
+/** For notifications whose nlflags are not those of the request: does the request that caused it want an echo? */
+export function rtnl_echo_wanted(k: Kernel, info: NlInfo): boolean {
+  const req = k.rtnl_req;
+  return req !== null && req.portid === info.portid && (req.msg.flags & NLM_F_ECHO) !== 0;
 }
 
 /** Whether the rest of a dump request's family header is zero, which strict checking demands. */
@@ -196,5 +213,7 @@ export function rtnetlink_init(k: Kernel): void {
   k.rtnl_msg_handlers = new Map();
   k.net_ns_of_fd ??= null;
   k.rtnl_net_notify = null;
+  k.rtnl_req = null;
   netlink_kernel_create(k, NETLINK_ROUTE, { groups: RTNLGRP_MAX, input: rtnetlink_rcv_msg });
+  rtnl_link_init(k);
 }

@@ -31,6 +31,7 @@ import { devinet_init } from "./devinet.ts";
 import { ip_fib_init } from "./fib_frontend.ts";
 import { icmp_err, icmp_init, icmp_rcv } from "./icmp.ts";
 import { igmp_init, igmp_rcv } from "./igmp.ts";
+import { inet_netlink_init } from "./inet_netlink.ts";
 import { IpcmCookie } from "./ip_append.ts";
 import { ipfrag_init } from "./ip_fragment.ts";
 import { ip_rcv } from "./ip_input.ts";
@@ -142,6 +143,7 @@ export function inet_init(k: Kernel): void {
   ip_fib_init(k);
   nexthop_init(k);
   igmp_init(k);
+  inet_netlink_init(k);
   ip_sockglue_init(k);
   ip_mc_loopback_init(k);
   raw_init(k);

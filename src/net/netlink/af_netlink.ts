@@ -12,6 +12,7 @@ import {
   EINVAL,
   EMSGSIZE,
   ENOBUFS,
+  ENOIOCTLCMD,
   ENOMEM,
   ENOPROTOOPT,
   ENOTCONN,
@@ -48,9 +49,9 @@ import {
   SOCKADDR_NL_LEN,
 } from "../../uapi/netlink.ts";
 import {
+  type NlAttr,
   NlMsg,
   NlMsgWriter,
-  type NlAttr,
   nla_align,
   nla_put_string,
   nla_put_u32,
@@ -58,23 +59,11 @@ import {
   nlmsg_end,
   nlmsg_put,
 } from "../../uapi/nlattr.ts";
-import {
-  AF_NETLINK,
-  MSG_OOB,
-  MSG_TRUNC,
-  SOCK_DGRAM,
-  SOCK_RAW,
-  SOL_NETLINK,
-} from "../../uapi/socket.ts";
+import { AF_NETLINK, MSG_OOB, MSG_TRUNC, SOCK_DGRAM, SOCK_RAW, SOL_NETLINK } from "../../uapi/socket.ts";
 import type { MsgHdr } from "../../uapi/sys.ts";
-import {
-  iov_length,
-  memcpy_from_msg,
-  put_cmsg,
-  skb_copy_datagram_msg,
-  skb_recv_datagram,
-} from "../core/datagram.ts";
+import { iov_length, memcpy_from_msg, put_cmsg, skb_copy_datagram_msg, skb_recv_datagram } from "../core/datagram.ts";
 import { type Net, register_pernet_subsys } from "../core/net_namespace.ts";
+import { __skb_queue_tail, alloc_skb, consume_skb, type SkBuff, skb_clone, skb_put } from "../core/skbuff.ts";
 import {
   datagram_poll,
   type Proto,
@@ -82,17 +71,16 @@ import {
   proto_register,
   Sock,
   type Socket,
+  SS_CONNECTED,
+  SS_UNCONNECTED,
   sk_alloc,
+  skb_set_owner_r,
   sock_init_data,
   sock_orphan,
   sock_put,
   sock_register,
-  SS_CONNECTED,
-  SS_UNCONNECTED,
-  skb_set_owner_r,
 } from "../core/sock.ts";
 import { put_int } from "../core/sock_opt.ts";
-import { __skb_queue_tail, alloc_skb, consume_skb, type SkBuff, skb_clone, skb_put } from "../core/skbuff.ts";
 
 const MAX_LINKS = 32;
 /** Room of a reply: a page less skb_shared_info, unless the reader has shown that it takes more. */
@@ -293,7 +281,9 @@ export function netlink_has_listeners(net: Net, protocol: number, group: number)
 /** Sockets of other namespaces that hear this one's messages too: they know it by an id. */
 function hears_from_afar(nlk: NetlinkSock, net: Net, group: number): boolean {
   return (
-    (nlk.nl_flags & NETLINK_F_LISTEN_ALL_NSID) !== 0 && nlk.groups.has(group) && nlk.net.netns_ids.get(net) !== undefined
+    (nlk.nl_flags & NETLINK_F_LISTEN_ALL_NSID) !== 0 &&
+    nlk.groups.has(group) &&
+    nlk.net.netns_ids.get(net) !== undefined
   );
 }
 
@@ -744,7 +734,7 @@ const netlink_ops: ProtoOps = {
   connect: netlink_connect,
   getname: netlink_getname,
   poll: (sock: Socket, wait: PollTable | null) => datagram_poll(sock, wait),
-  ioctl: () => -EOPNOTSUPP,
+  ioctl: () => -ENOIOCTLCMD,
   listen: () => -EOPNOTSUPP,
   shutdown: () => -EOPNOTSUPP,
   setsockopt: netlink_setsockopt,

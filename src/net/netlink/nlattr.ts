@@ -3,7 +3,7 @@
 
 import { EINVAL, ERANGE } from "../../uapi/errno.ts";
 import { type NlAttr, type NlAttrs, nla_align, nla_for_each } from "../../uapi/nlattr.ts";
-import { nl_err, type NlRequest } from "./af_netlink.ts";
+import { type NlRequest, nl_err } from "./af_netlink.ts";
 
 export const NLA_UNSPEC = 0;
 export const NLA_U8 = 1;
@@ -83,7 +83,13 @@ function validate_nla(a: NlAttr, p: NlaPolicyEntry): number {
   }
 }
 
-function validate_list(req: NlRequest, list: readonly NlAttr[], tb: NlAttrs, policy: NlaPolicy, strict: boolean): number {
+function validate_list(
+  req: NlRequest,
+  list: readonly NlAttr[],
+  tb: NlAttrs,
+  policy: NlaPolicy,
+  strict: boolean,
+): number {
   for (const a of list) {
     if (a.type === 0 || a.type >= policy.length) {
       if (strict && a.type >= policy.length) return req.bad(a, "Unknown attribute type", -EINVAL);
@@ -128,7 +134,13 @@ export function nlmsg_parse_deprecated_strict(req: NlRequest, hdrlen: number, tb
 }
 
 /** Attributes nested in `a`. */
-export function nla_parse_nested_deprecated(req: NlRequest, a: NlAttr, tb: NlAttrs, policy: NlaPolicy, skip = 0): number {
+export function nla_parse_nested_deprecated(
+  req: NlRequest,
+  a: NlAttr,
+  tb: NlAttrs,
+  policy: NlaPolicy,
+  skip = 0,
+): number {
   if (a.len < skip) return req.bad(a, "", -EINVAL);
   const list = nla_for_each(a.buf, a.dv, a.off + skip, a.len - skip);
   return validate_list(req, list, tb, policy, false);

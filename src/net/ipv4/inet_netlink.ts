@@ -1,0 +1,10 @@
+// Everything IPv4 answers over netlink, registered at once: inet_init() calls it when the rest of IPv4 is there.
+
+import type { Kernel } from "../../kernel/kernel.ts";
+import { devinet_netlink_init } from "./devinet_netlink.ts";
+import { fib_netlink_init } from "./fib_netlink.ts";
+
+export function inet_netlink_init(k: Kernel): void {
+  devinet_netlink_init(k);
+  fib_netlink_init(k);
+}
