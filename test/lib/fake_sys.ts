@@ -15,6 +15,7 @@ const ENOENT = 2,
   EINVAL = 22,
   EMFILE = 24,
   ENOTTY = 25,
+  ENOSPC = 28,
   EPIPE = 32,
   ENOTEMPTY = 39,
   ENOSYS = 38;
@@ -86,6 +87,7 @@ export class FakeMachine {
   private nextIno = 2;
   private activity = 0;
   private steps = 0;
+  private writes = 0;
   private current: Task | undefined;
   private ttyPending = new Uint8Array(0);
 
@@ -439,6 +441,8 @@ export class FakeMachine {
         const f = file(fd);
         if (f === undefined) return -EBADF;
         m.activity++;
+        // As a kernel would: a task that only writes gives way now and then.
+        if ((++m.writes & 31) === 0) yield undefined;
         if (f.tty) {
           m.ttyOutput += new TextDecoder().decode(buf);
           return buf.length;
@@ -461,6 +465,7 @@ export class FakeMachine {
         if (node.write !== undefined) return node.write(buf);
         if (node.data === undefined) return -EISDIR;
         if ((f.flags & 3) === 0) return -EBADF;
+        if (node.data.length + buf.length > 1 << 22) return -ENOSPC;
         const at = f.flags & 0o2000 ? node.data.length : f.pos;
         const grown = new Uint8Array(Math.max(node.data.length, at + buf.length));
         grown.set(node.data);

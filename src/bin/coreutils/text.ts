@@ -11,7 +11,17 @@ export const cat: Program = function* (sys, argv) {
   const o = getopt(argv, "nbsuvAET", ["number=n"]);
   if (o.error !== undefined) return yield* usageError(sys, argv, o.error);
   let line = 0;
-  return yield* eachInput(sys, argv, o.operands, function* (fd) {
+  let same = 0;
+  const output = sys.fstat(1);
+  const status = yield* eachInput(sys, argv, o.operands, function* (fd, name) {
+    const input = sys.fstat(fd);
+    if (typeof input !== "number" && typeof output !== "number" && input.st_ino === output.st_ino) {
+      if ((input.st_mode & S_IFMT) === S_IFREG && input.st_size > 0 && input.st_ino !== 0) {
+        yield* printError(sys, `cat: ${name}: input file is output file\n`);
+        same = 1;
+        return 0;
+      }
+    }
     if (o.list.length === 0) return yield* copy(sys, fd);
     const reader = new LineReader(sys, fd);
     for (let text = yield* reader.next(); text !== null; text = yield* reader.next()) {
@@ -21,6 +31,7 @@ export const cat: Program = function* (sys, argv) {
     }
     return reader.error;
   });
+  return status || same;
 };
 
 /** To standard output as it comes. 0 or -errno. */
