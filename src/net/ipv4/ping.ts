@@ -66,7 +66,7 @@ import {
   TCP_ESTABLISHED,
 } from "../core/sock.ts";
 import { sk_filter } from "../core/sock_filter.ts";
-import { ip4_datagram_connect } from "./datagram4.ts";
+import { __ip_datagram_connect } from "./datagram4.ts";
 import { inet_addr_type } from "./fib_frontend.ts";
 import { icmp_err_convert } from "./icmp.ts";
 import { ip_mc_drop_socket } from "./igmp.ts";
@@ -325,7 +325,7 @@ export const ping_prot: Proto = {
     ip_mc_drop_socket(sk);
   },
   close: (sk) => sk_common_release(sk),
-  connect: ip4_datagram_connect,
+  connect: __ip_datagram_connect,
   disconnect: inet_datagram_disconnect,
   ioctl: inet_datagram_ioctl,
   setsockopt: ip_setsockopt,

@@ -99,7 +99,7 @@ import {
 import { sk_filter } from "../core/sock_filter.ts";
 import { sock_recv_cmsgs } from "../core/sock_opt.ts";
 import { NF_HOOK, NF_INET_LOCAL_OUT, NFPROTO_IPV4 } from "../netfilter/core.ts";
-import { ip4_datagram_connect } from "./datagram4.ts";
+import { __ip_datagram_connect } from "./datagram4.ts";
 import { inet_addr_type } from "./fib_frontend.ts";
 import { icmp_err_convert, icmp_out_count } from "./icmp.ts";
 import { ip_mc_drop_socket, ip_mc_sf_allow } from "./igmp.ts";
@@ -668,7 +668,7 @@ export const raw_prot: Proto = {
   alloc: (net, family, prot) => new RawSock(net, family, prot),
   destroy: raw_destroy,
   close: raw_close,
-  connect: ip4_datagram_connect,
+  connect: __ip_datagram_connect,
   disconnect: inet_datagram_disconnect,
   ioctl: inet_datagram_ioctl,
   setsockopt: raw_setsockopt,
