@@ -20,7 +20,7 @@ export const IPFRAG_DUP = 1;
 export const IPFRAG_OVERLAP = 2;
 
 /** What a queue itself counts against the memory limits, as Linux counts its slab object. */
-const FRAG_QUEUE_SIZE = 256;
+const FRAG_QUEUE_SIZE = 200;
 
 /**
  * One datagram in pieces. What arrived is kept as *runs*: stretches without a gap, in order, each a chain of packets
