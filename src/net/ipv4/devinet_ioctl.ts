@@ -27,7 +27,7 @@ import { dev_change_flags, for_each_netdev } from "../core/dev_api.ts";
 import type { Net } from "../core/net_namespace.ts";
 import type { NetDevice } from "../core/netdevice.ts";
 import { inet_del_ifa, inet_insert_ifa, inet_set_ifa, set_ifa_lifetime } from "./devinet.ts";
-import { InIfaddr, inet_make_mask, inet_mask_len } from "./netns_ipv4.ts";
+import { InIfaddr, inet_make_mask } from "./netns_ipv4.ts";
 
 /** sockaddr_in.sin_addr within struct ifreq. */
 const IFR_ADDR = IFREQ_DATA + 4;
@@ -98,7 +98,7 @@ function set_netmask(dev: NetDevice, ifa: InIfaddr, mask: number): number {
   const old = ifa.ifa_mask;
   return reinsert(ifa, () => {
     ifa.ifa_mask = mask;
-    ifa.ifa_prefixlen = inet_mask_len(mask);
+    ifa.ifa_prefixlen = Math.clz32(~mask);
     // A broadcast address that followed the old mask follows the new one.
     const followed = ifa.ifa_broadcast === (ifa.ifa_local | ~old);
     if ((dev.flags & IFF_BROADCAST) !== 0 && ifa.ifa_prefixlen < 31 && followed) {

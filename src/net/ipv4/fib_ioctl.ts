@@ -28,7 +28,6 @@ import {
   RTN_UNICAST,
   RTN_UNREACHABLE,
 } from "./ip_fib.ts";
-import { inet_mask_len } from "./netns_ipv4.ts";
 
 const RTF_UP = 0x1;
 const RTF_GATEWAY = 0x2;
@@ -61,7 +60,7 @@ function rtentry_to_fib_config(net: Net, cmd: number, arg: Uint8Array, cfg: FibC
     const family = dv.getUint16(RT_GENMASK, true);
     if (family !== AF_INET && (mask !== 0 || family !== 0)) return -EAFNOSUPPORT;
     if (bad_mask(mask, cfg.fc_dst)) return -EINVAL;
-    cfg.fc_dst_len = inet_mask_len(mask);
+    cfg.fc_dst_len = Math.clz32(~mask);
   }
   if (cmd === SIOCADDRT) {
     cfg.fc_nlflags = NLM_F_CREATE;

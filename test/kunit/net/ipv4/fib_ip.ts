@@ -182,7 +182,7 @@ function parse_route(net: Net, w: Words, cfg: FibConfig, del: boolean): void {
         cfg.fc_mx[1]! |= 1 << m;
         v = w.next();
       }
-      cfg.fc_mx[m] = v === "ecn" ? 1 : v.endsWith("ms") ? Number.parseInt(v) * (word === "rtt" ? 8 : 1) : Number(v);
+      cfg.fc_mx[m] = v === "ecn" ? 1 : v.endsWith("ms") ? Number.parseInt(v, 10) * (word === "rtt" ? 8 : 1) : Number(v);
       if (word === "rto_min") cfg.fc_mx[1]! |= 1 << m;
     } else throw new Usage(word);
   }

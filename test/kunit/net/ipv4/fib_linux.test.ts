@@ -19,7 +19,7 @@ import {
   RTM_NEWROUTE,
   RTM_NEWRULE,
 } from "../../../../src/uapi/rtnetlink.ts";
-import { fib_env } from "./fib_env.ts";
+import { assert_no_leaks, fib_env } from "./fib_env.ts";
 import { ip, show_addr, show_nexthop, show_route, show_rule } from "./fib_ip.ts";
 
 const dir = new URL("./golden/", import.meta.url);
@@ -73,7 +73,7 @@ const trim = (lines: string[]): string[] => lines.map((l) => l.trimEnd()).filter
 
 for (const file of readdirSync(dir).filter((f) => f.endsWith(".txt"))) {
   test(`as Linux: ${file}`, () => {
-    const { net } = fib_env();
+    const { k, net } = fib_env();
     const heard: string[] = [];
     const text = readFileSync(new URL(file, dir), "utf8");
     for (const block of text.split(/^(?=\$ )/m)) {
@@ -81,5 +81,6 @@ for (const file of readdirSync(dir).filter((f) => f.endsWith(".txt"))) {
       const line = command!.slice(2);
       assert.deepEqual(trim(run(net, line, heard)), trim(expected), `${file}: ${line}`);
     }
+    assert_no_leaks(k);
   });
 }
