@@ -547,4 +547,4 @@ export function ip_fib_init(k: Kernel): void {
   register_inetaddr_notifier(k, fib_inetaddr_event);
 }
 
-export { fib_route_seq_show, ip_rt_ioctl } from "./fib_ioctl.ts";
+export { ip_rt_ioctl } from "./fib_ioctl.ts";

@@ -1,5 +1,5 @@
-// Routes by ioctl (struct rtentry), as route(8) adds and deletes them, and /proc/net/route, as it lists them.
-// The old interfaces of net/ipv4/fib_frontend.c and fib_trie.c. Way in: ip_rt_ioctl(), fib_route_seq_show().
+// Routes by ioctl (struct rtentry), as route(8) adds and deletes them; it lists them from /proc/net/route (fib_proc.ts).
+// The old interface of net/ipv4/fib_frontend.c. Way in: ip_rt_ioctl().
 
 import { EAFNOSUPPORT, EFAULT, EINVAL, ENODEV, ENOTTY, ESRCH } from "../../uapi/errno.ts";
 import { IFNAMSIZ, SIOCADDRT, SIOCDELRT } from "../../uapi/if.ts";
@@ -10,7 +10,7 @@ import type { Net } from "../core/net_namespace.ts";
 import { bad_mask, get_cstr } from "./devinet_ioctl.ts";
 import { fib_get_table, fib_new_table, inet_addr_type_table } from "./fib_frontend.ts";
 import { FibConfig } from "./fib_lookup.ts";
-import { fib_table_delete, fib_table_dump, fib_table_insert } from "./fib_trie.ts";
+import { fib_table_delete, fib_table_insert } from "./fib_trie.ts";
 import {
   RT_SCOPE_HOST,
   RT_SCOPE_LINK,
@@ -22,14 +22,10 @@ import {
   RTAX_MAX,
   RTAX_RTT,
   RTAX_WINDOW,
-  RTN_BROADCAST,
-  RTN_MULTICAST,
-  RTN_PROHIBIT,
   RTN_UNICAST,
   RTN_UNREACHABLE,
 } from "./ip_fib.ts";
 
-const RTF_UP = 0x1;
 const RTF_GATEWAY = 0x2;
 const RTF_HOST = 0x4;
 const RTF_MTU = 0x40;
@@ -119,36 +115,4 @@ export function ip_rt_ioctl(net: Net, cmd: number, arg: Uint8Array): number {
   if (cmd === SIOCADDRT) return fib_table_insert(net, fib_new_table(net, cfg.fc_table), cfg, null);
   const tb = fib_get_table(net, cfg.fc_table);
   return tb !== null ? fib_table_delete(net, tb, cfg, null) : -ESRCH;
-}
-
-// --- /proc/net/route ----------------------------------------------------------------------------------------------
-
-/** Addresses stand there as the bytes of a big-endian number read by a little-endian machine. */
-const hex = (v: number): string =>
-  (((v << 24) | ((v & 0xff00) << 8) | ((v >>> 8) & 0xff00) | (v >>> 24)) >>> 0)
-    .toString(16)
-    .padStart(8, "0")
-    .toUpperCase();
-
-/** The main table: each line padded to 127 characters. */
-export function fib_route_seq_show(net: Net): string {
-  const lines = ["Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT"];
-  const main = fib_get_table(net, RT_TABLE_MAIN);
-  for (const fa of main !== null ? fib_table_dump(main) : []) {
-    if (fa.fa_type === RTN_BROADCAST || fa.fa_type === RTN_MULTICAST) continue;
-    const fi = fa.fa_info;
-    const nh = fi.nhs[0]!;
-    const { key, mask } = fa.leaf;
-    let flags = fa.fa_type === RTN_UNREACHABLE || fa.fa_type === RTN_PROHIBIT ? RTF_REJECT : 0;
-    if (nh.gw !== 0) flags |= RTF_GATEWAY;
-    if (mask === -1) flags |= RTF_HOST;
-    flags |= RTF_UP;
-    const advmss = fi.metrics[RTAX_ADVMSS]!;
-    lines.push(
-      `${nh.dev !== null ? nh.dev.name : "*"}\t${hex(key)}\t${hex(nh.gw)}\t` +
-        `${flags.toString(16).padStart(4, "0").toUpperCase()}\t0\t0\t${fi.priority >>> 0}\t${hex(mask)}\t` +
-        `${advmss !== 0 ? advmss + 40 : 0}\t${fi.metrics[RTAX_WINDOW]}\t${fi.metrics[RTAX_RTT]! >> 3}`,
-    );
-  }
-  return lines.map((l) => `${l.padEnd(127)}\n`).join("");
 }

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Net } from "../../../../src/net/core/net_namespace.ts";
 import { devinet_ioctl } from "../../../../src/net/ipv4/devinet.ts";
-import { fib_route_seq_show, ip_rt_ioctl } from "../../../../src/net/ipv4/fib_frontend.ts";
+import { ip_rt_ioctl } from "../../../../src/net/ipv4/fib_frontend.ts";
+import { fib_route_seq_show } from "../../../../src/net/ipv4/fib_proc.ts";
 import { EADDRNOTAVAIL, EINVAL, ENETUNREACH, ENODEV, ESRCH } from "../../../../src/uapi/errno.ts";
 import {
   SIOCADDRT,
