@@ -71,7 +71,7 @@ const MAX_PACKET = 65000;
 export function parseOptions(argv: readonly string[]): TracerouteOptions | Refusal {
   const parsed = getopt(argv, "46dFf:g:ITi:m:N:np:t:l:w:q:rs:z:eAM:O:UDP:V", LONG);
   const refuse = (text: string, status = 2): Refusal => ({ stdout: "", stderr: `${text}\n`, status });
-  if (argv.length === 1) return { stdout: HELP, stderr: "", status: 0 };
+  if (argv.length === 1) return { stdout: "", stderr: HELP, status: 0 };
   if (parsed.has("help")) return { stdout: "", stderr: HELP, status: 0 };
   if (parsed.has("V")) return { stdout: "", stderr: VERSION, status: 0 };
   if (parsed.error !== undefined) {
