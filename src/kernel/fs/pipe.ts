@@ -1,7 +1,7 @@
 // Pipes, and the terminal: byte queues with a reader and a writer. Mirrors fs/pipe.c and, in small, drivers/tty.
 // Way in: create_pipe(); Tty for a shell's terminal; "null" and "zero" in /dev.
 
-import { EAGAIN, EPIPE } from "../../uapi/errno.ts";
+import { EAGAIN, EFAULT, ENOTTY, EPIPE } from "../../uapi/errno.ts";
 import {
   EPOLLERR,
   EPOLLHUP,
@@ -167,9 +167,22 @@ const stream_ops: FileOps = {
   },
   stat: () => ({ mode: S_IFIFO | 0o600, size: 0, ino: 0 }),
 };
+const TIOCGPGRP = 0x540f;
+const TIOCSPGRP = 0x5410;
+
 const tty_ops: FileOps = {
   ...stream_ops,
   isatty: true,
+  /** tcsetpgrp(3), tcgetpgrp(3): an int. */
+  ioctl: (file, cmd, arg) => {
+    const tty = file.private_data as Tty;
+    if (cmd !== TIOCSPGRP && cmd !== TIOCGPGRP) return -ENOTTY;
+    if (arg.length < 4) return -EFAULT;
+    const dv = new DataView(arg.buffer, arg.byteOffset, 4);
+    if (cmd === TIOCSPGRP) tty.foreground = dv.getInt32(0, true);
+    else dv.setInt32(0, tty.foreground, true);
+    return 0;
+  },
   stat: () => ({ mode: S_IFCHR | 0o620, size: 0, ino: 0 }),
 };
 
