@@ -5,6 +5,8 @@ import { linuxSys, runToEnd } from "../lib/linux_sys.ts";
 const WHERE: Record<string, string> = {
   ping: "ping/ping.ts",
   nc: "nc/nc.ts",
+  dnsd: "dnsd/dnsd.ts",
+  discardd: "inetd.ts",
   ifconfig: "net-tools/ifconfig.ts",
   route: "net-tools/route.ts",
   arp: "net-tools/arp.ts",

@@ -1,0 +1,219 @@
+// dnsd: the name server of a lab, over UDP. `dnsd [-v] [-a ADDR] [-p PORT] [-H HOSTS]... [ZONE]...`: master files (their name
+// without ".zone" is the origin) and hosts files; without arguments every /etc/dns/*.zone, and /etc/dns/hosts if it is there.
+// Read first: RFC 1034 §4.3.2. Way in: `dnsd`; answer() is the algorithm.
+
+import { EINTR, strerror } from "../../uapi/errno.ts";
+import { AF_INET, SO_REUSEADDR, SOCK_DGRAM, SOCKADDR_IN_LEN, SOL_SOCKET } from "../../uapi/socket.ts";
+import type { Blocking, Program, Sys } from "../../uapi/sys.ts";
+import {
+  type DnsMessage,
+  decodeMessage,
+  encodeMessage,
+  FORMERR,
+  NOERROR,
+  NOTIMP,
+  NXDOMAIN,
+  RCODE_NAMES,
+  REFUSED,
+  type ResourceRecord,
+  SERVFAIL,
+} from "../lib/dns.ts";
+import { getopt } from "../lib/getopt.ts";
+import { inetAton, inetNtoa, sockaddrAddr, sockaddrIn } from "../lib/inet.ts";
+import { print, printError, readFile } from "../lib/io.ts";
+import { hostsFile } from "../lib/resolve.ts";
+import { Zones } from "./zone.ts";
+
+const DIR = "/etc/dns";
+const USAGE = "usage: dnsd [-v] [-a address] [-p port] [-H hosts-file]... [zone-file]...\n";
+const MAX_UDP = 512;
+/** A chain of aliases longer than this is a loop. */
+const MAX_ALIASES = 16;
+
+export const dnsd: Program = function* (sys, argv) {
+  const o = getopt(argv, "va:p:H:h");
+  if (o.error !== undefined || o.has("h")) {
+    yield* printError(sys, `${o.error === undefined ? "" : `${o.error}\n`}${USAGE}`);
+    return o.has("h") ? 0 : 1;
+  }
+  const addr = inetAton(o.get("a") ?? "0.0.0.0");
+  const port = Number(o.get("p") ?? 53);
+  if (addr === undefined || !Number.isInteger(port) || port < 1 || port > 65535) {
+    yield* printError(sys, `dnsd: wrong address or port\n${USAGE}`);
+    return 1;
+  }
+  const zones = yield* load(
+    sys,
+    o.list.flatMap((x) => (x.name === "H" ? [x.value!] : [])),
+    o.operands,
+  );
+  if (zones === undefined) return 1;
+
+  const fd = sys.socket(AF_INET, SOCK_DGRAM, 0);
+  if (fd < 0) {
+    yield* printError(sys, `dnsd: socket: ${strerror(fd)}\n`);
+    return 1;
+  }
+  sys.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  const err = sys.bind(fd, sockaddrIn(addr, port));
+  if (err < 0) {
+    yield* printError(sys, `dnsd: bind ${inetNtoa(addr)}#${port}: ${strerror(err)}\n`);
+    return 1;
+  }
+  const status = yield* serve(sys, fd, zones, o.has("v"));
+  sys.close(fd);
+  return status;
+};
+
+/** Undefined after having said what was wrong. */
+function* load(sys: Sys, hosts: string[], files: string[]): Blocking<Zones | undefined> {
+  const zones = new Zones();
+  if (hosts.length === 0 && files.length === 0) {
+    const names = sys.readdir(DIR);
+    for (const name of typeof names === "number" ? [] : [...names].sort()) {
+      if (name.endsWith(".zone")) files.push(`${DIR}/${name}`);
+      else if (name === "hosts") hosts.push(`${DIR}/${name}`);
+    }
+  }
+  let failed = false;
+  for (const path of hosts) {
+    const stat = sys.stat(path);
+    if (typeof stat === "number") {
+      failed = true;
+      yield* printError(sys, `dnsd: ${path}: ${strerror(stat)}\n`);
+    } else zones.addHosts(yield* hostsFile(sys, path));
+  }
+  for (const path of files) {
+    const text = yield* readFile(sys, path);
+    if (typeof text === "number") {
+      failed = true;
+      yield* printError(sys, `dnsd: ${path}: ${strerror(text)}\n`);
+      continue;
+    }
+    const origin = path.slice(path.lastIndexOf("/") + 1).replace(/\.zone$/, "");
+    for (const problem of zones.addFile(text, origin)) {
+      failed = true;
+      yield* printError(sys, `dnsd: ${path}:${problem}\n`);
+    }
+  }
+  if (!failed && zones.size === 0) yield* printError(sys, "dnsd: no records to serve\n");
+  return failed ? undefined : zones;
+}
+
+function* serve(sys: Sys, fd: number, zones: Zones, verbose: boolean): Blocking<number> {
+  const buf = new Uint8Array(4096);
+  const peer = new Uint8Array(SOCKADDR_IN_LEN);
+  for (;;) {
+    const n = yield* sys.recvfrom(fd, buf, 0, peer);
+    if (n === -EINTR) continue;
+    // An ICMP error about an earlier answer is nobody's concern here.
+    if (n < 0) {
+      if (n === -9) return 1;
+      continue;
+    }
+    const bytes = buf.subarray(0, n);
+    const request = decodeMessage(bytes);
+    const reply = request === null ? formatError(bytes) : answer(zones, request);
+    if (reply === null) continue;
+    if (verbose) {
+      const q = reply.questions[0];
+      const what = q === undefined ? "?" : `${q.name} ${q.type}`;
+      yield* print(
+        sys,
+        `${inetNtoa(sockaddrAddr(peer))} ${what}: ${RCODE_NAMES[reply.rcode]} ${reply.answers.length}\n`,
+      );
+    }
+    const out = fit(reply);
+    if (out !== null) yield* sys.sendto(fd, out, 0, peer);
+  }
+}
+
+/** What is not a message but has an identifier gets FORMERR; a response gets nothing. */
+function formatError(bytes: Uint8Array): DnsMessage | null {
+  if (bytes.length < 12 || (bytes[2] & 0x80) !== 0) return null;
+  return { ...empty((bytes[0] << 8) | bytes[1]), rcode: FORMERR };
+}
+
+function empty(id: number): DnsMessage {
+  return {
+    id,
+    response: true,
+    authoritative: false,
+    truncated: false,
+    recursionDesired: false,
+    recursionAvailable: false,
+    rcode: NOERROR,
+    opcode: 0,
+    questions: [],
+    answers: [],
+    authorities: [],
+    additionals: [],
+  };
+}
+
+/** RFC 1034 §4.3.2 for a server without recursion. Null: no answer at all. */
+export function answer(zones: Zones, request: DnsMessage): DnsMessage | null {
+  if (request.response) return null;
+  const reply: DnsMessage = {
+    ...empty(request.id),
+    opcode: request.opcode,
+    recursionDesired: request.recursionDesired,
+    questions: request.questions,
+  };
+  if (request.opcode !== 0) return { ...reply, rcode: NOTIMP };
+  if (request.questions.length !== 1) return { ...reply, rcode: FORMERR };
+  const { name, type } = request.questions[0];
+  if (zones.zoneOf(name) === undefined) return { ...reply, rcode: REFUSED };
+  reply.authoritative = true;
+
+  let current = name;
+  for (let hops = 0; hops < MAX_ALIASES; hops++) {
+    const zone = zones.zoneOf(current);
+    // An alias led out of our zones: the asker goes on from there.
+    if (zone === undefined) return reply;
+    const here = zones.at(current);
+    if (here === undefined && !zones.hasBelow(current)) {
+      if (hops === 0) reply.rcode = NXDOMAIN;
+      reply.authorities.push(negative(zone));
+      return reply;
+    }
+    const found = (here ?? []).filter((r) => r.type === type || type === "ANY");
+    if (found.length > 0) {
+      reply.answers.push(...found);
+      for (const r of found) addAddresses(zones, r, reply);
+      return reply;
+    }
+    const alias = here?.find((r) => r.type === "CNAME");
+    if (alias === undefined) {
+      reply.authorities.push(negative(zone));
+      return reply;
+    }
+    reply.answers.push(alias);
+    current = alias.data as string;
+  }
+  return { ...reply, rcode: SERVFAIL, answers: [] };
+}
+
+/** RFC 2308: how long the absence may be remembered. */
+function negative(soa: ResourceRecord): ResourceRecord {
+  return { ...soa, ttl: Math.min(soa.ttl, (soa.data as { minimum: number }).minimum) };
+}
+
+/** The addresses of the host that a record names, for the additional section. */
+function addAddresses(zones: Zones, r: ResourceRecord, reply: DnsMessage): void {
+  let host: string | undefined;
+  if (r.type === "NS") host = r.data as string;
+  else if (r.type === "MX") host = (r.data as { exchange: string }).exchange;
+  else if (r.type === "SRV") host = (r.data as { target: string }).target;
+  if (host === undefined) return;
+  for (const a of zones.at(host) ?? []) if (a.type === "A" || a.type === "AAAA") reply.additionals.push(a);
+}
+
+/** The bytes; over UDP's 512 the sections go one after the other, then the TC bit tells (RFC 2181 §9). */
+function fit(reply: DnsMessage): Uint8Array | null {
+  let bytes = encodeMessage(reply);
+  if (bytes === null || bytes.length <= MAX_UDP) return bytes;
+  bytes = encodeMessage({ ...reply, additionals: [] });
+  if (bytes === null || bytes.length <= MAX_UDP) return bytes;
+  return encodeMessage({ ...reply, truncated: true, answers: [], authorities: [], additionals: [] });
+}
