@@ -53,6 +53,7 @@ function loopback_setup(dev: NetDevice): void {
   dev.type = ARPHRD_LOOPBACK;
   dev.flags = IFF_LOOPBACK;
   dev.priv_flags |= IFF_NO_QUEUE;
+  dev.keep_dst = true;
   dev.header_ops = eth_header_ops;
   dev.broadcast = new Uint8Array(6);
   dev.hw_features = NETIF_F_GSO_SOFTWARE;

@@ -632,9 +632,9 @@ export function dev_queue_xmit(skb: SkBuff): number {
   const dev = skb.dev!;
   if (trace_key.on) trace_fn(F___dev_queue_xmit, skb);
   skb.mac_header = skb.data;
-  // The route is needed below only by tunnels, which keep it (IFF_XMIT_DST_RELEASE).
+  // Loopback and tunnels need the route below; for all others it has served (IFF_XMIT_DST_RELEASE).
   const dst = skb.dst;
-  if (dst !== null) {
+  if (dst !== null && !dev.keep_dst) {
     skb.dst = null;
     if (!skb.dst_noref) dst.release(dst);
     skb.dst_noref = false;

@@ -353,6 +353,7 @@ declare module "../../kernel/kernel.ts" {
 
 export function dev_set_mtu(dev: NetDevice, mtu: number, extack?: { msg: string }): number {
   if (mtu === dev.mtu) return 0;
+  const old_mtu = dev.mtu;
   if (mtu < 0 || mtu < dev.min_mtu) {
     if (extack) extack.msg = "mtu less than device minimum";
     return -EINVAL;
@@ -366,7 +367,7 @@ export function dev_set_mtu(dev: NetDevice, mtu: number, extack?: { msg: string 
     const err = dev.ops.ndo_change_mtu(dev, mtu);
     if (err < 0) return err;
   } else dev.mtu = mtu;
-  call_netdevice_notifiers(NETDEV_CHANGEMTU, dev);
+  call_netdevice_notifiers(NETDEV_CHANGEMTU, dev, old_mtu);
   return 0;
 }
 

@@ -344,6 +344,8 @@ export class NetDevice {
   base_addr = 0;
   mem_start = 0;
   mem_end = 0;
+  /** Not IFF_XMIT_DST_RELEASE: packets keep their route through this device. */
+  keep_dst = false;
   promiscuity = 0;
   allmulti = 0;
   uc_promisc = false;

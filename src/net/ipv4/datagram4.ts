@@ -60,4 +60,3 @@ export function __ip_datagram_connect(sk: Sock, addr: Uint8Array, len: number): 
   sk_dst_set(sk, rt);
   return 0;
 }
-export const ip4_datagram_connect = __ip_datagram_connect;

@@ -38,7 +38,6 @@ import {
 } from "../core/skbuff.ts";
 import {
   IPSTATS_MIB_FRAGFAILS,
-  IPSTATS_MIB_INADDRERRORS,
   IPSTATS_MIB_INHDRERRORS,
   IPSTATS_MIB_OUTDISCARDS,
   IPSTATS_MIB_OUTFORWDATAGRAMS,
@@ -84,10 +83,10 @@ export function ip_forward(skb: SkBuff): number {
   }
   if (opt !== null && opt.is_strictroute && rt.rt_uses_gateway) {
     icmp_send(skb, ICMP_DEST_UNREACH, ICMP_SR_FAILED, 0);
-    net.mib.ip[IPSTATS_MIB_INADDRERRORS]!++;
     kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
     return 1;
   }
+  net.mib.ip[IPSTATS_MIB_OUTFORWDATAGRAMS]!++;
   const mtu = ip_dst_mtu_maybe_forward(rt, true);
   if (skb.len > mtu && ip_exceeds_mtu(skb, mtu)) {
     net.mib.ip[IPSTATS_MIB_FRAGFAILS]!++;
@@ -115,7 +114,6 @@ export function ip_forward(skb: SkBuff): number {
 
 export function ip_forward_finish(net: Net, sk: Sock | null, skb: SkBuff): number {
   if (trace_key.on) trace_fn(F_ip_forward_finish, skb);
-  net.mib.ip[IPSTATS_MIB_OUTFORWDATAGRAMS]!++;
   skb.ipcb_flags |= IPSKB_FORWARDED;
   if (skb.ipcb_opt !== null && skb.ipcb_opt.optlen !== 0) ip_forward_options(skb);
   skb.tstamp = 0;

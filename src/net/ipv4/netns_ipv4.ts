@@ -68,8 +68,8 @@ export class NetnsIpv4 {
   sysctl_icmp_errors_use_inbound_ifaddr = 0;
   sysctl_icmp_ratelimit = 1000;
   sysctl_icmp_ratemask = 0x1818;
-  sysctl_icmp_msgs_per_sec = 10000;
-  sysctl_icmp_msgs_burst = 10000;
+  sysctl_icmp_msgs_per_sec = 1000;
+  sysctl_icmp_msgs_burst = 50;
   sysctl_udp_rmem_min = 4096;
   sysctl_udp_wmem_min = 4096;
   sysctl_udp_l3mdev_accept = 0;
@@ -211,4 +211,4 @@ export const ipv4_is_zeronet = (a: number): boolean => a >>> 24 === 0;
 export const ipv4_is_linklocal_169 = (a: number): boolean => a >>> 16 === 0xa9fe;
 /** Network mask of a prefix length, int32. */
 export const inet_make_mask = (len: number): number => (len === 0 ? 0 : (-1 << (32 - len)) | 0);
-export const inet_mask_len = (mask: number): number => (mask === 0 ? 0 : 32 - Math.clz32(~mask));
+export const inet_mask_len = (mask: number): number => Math.clz32(~mask);

@@ -62,6 +62,7 @@ import {
   RTN_UNICAST,
   RTN_UNREACHABLE,
 } from "./ip_fib.ts";
+import { inet_getpeer_v4 } from "./inetpeer.ts";
 import { ip_forward } from "./ip_forward.ts";
 import { ip_local_deliver } from "./ip_input.ts";
 import { ip_mc_output, ip_output } from "./ip_output.ts";
@@ -76,7 +77,7 @@ import {
   ipv4_is_multicast,
   ipv4_is_zeronet,
 } from "./netns_ipv4.ts";
-import { find_exception, ip_do_redirect, ip_rt_update_pmtu, route_exceptions_init } from "./route_exceptions.ts";
+import { find_exception, ip_do_redirect, ip_rt_update_pmtu } from "./route_exceptions.ts";
 
 export const RTCF_DOREDIRECT = 0x01000000;
 export const RTCF_BROADCAST = 0x10000000;
@@ -340,7 +341,15 @@ export function ip_error(skb: SkBuff): number {
       kfree_skb_reason(skb, reason);
       return 0;
   }
-  icmp_send(skb, ICMP_DEST_UNREACH, code, 0);
+  // One bucket per host that is told: ip_rt_error_burst ms worth of errors, one more each ip_rt_error_cost ms.
+  const peer = inet_getpeer_v4(net, skb.head.dv.getInt32(skb.network_header + IPH_SADDR));
+  const now = jiffies(net.kernel);
+  peer.rate_tokens = Math.min(peer.rate_tokens + now - peer.rate_last, net.ipv4.ip_rt_error_burst);
+  peer.rate_last = now;
+  if (peer.rate_tokens >= net.ipv4.ip_rt_error_cost) {
+    peer.rate_tokens -= net.ipv4.ip_rt_error_cost;
+    icmp_send(skb, ICMP_DEST_UNREACH, code, 0);
+  }
   kfree_skb_reason(skb, reason);
   return 0;
 }
@@ -525,7 +534,7 @@ function local_input(skb: SkBuff, dev: NetDevice, nh: FibNh | null, flags: numbe
 /** A route whose input answers with an ICMP error (or drops in silence, on a host). */
 function no_route(skb: SkBuff, dev: NetDevice, err: number): number {
   const net = dev.net;
-  const rt = new Rtable(net, net.loopback_dev, RTCF_LOCAL, RTN_UNREACHABLE, no_metrics, true, ip_error, ip_rt_bug);
+  const rt = new Rtable(net, net.loopback_dev, 0, RTN_UNREACHABLE, no_metrics, true, ip_error, ip_rt_bug);
   rt.error = err === -ENETUNREACH || err === -EACCES || err === -EHOSTUNREACH ? err : -ENETUNREACH;
   if (err === -EINVAL) rt.error = err;
   rt.rt_iif = dev.ifindex;
@@ -827,5 +836,4 @@ export function ip_rt_init(k: Kernel): void {
   k.route_drop_reason = 0;
   k.rt_cache_stat = { in_slow_tot: 0, out_slow_tot: 0, in_martian_src: 0, in_martian_dst: 0 };
   k.fib_nh_release_routes = fib_nh_release_routes;
-  route_exceptions_init(k);
 }

@@ -2,7 +2,7 @@
 // Mirrors the exception half of net/ipv4/route.c. Read first: RFC 1191, RFC 1122 section 3.2.2.2.
 // Way in: ipv4_update_pmtu(), ipv4_redirect() from the protocols' err_handlers.
 
-import { jiffies, type Kernel } from "../../kernel/kernel.ts";
+import { jiffies } from "../../kernel/kernel.ts";
 import { ICMP_REDIR_HOST, ICMP_REDIRECT, ICMPH_GATEWAY, IPH_DADDR, IPH_SADDR, IPH_TOS } from "../../uapi/ip.ts";
 import { DST_OBSOLETE_DEAD, dst_release } from "../core/dst.ts";
 import type { Net } from "../core/net_namespace.ts";
@@ -10,6 +10,7 @@ import type { SkBuff } from "../core/skbuff.ts";
 import { type Sock, sk_dst_reset, sk_dst_set } from "../core/sock.ts";
 import { fib_lookup, inet_addr_type } from "./fib_frontend.ts";
 import { icmp_send } from "./icmp.ts";
+import { inet_getpeer_v4 } from "./inetpeer.ts";
 import { inet_sk } from "./inet_sock.ts";
 import { type FibNh, FibNhException, FibResult, Flowi4, RT_SCOPE_UNIVERSE } from "./ip_fib.ts";
 import { IN_DEV_RX_REDIRECTS, IN_DEV_SEC_REDIRECTS, IN_DEV_SHARED_MEDIA } from "./netns_ipv4.ts";
@@ -18,23 +19,6 @@ import { flowi4_init_output, ip_route_output_key, ip_rt_put, type Rtable, rt_nex
 const RTN_UNICAST = 1;
 /** Exceptions kept per path; beyond it the oldest goes. Linux: 2048 buckets of depth 5. */
 const FNHE_MAX = 10240;
-
-/** Redirects sent per source (inet_peer): count and time, for the back-off. */
-class RedirectPeer {
-  rate_tokens = 0;
-  n_redirects = 0;
-  rate_last = 0;
-}
-
-declare module "../../kernel/kernel.ts" {
-  interface Kernel {
-    redirect_peers: Map<number, RedirectPeer>;
-  }
-}
-
-export function route_exceptions_init(k: Kernel): void {
-  k.redirect_peers = new Map();
-}
 
 /** The exception for `daddr` by this path, or null; one that has expired is forgotten. */
 export function find_exception(nh: FibNh, daddr: number): FibNhException | null {
@@ -218,12 +202,7 @@ export function ip_rt_send_redirect(skb: SkBuff): void {
   const dv = skb.head.dv;
   const saddr = dv.getInt32(skb.network_header + IPH_SADDR);
   const gw = rt_nexthop(rt, dv.getInt32(skb.network_header + IPH_DADDR));
-  let peer = k.redirect_peers.get(saddr);
-  if (peer === undefined) {
-    if (k.redirect_peers.size >= 4096) k.redirect_peers.delete(k.redirect_peers.keys().next().value!);
-    peer = new RedirectPeer();
-    k.redirect_peers.set(saddr, peer);
-  }
+  const peer = inet_getpeer_v4(net, saddr);
   const now = jiffies(k);
   if (now > peer.rate_last + v4.ip_rt_redirect_silence) {
     peer.rate_tokens = 0;
