@@ -18,6 +18,7 @@ export const fn_names: readonly string[] = [
   "arp_rcv",
   "arp_solicit",
   "arp_xmit",
+  "bfifo_enqueue",
   "dev_hard_start_xmit",
   "enqueue_to_backlog",
   "eth_type_trans",
@@ -82,12 +83,19 @@ export const fn_names: readonly string[] = [
   "neigh_resolve_output",
   "net_rx_action",
   "net_tx_action",
+  "netem_dequeue",
+  "netem_enqueue",
   "netif_rx",
   "nf_hook_slow",
   "nf_reinject",
   "packet_rcv",
   "packet_snd",
+  "pfifo_enqueue",
+  "pfifo_fast_dequeue",
+  "pfifo_fast_enqueue",
+  "pfifo_tail_enqueue",
   "ping_rcv",
+  "prio_enqueue",
   "process_backlog",
   "raw_local_deliver",
   "raw_rcv",
@@ -96,6 +104,8 @@ export const fn_names: readonly string[] = [
   "skb_clone",
   "sock_recvmsg",
   "sock_sendmsg",
+  "tbf_dequeue",
+  "tbf_enqueue",
   "udp_queue_rcv_skb",
   "udp_rcv",
   "udp_send_skb",
@@ -117,85 +127,95 @@ export const F_arp_process = 13;
 export const F_arp_rcv = 14;
 export const F_arp_solicit = 15;
 export const F_arp_xmit = 16;
-export const F_dev_hard_start_xmit = 17;
-export const F_enqueue_to_backlog = 18;
-export const F_eth_type_trans = 19;
-export const F_fib_lookup = 20;
-export const F_fib_validate_source = 21;
-export const F_icmp_echo = 22;
-export const F_icmp_push_reply = 23;
-export const F_icmp_rcv = 24;
-export const F_icmp_redirect = 25;
-export const F_icmp_reply = 26;
-export const F_icmp_socket_deliver = 27;
-export const F_icmp_timestamp = 28;
-export const F_icmp_unreach = 29;
-export const F_igb_clean_rx_irq = 30;
-export const F_igb_clean_tx_irq = 31;
-export const F_igb_msix_other = 32;
-export const F_igb_msix_ring = 33;
-export const F_igb_open = 34;
-export const F_igb_poll = 35;
-export const F_igb_probe = 36;
-export const F_igb_setup_all_rx_resources = 37;
-export const F_igb_setup_all_tx_resources = 38;
-export const F_igb_tso = 39;
-export const F_igb_tx_csum = 40;
-export const F_igb_tx_map = 41;
-export const F_igb_watchdog_task = 42;
-export const F_igb_xmit_frame = 43;
-export const F_igb_xmit_frame_ring = 44;
-export const F_igmp_rcv = 45;
-export const F_inet_recvmsg = 46;
-export const F_inet_sendmsg = 47;
-export const F_ip_append_data = 48;
-export const F_ip_defrag = 49;
-export const F_ip_do_fragment = 50;
-export const F_ip_error = 51;
-export const F_ip_expire = 52;
-export const F_ip_finish_output = 53;
-export const F_ip_finish_output2 = 54;
-export const F_ip_forward = 55;
-export const F_ip_forward_finish = 56;
-export const F_ip_forward_options = 57;
-export const F_ip_frag_reasm = 58;
-export const F_ip_fragment = 59;
-export const F_ip_local_deliver = 60;
-export const F_ip_local_deliver_finish = 61;
-export const F_ip_local_out = 62;
-export const F_ip_make_skb = 63;
-export const F_ip_mc_output = 64;
-export const F_ip_options_compile = 65;
-export const F_ip_options_rcv_srr = 66;
-export const F_ip_output = 67;
-export const F_ip_queue_xmit = 68;
-export const F_ip_rcv = 69;
-export const F_ip_rcv_core = 70;
-export const F_ip_rcv_finish = 71;
-export const F_ip_route_input_noref = 72;
-export const F_ip_route_input_slow = 73;
-export const F_kfree_skb_reason = 74;
-export const F_loopback_xmit = 75;
-export const F_napi_gro_receive = 76;
-export const F_neigh_hh_output = 77;
-export const F_neigh_resolve_output = 78;
-export const F_net_rx_action = 79;
-export const F_net_tx_action = 80;
-export const F_netif_rx = 81;
-export const F_nf_hook_slow = 82;
-export const F_nf_reinject = 83;
-export const F_packet_rcv = 84;
-export const F_packet_snd = 85;
-export const F_ping_rcv = 86;
-export const F_process_backlog = 87;
-export const F_raw_local_deliver = 88;
-export const F_raw_rcv = 89;
-export const F_raw_send_hdrinc = 90;
-export const F_sch_direct_xmit = 91;
-export const F_skb_clone = 92;
-export const F_sock_recvmsg = 93;
-export const F_sock_sendmsg = 94;
-export const F_udp_queue_rcv_skb = 95;
-export const F_udp_rcv = 96;
-export const F_udp_send_skb = 97;
-export const F_veth_xmit = 98;
+export const F_bfifo_enqueue = 17;
+export const F_dev_hard_start_xmit = 18;
+export const F_enqueue_to_backlog = 19;
+export const F_eth_type_trans = 20;
+export const F_fib_lookup = 21;
+export const F_fib_validate_source = 22;
+export const F_icmp_echo = 23;
+export const F_icmp_push_reply = 24;
+export const F_icmp_rcv = 25;
+export const F_icmp_redirect = 26;
+export const F_icmp_reply = 27;
+export const F_icmp_socket_deliver = 28;
+export const F_icmp_timestamp = 29;
+export const F_icmp_unreach = 30;
+export const F_igb_clean_rx_irq = 31;
+export const F_igb_clean_tx_irq = 32;
+export const F_igb_msix_other = 33;
+export const F_igb_msix_ring = 34;
+export const F_igb_open = 35;
+export const F_igb_poll = 36;
+export const F_igb_probe = 37;
+export const F_igb_setup_all_rx_resources = 38;
+export const F_igb_setup_all_tx_resources = 39;
+export const F_igb_tso = 40;
+export const F_igb_tx_csum = 41;
+export const F_igb_tx_map = 42;
+export const F_igb_watchdog_task = 43;
+export const F_igb_xmit_frame = 44;
+export const F_igb_xmit_frame_ring = 45;
+export const F_igmp_rcv = 46;
+export const F_inet_recvmsg = 47;
+export const F_inet_sendmsg = 48;
+export const F_ip_append_data = 49;
+export const F_ip_defrag = 50;
+export const F_ip_do_fragment = 51;
+export const F_ip_error = 52;
+export const F_ip_expire = 53;
+export const F_ip_finish_output = 54;
+export const F_ip_finish_output2 = 55;
+export const F_ip_forward = 56;
+export const F_ip_forward_finish = 57;
+export const F_ip_forward_options = 58;
+export const F_ip_frag_reasm = 59;
+export const F_ip_fragment = 60;
+export const F_ip_local_deliver = 61;
+export const F_ip_local_deliver_finish = 62;
+export const F_ip_local_out = 63;
+export const F_ip_make_skb = 64;
+export const F_ip_mc_output = 65;
+export const F_ip_options_compile = 66;
+export const F_ip_options_rcv_srr = 67;
+export const F_ip_output = 68;
+export const F_ip_queue_xmit = 69;
+export const F_ip_rcv = 70;
+export const F_ip_rcv_core = 71;
+export const F_ip_rcv_finish = 72;
+export const F_ip_route_input_noref = 73;
+export const F_ip_route_input_slow = 74;
+export const F_kfree_skb_reason = 75;
+export const F_loopback_xmit = 76;
+export const F_napi_gro_receive = 77;
+export const F_neigh_hh_output = 78;
+export const F_neigh_resolve_output = 79;
+export const F_net_rx_action = 80;
+export const F_net_tx_action = 81;
+export const F_netem_dequeue = 82;
+export const F_netem_enqueue = 83;
+export const F_netif_rx = 84;
+export const F_nf_hook_slow = 85;
+export const F_nf_reinject = 86;
+export const F_packet_rcv = 87;
+export const F_packet_snd = 88;
+export const F_pfifo_enqueue = 89;
+export const F_pfifo_fast_dequeue = 90;
+export const F_pfifo_fast_enqueue = 91;
+export const F_pfifo_tail_enqueue = 92;
+export const F_ping_rcv = 93;
+export const F_prio_enqueue = 94;
+export const F_process_backlog = 95;
+export const F_raw_local_deliver = 96;
+export const F_raw_rcv = 97;
+export const F_raw_send_hdrinc = 98;
+export const F_sch_direct_xmit = 99;
+export const F_skb_clone = 100;
+export const F_sock_recvmsg = 101;
+export const F_sock_sendmsg = 102;
+export const F_tbf_dequeue = 103;
+export const F_tbf_enqueue = 104;
+export const F_udp_queue_rcv_skb = 105;
+export const F_udp_rcv = 106;
+export const F_udp_send_skb = 107;
+export const F_veth_xmit = 108;

@@ -1,6 +1,8 @@
 // The simplest queues: so many packets (pfifo), so many bytes (bfifo), and pfifo that drops its oldest. Mirrors sch_fifo.c.
 // Read first: tc-pfifo(8). Way in: sched_init() registers them; fifo_create_dflt() for inner queues.
 
+import { F_bfifo_enqueue, F_pfifo_enqueue, F_pfifo_tail_enqueue } from "../../kernel/trace_fn.ts";
+import { trace_key } from "../../kernel/trace_key.ts";
 import { EINVAL } from "../../uapi/errno.ts";
 import { TC_FIFO_QOPT_LEN } from "../../uapi/pkt_sched.ts";
 import { SKB_DROP_REASON_QDISC_DROP } from "../core/dropreason.ts";
@@ -14,6 +16,7 @@ import {
   qdisc_drop,
   TCQ_F_CAN_BYPASS,
 } from "./sch_generic.ts";
+import { trace_qdisc } from "./sch_tree.ts";
 import { QdiscSkbHead, qdisc_dequeue_head_list, qdisc_enqueue_tail_list, qdisc_purge_list } from "./skb_list.ts";
 
 const list_of = (sch: Qdisc): QdiscSkbHead => sch.priv as QdiscSkbHead;
@@ -36,17 +39,20 @@ function fifo_init(sch: Qdisc, opt: Uint8Array | null): number {
 }
 
 function pfifo_enqueue(skb: SkBuff, sch: Qdisc): number {
+  if (trace_key.on) trace_qdisc(F_pfifo_enqueue, skb, sch);
   if (sch.qlen < sch.limit) return qdisc_enqueue_tail_list(skb, sch, list_of(sch));
   return qdisc_drop(skb, sch);
 }
 
 function bfifo_enqueue(skb: SkBuff, sch: Qdisc): number {
+  if (trace_key.on) trace_qdisc(F_bfifo_enqueue, skb, sch);
   if (sch.backlog + skb.pkt_len <= sch.limit) return qdisc_enqueue_tail_list(skb, sch, list_of(sch));
   return qdisc_drop(skb, sch);
 }
 
 /** A full queue loses its oldest packet; the sender is told of congestion (NET_XMIT_CN). */
 function pfifo_tail_enqueue(skb: SkBuff, sch: Qdisc): number {
+  if (trace_key.on) trace_qdisc(F_pfifo_tail_enqueue, skb, sch);
   if (sch.limit === 0) return qdisc_drop(skb, sch);
   if (sch.qlen < sch.limit) return qdisc_enqueue_tail_list(skb, sch, list_of(sch));
   const old = qdisc_dequeue_head_list(sch, list_of(sch));

@@ -45,6 +45,11 @@ export interface QdiscClassOps {
   walk(sch: Qdisc): { classid: number; leaf: Qdisc | null }[];
   graft(sch: Qdisc, classid: number, child: Qdisc | null): Qdisc | null | number;
   leaf(sch: Qdisc, classid: number): Qdisc | null;
+  /** Is there such a class? Without it: when it has a leaf. */
+  find?(sch: Qdisc, classid: number): boolean;
+  /** RTM_NEWTCLASS shows the root as the parent (mq), and the leaf's counters. */
+  readonly dump_root?: boolean;
+  readonly dump_stats?: boolean;
 }
 
 export class Qdisc {

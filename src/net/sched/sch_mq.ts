@@ -2,6 +2,7 @@
 // Read first: docs/path-of-a-packet.md, "qdisc". Way in: attach_default_qdiscs() in net/core/dev_api.ts; tc qdisc add … mq.
 
 import { EOPNOTSUPP } from "../../uapi/errno.ts";
+import { dev_activate, dev_deactivate, dev_graft_qdisc, IFF_UP } from "../core/dev_api.ts";
 import { SKB_DROP_REASON_QDISC_DROP } from "../core/dropreason.ts";
 import type { NetDevice } from "../core/netdevice.ts";
 import { kfree_skb_reason } from "../core/skbuff.ts";
@@ -12,7 +13,6 @@ import {
   qdisc_create_dflt,
   qdisc_dev,
   qdisc_put,
-  TCQ_F_BUILTIN,
   TCQ_F_MQROOT,
   TCQ_F_NOPARENT,
   TCQ_F_ONETXQUEUE,
@@ -59,11 +59,10 @@ function mq_attach(sch: Qdisc): void {
   for (const queue of dev.tx) {
     const child = q.qdiscs[queue.index];
     if (child === null || child === undefined) continue;
-    const old = queue.qdisc_sleeping;
+    // Whoever replaces a root gives back what the queues had.
     queue.qdisc_sleeping = child;
     child.parent = mq_classid(sch, queue.index);
     q.qdiscs[queue.index] = null;
-    if ((old.flags & TCQ_F_BUILTIN) === 0 && old !== child) qdisc_put(old);
   }
   q.attached = true;
 }
@@ -108,20 +107,20 @@ export const mq_qdisc_ops: QdiscOps = {
     return null;
   },
   cl_ops: {
+    dump_root: true,
+    dump_stats: true,
     walk: (sch) =>
       qdisc_dev(sch).tx.map((queue) => ({ classid: mq_classid(sch, queue.index), leaf: queue.qdisc_sleeping })),
     graft: (sch, classid, child) => {
       const dev = qdisc_dev(sch);
       const queue = dev.tx[(classid & 0xffff) - 1];
       if (queue === undefined) return -2;
-      const old = queue.qdisc_sleeping;
-      const k = dev.net.kernel;
-      const fresh = child ?? qdisc_create_dflt(queue, k.qdisc_base.get(k.default_qdisc) ?? noqueue_qdisc_ops, classid);
-      if (fresh === null) return -12;
-      fresh.parent = classid;
-      fresh.flags |= TCQ_F_ONETXQUEUE | TCQ_F_NOPARENT;
-      queue.qdisc_sleeping = fresh;
-      if (queue.qdisc === old) queue.qdisc = fresh;
+      if (child !== null) child.flags |= TCQ_F_ONETXQUEUE | TCQ_F_NOPARENT;
+      const up = (dev.flags & IFF_UP) !== 0;
+      if (up) dev_deactivate(dev);
+      // Without a child the queue drops what it gets: nothing brings the default back.
+      const old = dev_graft_qdisc(dev, queue, child);
+      if (up) dev_activate(dev);
       return old;
     },
     leaf: (sch, classid) => qdisc_dev(sch).tx[(classid & 0xffff) - 1]?.qdisc_sleeping ?? null,

@@ -1,6 +1,8 @@
 // pfifo_fast: three bands by priority, the first served first. The default of most devices. Mirrors it in sch_generic.c.
 // Read first: tc-pfifo_fast(8). Way in: sched_init() registers it.
 
+import { F_pfifo_fast_dequeue, F_pfifo_fast_enqueue } from "../../kernel/trace_fn.ts";
+import { trace_key } from "../../kernel/trace_key.ts";
 import { TC_PRIO_MAX, TC_PRIO_QOPT_LEN } from "../../uapi/pkt_sched.ts";
 import type { SkBuff } from "../core/skbuff.ts";
 import {
@@ -11,6 +13,7 @@ import {
   qdisc_drop,
   TCQ_F_CAN_BYPASS,
 } from "./sch_generic.ts";
+import { trace_qdisc } from "./sch_tree.ts";
 import { QdiscSkbHead, qdisc_dequeue_head_list, qdisc_enqueue_tail_list, qdisc_purge_list } from "./skb_list.ts";
 
 export const PFIFO_FAST_BANDS = 3;
@@ -25,6 +28,7 @@ class PfifoFastPriv {
 const priv = (sch: Qdisc): PfifoFastPriv => sch.priv as PfifoFastPriv;
 
 function pfifo_fast_enqueue(skb: SkBuff, sch: Qdisc): number {
+  if (trace_key.on) trace_qdisc(F_pfifo_fast_enqueue, skb, sch);
   const band = priv(sch).bands[prio2band[skb.priority & TC_PRIO_MAX]!]!;
   // Each band holds what txqueuelen says.
   if (band.qlen >= sch.limit) return qdisc_drop(skb, sch);
@@ -36,6 +40,7 @@ function pfifo_fast_dequeue(sch: Qdisc): SkBuff | null {
   for (let i = 0; i < PFIFO_FAST_BANDS; i++) {
     if (bands[i]!.first === null) continue;
     const skb = qdisc_dequeue_head_list(sch, bands[i]!)!;
+    if (trace_key.on) trace_qdisc(F_pfifo_fast_dequeue, skb, sch);
     qdisc_bstats_update(sch, skb);
     return skb;
   }
