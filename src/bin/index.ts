@@ -2,6 +2,8 @@
 
 import type { Program } from "../uapi/sys.ts";
 import { coreutils } from "./coreutils/index.ts";
+import { dmesg } from "./dmesg.ts";
+import { ethtool } from "./ethtool/ethtool.ts";
 import { ip } from "./ip/ip.ts";
 import { nc } from "./nc/nc.ts";
 import { arp } from "./net-tools/arp.ts";
@@ -9,30 +11,40 @@ import { dnsdomainname, hostname } from "./net-tools/hostname.ts";
 import { ifconfig } from "./net-tools/ifconfig.ts";
 import { netstat } from "./net-tools/netstat.ts";
 import { route } from "./net-tools/route.ts";
+import { nslookup } from "./nslookup.ts";
+import { nstat } from "./nstat.ts";
 import { ping } from "./ping/ping.ts";
 import { sh } from "./sh/main.ts";
 import { ss } from "./ss/ss.ts";
+import { sysctl } from "./sysctl.ts";
+import { taskset } from "./taskset.ts";
 import { tc } from "./tc/tc.ts";
+import { traceroute } from "./traceroute/traceroute.ts";
+
+const own: Readonly<Record<string, Program>> = {
+  arp,
+  bash: sh,
+  dmesg,
+  dnsdomainname,
+  ethtool,
+  hostname,
+  ifconfig,
+  ip,
+  nc,
+  netstat,
+  nslookup,
+  nstat,
+  ping,
+  route,
+  sh,
+  ss,
+  sysctl,
+  taskset,
+  tc,
+  traceroute,
+};
 
 /** A new map each time: a machine may add or replace its own. */
 export function programs(): Map<string, Program> {
-  const all = new Map<string, Program>(Object.entries(coreutils));
-  for (const [name, program] of Object.entries({
-    arp,
-    bash: sh,
-    dnsdomainname,
-    hostname,
-    ifconfig,
-    ip,
-    nc,
-    netstat,
-    ping,
-    route,
-    sh,
-    ss,
-    tc,
-  })) {
-    all.set(name, program);
-  }
-  return all;
+  return new Map<string, Program>([...Object.entries(coreutils), ...Object.entries(own)]);
 }
