@@ -26,9 +26,8 @@ const BEFORE_INTERFACE = ["dev", "-i", "-I", "iif", "oif", "ifconfig", "ethtool"
 
 export function complete(line: string, context: CompletionContext): Completion {
   // Only the last command of a pipeline or list counts.
-  const command =
-    /(?:^|[|;&({]|\$\(|`|\b(?:then|do|else|if|while|until|time)\s|!\s)\s*([^|;&({`]*)$/.exec(line)?.[1] ?? line;
-  const words = command.replace(/^\s+/, "").split(/\s+/);
+  const command = /(?:^|[|;&({`])([^|;&({`]*)$/.exec(line)?.[1] ?? line;
+  const words = command.replace(/^(?:\s|(?:then|do|else|elif|if|while|until|time|!)\s)+/, "").split(/\s+/);
   const word = words[words.length - 1];
   const before = words.slice(0, -1).filter((w) => !/^\w+=/.test(w));
   const pick = (from: readonly string[], prefix = ""): Completion => ({

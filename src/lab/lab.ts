@@ -75,6 +75,9 @@ export interface ExecResult {
 /** How long a startup script may take in virtual time before the lab goes on without it. */
 const STARTUP_LIMIT_NS = 120e9;
 
+/** Virtual time between the startup scripts and the first command: links come up, addresses settle. */
+const SETTLE_NS = 1e9;
+
 /** MAC addresses that follow from names, so that a lab looks the same each time: 02 + hash of the machine + index. */
 function derivedMac(machine: number, index: number): Uint8Array {
   return Uint8Array.of(0x02, 0x00, 0x00, (machine >> 8) & 255, machine & 255, index & 255);
@@ -214,7 +217,11 @@ export class Lab {
     const sim = this.requireSim();
     const steps = this.bootSteps();
     for (let r = steps.next(); ; r = steps.next()) {
-      if (r.done) return r.value;
+      if (r.done) {
+        // The cables negotiate: a person who types the first command finds the links up.
+        sim.run(sim.now + SETTLE_NS);
+        return r.value;
+      }
       const wait = r.value;
       sim.run_until(() => wait.every((p) => !p.running), sim.now + STARTUP_LIMIT_NS);
     }

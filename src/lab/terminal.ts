@@ -63,7 +63,7 @@ class Session {
     this.tty.rows = rows;
   }
 
-  private take(text: string): void {
+  take(text: string): void {
     const all = this.partial + text;
     const nl = all.lastIndexOf("\n");
     this.partial = all.slice(nl + 1);
@@ -152,8 +152,10 @@ class Terminal {
     rl.on("line", (line) => this.line(line));
     rl.on("SIGINT", () => {
       this.output.write("^C");
-      rl.write(null, { ctrl: true, name: "e" });
-      rl.write(null, { ctrl: true, name: "u" });
+      if (rl.line !== "") {
+        rl.write(null, { ctrl: true, name: "e" });
+        rl.write(null, { ctrl: true, name: "u" });
+      }
       this.active.partial = "";
       rl.setPrompt("");
       this.active.interrupt();
@@ -212,8 +214,11 @@ class Terminal {
     if (to !== undefined) {
       if (!this.lab.hosts.has(to)) this.say(`no host "${to}"; there are: ${[...this.lab.hosts.keys()].join(", ")}`);
       else this.connect(to);
-      if (at !== null && at[2] !== "" && this.lab.hosts.has(to)) this.active.send(this.encoder.encode(`${at[2]}\n`));
-      this.prompt();
+      if (at !== null && at[2] !== "" && this.lab.hosts.has(to)) {
+        this.active.take(`${at[2]}\n`);
+        this.active.send(this.encoder.encode(`${at[2]}\n`));
+      } else if (!this.lab.hosts.has(to)) this.prompt();
+      this.moved();
       return true;
     }
     if (words[0] !== "hosts" || words.length > 1) return false;
@@ -233,15 +238,16 @@ class Terminal {
 
   private connect(name: string): void {
     let session = this.sessions.get(name);
+    const started = session !== undefined;
     if (session === undefined) {
       session = new Session(this.lab.host(name), this.output.columns ?? 80, this.output.rows ?? 24);
       this.sessions.set(name, session);
       session.process.exited.then((code) => this.ended(name, code));
     }
     if (this.active !== undefined && this.active !== session) {
-      // Its prompt was typed over: it is shown again on return.
-      if (this.active.partial === "") this.active.send(this.encoder.encode("\n"));
       this.trail.push(this.active);
+      // Back on a host whose prompt was typed over, as by `@pc2` there.
+      if (started && session.partial === "" && session.atPrompt) session.send(this.encoder.encode("\n"));
     }
     this.active = session;
     this.moved();
@@ -255,6 +261,7 @@ class Terminal {
     for (let back = this.trail.pop(); back !== undefined; back = this.trail.pop()) {
       if (!back.process.running) continue;
       this.active = back;
+      if (back.partial === "" && back.atPrompt) back.send(this.encoder.encode("\n"));
       this.moved();
       return;
     }
@@ -292,7 +299,8 @@ class Terminal {
     rl.setPrompt(s.partial);
     // readline still counts the rows that were just cleared.
     (rl as { prevRows?: number }).prevRows = 0;
-    rl.prompt(true);
+    // With nothing to show readline would put a blank there.
+    if (s.partial !== "" || rl.line !== "") rl.prompt(true);
   }
 }
 

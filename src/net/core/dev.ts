@@ -3,7 +3,7 @@
 // Way in: napi_schedule(), netif_rx(), netif_receive_skb(); dev_queue_xmit(). Devices come and go in dev_api.ts.
 
 import { type Cpu, slice_over } from "../../kernel/cpu.ts";
-import { jiffies, type Kernel } from "../../kernel/kernel.ts";
+import type { Kernel } from "../../kernel/kernel.ts";
 import { NET_RX_SOFTIRQ, NET_TX_SOFTIRQ, raise_softirq, raise_softirq_on } from "../../kernel/softirq.ts";
 import { trace_call, trace_detail, trace_fn, trace_note } from "../../kernel/trace.ts";
 import {
@@ -555,7 +555,7 @@ export function dev_hard_start_xmit(skb: SkBuff, dev: NetDevice, txq: NetdevQueu
   const k = skb.kernel;
   if (k.ptype_all.length !== 0 || dev.ptype_all.length !== 0) dev_queue_xmit_nit(skb, dev);
   const ret = dev.ops.ndo_start_xmit(skb, dev);
-  if (ret === NETDEV_TX_OK) txq.trans_start = jiffies(k);
+  if (ret === NETDEV_TX_OK) txq.trans_start = k.now;
   return ret;
 }
 

@@ -160,7 +160,8 @@ export class NetdevQueue {
   qdisc: Qdisc = null as unknown as Qdisc;
   qdisc_sleeping: Qdisc = null as unknown as Qdisc;
   state = 0;
-  trans_start = 0;
+  /** Host ns of the last packet the driver took. */
+  trans_start = 0.5;
   trans_timeout = 0;
   /** CPUs that XPS maps here, as sysfs shows it. */
   xps_cpus = 0;

@@ -21,8 +21,11 @@ import {
   nl_err,
   nlmsg_notify,
 } from "../netlink/af_netlink.ts";
+import { fib_rules_netlink_init } from "./fib_rules_netlink.ts";
+import { neigh_netlink_init } from "./neigh_netlink.ts";
 import type { Net } from "./net_namespace.ts";
-import type { NlInfo } from "./rtmsg.ts";
+import { net_ns_netlink_init } from "./net_namespace_netlink.ts";
+import { type NlInfo, rtmsg_init } from "./rtmsg.ts";
 import { rtnl_link_init } from "./rtnl_link.ts";
 
 const PF_UNSPEC = 0;
@@ -215,5 +218,9 @@ export function rtnetlink_init(k: Kernel): void {
   k.rtnl_net_notify = null;
   k.rtnl_req = null;
   netlink_kernel_create(k, NETLINK_ROUTE, { groups: RTNLGRP_MAX, input: rtnetlink_rcv_msg });
+  rtmsg_init(k);
   rtnl_link_init(k);
+  neigh_netlink_init(k);
+  fib_rules_netlink_init(k);
+  net_ns_netlink_init(k);
 }

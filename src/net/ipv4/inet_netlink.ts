@@ -3,8 +3,12 @@
 import type { Kernel } from "../../kernel/kernel.ts";
 import { devinet_netlink_init } from "./devinet_netlink.ts";
 import { fib_netlink_init } from "./fib_netlink.ts";
+import { fib4_rules_netlink_init } from "./fib_rules_netlink.ts";
+import { nexthop_netlink_init } from "./nexthop_netlink.ts";
 
 export function inet_netlink_init(k: Kernel): void {
   devinet_netlink_init(k);
   fib_netlink_init(k);
+  fib4_rules_netlink_init(k);
+  nexthop_netlink_init(k);
 }

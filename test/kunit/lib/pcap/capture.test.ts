@@ -11,7 +11,7 @@ import {
   pcap_record,
 } from "../../../../src/lib/pcap/pcap.ts";
 import { next_packet, open_capture, pcapng_epb, pcapng_idb, pcapng_shb } from "../../../../src/lib/pcap/pcapng.ts";
-import { utf8_decode, utf8_encode } from "../../../../src/lib/pcap/utf8.ts";
+import { utf8_decode, utf8_encode } from "../../../../src/uapi/utf8.ts";
 
 const read_all = (u8: Uint8Array): { packets: CapturedPacket[]; error: CaptureError | undefined } => {
   const r = open_capture(u8);
