@@ -109,7 +109,7 @@ function parse_group(req: NlRequest, tb: NlAttrs, cfg: NhConfig): number {
       return nl_err(req.extack, "Reserved field in nexthop_grp must be 0", -EINVAL);
     }
     const weight = a.buf[at + 4]! + (a.buf[at + 5]! << 8) + 1;
-    if (weight > 254 && a.buf[at + 5] === 0) return nl_err(req.extack, "Invalid value for weight", -EINVAL);
+    if (weight > 65535) return nl_err(req.extack, "Invalid value for weight", -EINVAL);
     cfg.nh_grp.push({ id: a.dv.getUint32(at, true) | 0, weight });
   }
   for (const type of [H.NHA_BLACKHOLE, H.NHA_OIF, H.NHA_GATEWAY, H.NHA_ENCAP_TYPE, H.NHA_ENCAP]) {
