@@ -17,7 +17,10 @@ import {
 import { Socket } from "../core/sock.ts";
 import { arp_seq_show } from "./arp.ts";
 import { fib_route_seq_show } from "./fib_proc.ts";
+import { igmp_mc_seq_show, igmp_mcf_seq_show } from "./igmp.ts";
 import { ip_frag_mem, ip_frag_nqueues } from "./ip_fragment.ts";
+import { ping_seq_show } from "./ping.ts";
+import { raw_seq_show, raw_sockets } from "./raw.ts";
 import { udp4_seq_show } from "./udp_proc.ts";
 
 /** The ICMP types that /proc/net/snmp names one by one, in its order. */
@@ -104,8 +107,6 @@ declare module "../../kernel/kernel.ts" {
   interface Kernel {
     /** TCP's line of /proc/net/sockstat, set by tcp_ipv4.ts: inuse, orphan, tw, alloc, mem. */
     tcp_sockstat: ((net: Net) => readonly [number, number, number, number, number]) | null;
-    /** Raw sockets of a namespace, set by raw.ts. */
-    raw_inuse: ((net: Net) => number) | null;
   }
 }
 
@@ -116,7 +117,7 @@ export function sockstat_seq_show(net: Net): string {
   return (
     `sockets: used ${sockets_in_use(net)}\nTCP: inuse ${inuse} orphan ${orphan} tw ${tw} alloc ${alloc} mem ${mem}\n` +
     `UDP: inuse ${net.udp_table.count} mem 0\nUDPLITE: inuse ${net.udplite_table.count}\n` +
-    `RAW: inuse ${k.raw_inuse !== null ? k.raw_inuse(net) : 0}\n` +
+    `RAW: inuse ${[...raw_sockets(net)].length}\n` +
     `FRAG: inuse ${ip_frag_nqueues(net)} memory ${ip_frag_mem(net)}\n`
   );
 }
@@ -124,7 +125,6 @@ export function sockstat_seq_show(net: Net): string {
 /** In inet_init(): IPv4's files of /proc/net. */
 export function ip_misc_proc_init(k: Kernel): void {
   k.tcp_sockstat ??= null;
-  k.raw_inuse ??= null;
   proc_create_net(k, "snmp", snmp_seq_show);
   proc_create_net(k, "netstat", netstat_seq_show);
   proc_create_net(k, "sockstat", sockstat_seq_show);
@@ -132,5 +132,9 @@ export function ip_misc_proc_init(k: Kernel): void {
   proc_create_net(k, "route", fib_route_seq_show);
   proc_create_net(k, "udp", (net) => udp4_seq_show(net.udp_table));
   proc_create_net(k, "udplite", (net) => udp4_seq_show(net.udplite_table));
+  proc_create_net(k, "raw", raw_seq_show);
+  proc_create_net(k, "icmp", ping_seq_show);
+  proc_create_net(k, "igmp", igmp_mc_seq_show);
+  proc_create_net(k, "mcfilter", igmp_mcf_seq_show);
   proc_create_net(k, "stat/arp_cache", () => neigh_stat_seq_show(k.arp_tbl));
 }

@@ -94,7 +94,7 @@ export const mq_qdisc_ops: QdiscOps = {
   init: mq_init,
   attach: mq_attach,
   destroy: (sch) => {
-    for (const c of priv(sch).qdiscs) if (c !== null) qdisc_put(c);
+    for (const c of (sch.priv as MqSched | null)?.qdiscs ?? []) if (c !== null) qdisc_put(c);
   },
   enqueue: (skb) => {
     // Never: the queues have the children themselves.

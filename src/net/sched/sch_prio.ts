@@ -15,6 +15,7 @@ import {
   qdisc_put,
   qdisc_reset,
   TCQ_F_BUILTIN,
+  TCQ_F_INVISIBLE,
 } from "./sch_generic.ts";
 import { noop_qdisc_of, qdisc_peek, qdisc_purge_queue, TC_H_MAJ, TC_H_MIN, trace_qdisc } from "./sch_tree.ts";
 
@@ -89,6 +90,7 @@ function prio_tune(sch: Qdisc, opt: Uint8Array | null, extack: { msg: string }):
       for (const c of fresh) qdisc_put(c);
       return -12;
     }
+    child.flags |= TCQ_F_INVISIBLE;
     fresh.push(child);
   }
   for (let i = bands; i < q.bands; i++) {
@@ -112,7 +114,7 @@ export const prio_qdisc_ops: QdiscOps = {
     for (const c of priv(sch).queues) qdisc_reset(c);
   },
   destroy: (sch) => {
-    for (const c of priv(sch).queues) qdisc_put(c);
+    for (const c of (sch.priv as PrioSched | null)?.queues ?? []) qdisc_put(c);
   },
   enqueue: prio_enqueue,
   dequeue: prio_dequeue,
@@ -140,7 +142,9 @@ export const prio_qdisc_ops: QdiscOps = {
       const old = q.queues[i];
       if (old === undefined) return -2;
       if ((old.flags & TCQ_F_BUILTIN) === 0) qdisc_purge_queue(old);
-      q.queues[i] = child ?? qdisc_create_dflt(sch.dev_queue, pfifo_qdisc_ops, classid) ?? noop_qdisc_of(sch);
+      const fresh = child ?? qdisc_create_dflt(sch.dev_queue, pfifo_qdisc_ops, classid) ?? noop_qdisc_of(sch);
+      if (child === null) fresh.flags |= TCQ_F_INVISIBLE;
+      q.queues[i] = fresh;
       return old;
     },
     leaf: (sch, classid) => priv(sch).queues[TC_H_MIN(classid) - 1] ?? null,
