@@ -121,6 +121,8 @@ function rtnetlink_rcv_msg(req: NlRequest): number {
 export function* rtnl_dump_all(req: NlRequest, w: NlMsgWriter): NetlinkDump {
   const k = req.net.kernel;
   const families: number[] = [];
+  // DIFF: asked for a family that nobody registered, Linux lists all the others. We list none.
+  if (req.msg.buf[req.msg.off] !== PF_UNSPEC) return 0;
   for (const key of k.rtnl_msg_handlers.keys()) {
     const family = key >> 8;
     if ((key & 0xff) === req.msg.type && family !== PF_UNSPEC && family !== PF_PACKET && family < 128)
@@ -181,7 +183,8 @@ export function get_net_ns_by_fd(k: Kernel, fd: number): Net | null {
 }
 export function get_net_ns_by_pid(k: Kernel, pid: number): Net | number {
   const task = k.tasks.get(pid);
-  return task === undefined ? -ESRCH : task.net_ns;
+  // Kernel threads were there before the first namespace.
+  return task === undefined ? -ESRCH : (task.net_ns ?? k.init_net);
 }
 
 /** The id by which `net` knows `peer`; made when it has none. */

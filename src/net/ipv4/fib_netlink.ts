@@ -83,6 +83,8 @@ const rtm_ipv4_policy: NlaPolicy = policy_of(R.RTA_MAX, [
 const RTN_MAX = 11;
 const RTAX_CC_ALGO = 16;
 const INET_ECN_MASK = 3;
+/** TCP is not there yet to be asked (tcp_ca_get_key_by_name). */
+const CONG_CONTROLS: readonly string[] = ["reno", "cubic", "bbr", "dctcp"];
 
 // --- RTM_NEWROUTE, RTM_DELROUTE -----------------------------------------------------------------------------------
 
@@ -114,8 +116,12 @@ function parse_metrics(req: NlRequest, a: NlAttr, cfg: FibConfig): number {
   for (const x of nla_list(a)) {
     if (x.type === 0) continue;
     if (x.type > RTAX_MAX) return nl_err(req.extack, "Invalid metric type", -EINVAL);
-    if (x.type === RTAX_CC_ALGO) cfg.fc_cc_algo = nla_get_string(x);
-    else if (x.len !== 4) return req.bad(x, "Invalid attribute in metrics", -EINVAL);
+    if (x.type === RTAX_CC_ALGO) {
+      cfg.fc_cc_algo = nla_get_string(x);
+      if (!CONG_CONTROLS.includes(cfg.fc_cc_algo)) {
+        return nl_err(req.extack, "Unknown tcp congestion algorithm", -EINVAL);
+      }
+    } else if (x.len !== 4) return req.bad(x, "Invalid attribute in metrics", -EINVAL);
     else mx[x.type] = nla_get_u32(x) | 0;
   }
   cfg.fc_mx = mx;
@@ -353,6 +359,7 @@ function* dump_exceptions(req: NlRequest, w: NlMsgWriter, fa: FibAlias, f: FibDu
       const rt = e.rth_input ?? e.rth_output;
       if (rt === null) continue;
       const info: RtFill = {
+        dscp: fa.fa_dscp,
         dst: e.daddr,
         src: 0,
         table: fa.tb_id,
@@ -417,6 +424,8 @@ function* inet_dump_fib(req: NlRequest, w: NlMsgWriter): NetlinkDump {
 // --- ip route get -------------------------------------------------------------------------------------------------
 
 interface RtFill {
+  /** Of the route that was found, not of the question. */
+  dscp: number;
   dst: number;
   src: number;
   table: number;
@@ -431,7 +440,7 @@ function rt_fill_info(w: NlMsgWriter, req: NlRequest, rt: Rtable, i: RtFill): vo
   const table = i.table >>> 0;
   w.buf[at] = AF_INET;
   w.buf[at + R.RTMSG_DST_LEN] = 32;
-  w.buf[at + R.RTMSG_TOS] = i.fl4 !== null ? i.fl4.flowi4_tos : 0;
+  w.buf[at + R.RTMSG_TOS] = i.dscp;
   w.buf[at + R.RTMSG_TABLE] = table < 256 ? table : R.RT_TABLE_COMPAT;
   w.buf[at + R.RTMSG_TYPE] = rt.rt_type;
   const notify = (req.msg.dv.getUint32(req.msg.off + R.RTMSG_FLAGS, true) & R.RTM_F_NOTIFY) !== 0;
@@ -594,7 +603,7 @@ function inet_rtm_getroute(req: NlRequest): number {
       tbl !== null ? fib_find_matching_alias(tbl, res.prefix, res.prefixlen, res.dscp, res.fi!, res.type) : null;
     if (fa !== null) fib_dump_info(w, fa, R.RTM_NEWROUTE, req.portid, m.seq, 0);
     else answer = nl_err(req.extack, "ipv4: No route to destination", -113);
-  } else rt_fill_info(w, req, rt, { dst, src, table, fl4, iif, flags: 0 });
+  } else rt_fill_info(w, req, rt, { dscp: res.fi !== null ? res.dscp : 0, dst, src, table, fl4, iif, flags: 0 });
   rt.release(rt);
   return answer < 0 ? answer : nlmsg_unicast(req, w);
 }
