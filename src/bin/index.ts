@@ -3,7 +3,9 @@
 import type { Program } from "../uapi/sys.ts";
 import { coreutils } from "./coreutils/index.ts";
 import { dmesg } from "./dmesg.ts";
+import { dnsd } from "./dnsd/dnsd.ts";
 import { ethtool } from "./ethtool/ethtool.ts";
+import { discardd, echod, inetd } from "./inetd.ts";
 import { ip } from "./ip/ip.ts";
 import { nc } from "./nc/nc.ts";
 import { arp } from "./net-tools/arp.ts";
@@ -13,6 +15,7 @@ import { netstat } from "./net-tools/netstat.ts";
 import { route } from "./net-tools/route.ts";
 import { nslookup } from "./nslookup.ts";
 import { nstat } from "./nstat.ts";
+import { arping } from "./ping/arping.ts";
 import { ping } from "./ping/ping.ts";
 import { sh } from "./sh/main.ts";
 import { ss } from "./ss/ss.ts";
@@ -20,15 +23,21 @@ import { sysctl } from "./sysctl.ts";
 import { taskset } from "./taskset.ts";
 import { tc } from "./tc/tc.ts";
 import { traceroute } from "./traceroute/traceroute.ts";
+import { udpflood, udpsink } from "./udpflood.ts";
 
 const own: Readonly<Record<string, Program>> = {
   arp,
+  arping,
   bash: sh,
+  discardd,
   dmesg,
+  dnsd,
   dnsdomainname,
+  echod,
   ethtool,
   hostname,
   ifconfig,
+  inetd,
   ip,
   nc,
   netstat,
@@ -42,6 +51,8 @@ const own: Readonly<Record<string, Program>> = {
   taskset,
   tc,
   traceroute,
+  udpflood,
+  udpsink,
 };
 
 /** A new map each time: a machine may add or replace its own. */
