@@ -151,11 +151,10 @@ class Terminal {
     });
     rl.on("line", (line) => this.line(line));
     rl.on("SIGINT", () => {
+      if (rl.line !== "") rl.write(null, { ctrl: true, name: "e" });
       this.output.write("^C");
-      if (rl.line !== "") {
-        rl.write(null, { ctrl: true, name: "e" });
-        rl.write(null, { ctrl: true, name: "u" });
-      }
+      // What was typed stays on the screen, but is no longer the line.
+      Object.assign(rl, { line: "", cursor: 0, prevRows: 0 });
       this.active.partial = "";
       rl.setPrompt("");
       this.active.interrupt();

@@ -162,6 +162,8 @@ export function* kill({ sh }: Context, argv: string[]): Blocking<number> {
       status = 1;
     }
   }
+  // A signal to this shell itself counts before the next command.
+  yield* sh.sys.sched_yield();
   return status;
 }
 

@@ -557,6 +557,7 @@ export function* commandSubstitution(sh: Shell, script: ParsedScript, unit: Unit
   sh.sys.close(readEnd);
   const job: Job = { id: 0, pgid: 0, pids: [pid], ended: new Map(), stopped: false, text: "", notified: false };
   yield* waitJob(sh, job);
+  if (sh.interrupted()) throw new Jump("interrupt", 128 + SIGINT);
   sh.status = jobStatus(job);
   sh.substituted = sh.status;
   return decode(concat(chunks, total)).replaceAll("\0", "").replace(/\n+$/, "");

@@ -39,6 +39,8 @@ function* session(sh: Shell): Blocking<void> {
         sh.status = e.status;
       } else if (e instanceof Jump && e.kind !== "exit") {
         sh.status = e.kind === "interrupt" ? e.n : sh.status;
+        // The terminal shows ^C; what comes next starts a line of its own.
+        if (e.kind === "interrupt" && e.n === 128 + SIGINT) yield* writeAll(sh.sys, sh.fds[2], "\n");
       } else if (e instanceof RangeError) {
         yield* sh.error("commands nested too deeply");
         sh.status = 2;

@@ -142,11 +142,7 @@ export function foreground(sh: Shell, pgid: number): void {
 /** What bash says of a foreground process that a signal ended; nothing for the usual two. */
 export function* reportSignal(sh: Shell, wait: number): Blocking<void> {
   const sig = wait & 0x7f;
-  if (sig === 0 || sig === SIGPIPE) return;
-  if (sig === SIGINT) {
-    if (sh.interactive) yield* sh.out("\n");
-    return;
-  }
+  if (sig === 0 || sig === SIGPIPE || sig === SIGINT) return;
   if (sh.interactive) yield* sh.out(`${signalText(sig)}\n`);
   else yield* sh.error(signalText(sig));
 }
