@@ -79,7 +79,7 @@ export function* invoke(c: Context, words: string[], text: string, options: RunO
   }
   const found = yield* findProgram(sh, name);
   if ("error" in found) {
-    yield* sh.error(found.error);
+    yield* sh.error(found.error + sh.outcome(true));
     sh.status = found.status;
     return;
   }

@@ -36,7 +36,7 @@ import { compilePattern, matches } from "./pattern.ts";
 import { withRedirects } from "./redirect.ts";
 import { parseShell } from "./source.ts";
 import type { Unit } from "./state.ts";
-import { Jump, MAX_NESTING, MAX_TEXT, type Shell, ShellError, unsupported } from "./state.ts";
+import { isName, Jump, MAX_NESTING, MAX_TEXT, type Shell, ShellError, unsupported } from "./state.ts";
 import { runTrap, runTraps } from "./traps.ts";
 
 export function context(sh: Shell): Context {
@@ -55,7 +55,7 @@ export function* runScript(sh: Shell, script: ParsedScript, unit: Unit): Blockin
   for (let i = 0; i < count; i++) yield* runStatement(sh, script.commands[i]);
   if (error !== undefined) {
     sh.pos = Math.min(error.pos, Math.max(0, unit.source.trimEnd().length - 1));
-    yield* sh.error(`syntax error: ${error.message}`);
+    yield* sh.error(`syntax error: ${error.message}${sh.outcome(false)}`);
     sh.status = 2;
     if (!sh.interactive && sh.sourced === 0) throw new Jump("exit", 2);
   }
@@ -132,7 +132,7 @@ function* runCommandNode(sh: Shell, node: CommandNode): Blocking<void> {
     yield* dispatch(sh, node);
   } catch (e) {
     if (!(e instanceof ShellError)) throw e;
-    yield* sh.error(e.text);
+    yield* sh.error(e.text + sh.outcome(!e.fatal));
     sh.status = e.status;
     if (e.fatal && !sh.interactive) throw new Jump("exit", e.status);
     // At a prompt the whole line is given up, as bash does.
@@ -191,6 +191,7 @@ function* dispatch(sh: Shell, node: CommandNode): Blocking<void> {
       case "For": {
         const words = node.wordlist === undefined ? [...sh.params] : yield* expandWords(c, node.wordlist);
         let at = 0;
+        if (!isName(node.name.value)) throw new ShellError(`\`${node.name.text}': not a valid identifier`, 1, false);
         sh.status = 0;
         yield* loop(sh, function* () {
           if (at >= words.length) return false;

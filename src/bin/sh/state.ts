@@ -131,7 +131,7 @@ export class Shell {
   /** getopts: place inside the current word, and the OPTIND that it belongs to. */
   optPos = 1;
   optIndex = 1;
-  /** Says which line of a startup script ran a program that failed. */
+  /** A startup script of a lab: says which line ran a program that failed, and what becomes of a mistake. */
   reportFailures = false;
   /** Status of the last command substitution since the command began. */
   substituted: number | undefined;
@@ -220,6 +220,11 @@ export class Shell {
 
   *error(text: string): Blocking<void> {
     yield* writeAll(this.sys, this.fds[2] ?? -1, `${this.place()}${text}\n`);
+  }
+
+  /** For a lab's reader: whether the script goes on after this mistake. */
+  outcome(goesOn: boolean): string {
+    return this.reportFailures ? (goesOn ? ": skipped" : ": fatal") : "";
   }
 
   *out(text: string): Blocking<number> {

@@ -48,6 +48,14 @@ test("a program that fails is named with its line when the lab asks for it", () 
   assert.equal(r.stderr, `${own}pc1.startup:1: cat /nosuch: failed (exit status 1)\n${own}${own}${own}`);
 });
 
+test("for the lab a mistake says what became of it", () => {
+  const said = (text: string) => startup(text, { report: true }).stderr;
+  assert.equal(said("systemctl start x\ntrue\n"), "pc1.startup:1: systemctl: command not found: skipped\n");
+  assert.equal(said("\ncoproc cat\n").replace(/;.*:/, ":"), "pc1.startup:2: coproc is not supported: skipped\n");
+  assert.equal(said("echo ${x:?gone}\n"), "pc1.startup:1: x: gone: fatal\n");
+  assert.match(said("if true\n"), /^pc1\.startup:1: syntax error: .*: fatal\n$/);
+});
+
 test("a syntax error: what stands before it runs, it is told with its line, the status is 2", () => {
   const r = startup("echo one\necho two\nif true; then\n  echo three\n");
   assert.deepEqual(
@@ -152,7 +160,6 @@ test("a prompt knows when a command goes on", () => {
     "echo a\\\\",
     "x=1 y",
     "a &",
-    "for 1 in; do",
     "if; then",
   ]) {
     assert.equal(isIncomplete(`${t}\n`), false, t);
