@@ -15,7 +15,7 @@ const rules = [
   ["net/core/", CORE],
   ["net/ethernet/", CORE],
   ["net/sched/", [...CORE, "net/sched/"]],
-  ["net/packet/", CORE],
+  ["net/packet/", [...CORE, "net/packet/"]],
   ["net/netlink/", [...CORE, "net/netlink/"]],
   ["net/netfilter/", [...CORE, "net/netfilter/"]],
   ["net/ipv4/", [...CORE, "net/ipv4/"]],

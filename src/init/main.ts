@@ -40,6 +40,7 @@ import { sysctl_ipv4_init } from "../net/ipv4/sysctl_net_ipv4.ts";
 import { netfilter_init } from "../net/netfilter/core.ts";
 import { netlink_proto_init } from "../net/netlink/af_netlink.ts";
 import { packet_init } from "../net/packet/af_packet.ts";
+import { packet_diag_init } from "../net/packet/packet_diag.ts";
 import { sched_init } from "../net/sched/init.ts";
 import { sock_init } from "../net/socket.ts";
 import type { Program } from "../uapi/sys.ts";
@@ -122,6 +123,7 @@ export function start_kernel(host: Host, config: MachineConfig = {}): Kernel {
   // device_initcall
   initcall(k, "packet_init", packet_init);
   initcall(k, "sock_diag_init", sock_diag_init);
+  initcall(k, "packet_diag_init", packet_diag_init);
   initcall(k, "veth_init", veth_init);
   initcall(k, "dummy_init_module", dummy_init);
   initcall(k, "pci_driver_init", pci_driver_init);

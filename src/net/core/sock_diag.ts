@@ -18,7 +18,9 @@ declare module "../../kernel/kernel.ts" {
   }
 }
 
+/** Families may register before sock_diag_init(). */
 export function sock_diag_register(k: Kernel, family: number, handler: SockDiagHandler): void {
+  k.sock_diag_handlers ??= new Map();
   k.sock_diag_handlers.set(family, handler);
 }
 
