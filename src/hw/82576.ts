@@ -38,6 +38,7 @@ import {
   type WireEnd,
   type WirePort,
 } from "./port.ts";
+import { HW_RX_OFF, type NicTrace } from "./trace.ts";
 import { wire_renegotiate } from "./wire.ts";
 
 const BAR_SIZE = 0x10000;
@@ -120,6 +121,9 @@ export class I82576 implements PciDevice, WirePort {
   pause_until = 0;
   readonly tx_timer: HwTimer;
 
+  /** Set while somebody walks. */
+  trace: NicTrace | null = null;
+
   // What a driver cannot see but a test or a lab may: the bus refused an address; nonsense in the transmit ring.
   dma_errors = 0;
   tx_bad_desc = 0;
@@ -170,7 +174,10 @@ export class I82576 implements PciDevice, WirePort {
 
   wire_rx(f: Frame, more: boolean): void {
     if (this.link_up) rx_frame(this, f, more);
-    else frame_put(f);
+    else {
+      if (this.trace !== null) this.trace(this, HW_RX_OFF, f, 0, 0);
+      frame_put(f);
+    }
   }
 
   wire_tx_wake(): void {

@@ -43,6 +43,7 @@ import {
 } from "./82576_regs.ts";
 import { type DmaWindow, dma_copy, dma_find } from "./dma.ts";
 import { ETH_FCS_LEN, ETH_ZLEN, type Frame, frame_fcs, frame_fcs_ok, frame_put } from "./frame.ts";
+import { HW_RX, HW_RX_FILTER, HW_RX_MISSED, HW_RX_NO_DESC, HW_RX_OFF, HW_RX_RESET, HW_RX_WAIT } from "./trace.ts";
 
 export class RxQueue {
   readonly index: number;
@@ -105,15 +106,21 @@ export function size_class(len: number): number {
 /** A frame has arrived. Interrupts wait for the last frame of the instant. */
 export function rx_frame(nic: I82576, f: Frame, more: boolean): void {
   if (nic.rctl & E1000_RCTL_EN) rx_one(nic, f);
-  else frame_put(f);
+  else rx_lose(nic, f, HW_RX_OFF, 0);
   if (!more) intr_eval(nic);
+}
+
+/** A frame ends in the card. */
+function rx_lose(nic: I82576, f: Frame, what: number, queue: number): void {
+  if (nic.trace !== null) nic.trace(nic, what, f, queue, 0);
+  frame_put(f);
 }
 
 function rx_one(nic: I82576, f: Frame): void {
   const regs = nic.regs;
   const flags = rx_filter(nic, f);
   if (flags === FRAME_DROPPED) {
-    frame_put(f);
+    rx_lose(nic, f, HW_RX_FILTER, 0);
     return;
   }
   // In order behind what waits in the packet buffer; with an empty buffer straight to memory.
@@ -122,10 +129,11 @@ function rx_one(nic: I82576, f: Frame): void {
   if (q.bytes + f.len > nic.rx_fifo_size || q.count === RX_FIFO_FRAMES) {
     regs[E1000_MPC >> 2]++;
     intr_other_cause(nic, E1000_ICR_RXO);
-    frame_put(f);
+    rx_lose(nic, f, HW_RX_MISSED, 0);
     return;
   }
   regs[E1000_RNBC >> 2]++;
+  if (nic.trace !== null) nic.trace(nic, HW_RX_WAIT, f, 0, 0);
   const i = (q.head + q.count++) & (RX_FIFO_FRAMES - 1);
   q.frames[i] = f;
   q.flags[i] = flags;
@@ -246,7 +254,7 @@ function rx_deliver(nic: I82576, f: Frame, flags: number): boolean {
   if (!q.enabled || avail * q.buf_size < left) {
     if (q.enabled && !q.drop_en && left <= (q.count - 1) * q.buf_size) return false;
     q.dropped++;
-    frame_put(f);
+    rx_lose(nic, f, HW_RX_NO_DESC, index);
     return true;
   }
   const p = nic.parse;
@@ -286,6 +294,7 @@ function rx_deliver(nic: I82576, f: Frame, flags: number): boolean {
     left -= n;
     first = false;
   } while (left > 0);
+  if (nic.trace !== null) nic.trace(nic, HW_RX, f, index, (q.head === 0 ? q.count : q.head) - 1);
   frame_put(f);
   intr_queue_cause(nic, q.ivar);
   return true;
@@ -328,6 +337,6 @@ export function rx_flush(nic: I82576): void {
   while (q.count > 0) {
     const f = q.frames[q.head]!;
     rx_fifo_shift(q, f.len);
-    frame_put(f);
+    rx_lose(nic, f, HW_RX_RESET, 0);
   }
 }

@@ -37,6 +37,7 @@ import {
 import { size_class } from "./82576_rx.ts";
 import { type DmaWindow, dma_copy, dma_find } from "./dma.ts";
 import { ETH_FCS_LEN, ETH_ZLEN, type Frame, frame_alloc, frame_put } from "./frame.ts";
+import { HW_TX } from "./trace.ts";
 import { wire_room, wire_send } from "./wire.ts";
 
 /** Descriptors of one packet; the silicon bounds it too. */
@@ -265,7 +266,7 @@ function tx_whole(nic: I82576, q: TxQueue, total: number): void {
     tx_checksum(q, f, l3, macip & 0x1ff, 0);
   }
   tx_complete(nic, q);
-  tx_send(nic, f);
+  tx_send(nic, q, f);
 }
 
 function tx_put_tag(nic: I82576, q: TxQueue, f: Frame): void {
@@ -377,10 +378,11 @@ function tx_cut(nic: I82576, q: TxQueue): void {
     q.hdr = null;
     tx_complete(nic, q);
   }
-  tx_send(nic, f);
+  tx_send(nic, q, f);
 }
 
-function tx_send(nic: I82576, f: Frame): void {
+function tx_send(nic: I82576, q: TxQueue, f: Frame): void {
+  if (nic.trace !== null) nic.trace(nic, HW_TX, f, q.index, (q.next === 0 ? q.count : q.next) - 1);
   const regs = nic.regs;
   const octets = Math.max(f.len, ETH_ZLEN) + ETH_FCS_LEN;
   regs[E1000_TPT >> 2]++;

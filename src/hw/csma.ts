@@ -15,6 +15,13 @@ import {
   TX_EV_SINGLE,
   type WireEnd,
 } from "./port.ts";
+import {
+  HW_WIRE_COLLISION,
+  HW_WIRE_CORRUPTED,
+  HW_WIRE_EXCESSIVE_COLLISIONS,
+  HW_WIRE_LATE_COLLISION,
+  HW_WIRE_QUEUE_FULL,
+} from "./trace.ts";
 import type { WireTap } from "./wire.ts";
 
 /** In bit times, for 10 and 100 Mbit/s. */
@@ -112,6 +119,7 @@ export function csma_detach(st: CsmaStation): void {
 export function csma_send(st: CsmaStation, f: Frame): boolean {
   if (st.queue.count >= st.end.queue_limit) {
     st.end.stats.queue_drops++;
+    if (st.end.trace !== null) st.end.trace(st.end, HW_WIRE_QUEUE_FULL, f);
     frame_put(f);
     return false;
   }
@@ -213,10 +221,12 @@ function csma_collided(st: CsmaStation): void {
   const end = st.end;
   end.stats.collisions++;
   end.port?.wire_tx_event(TX_EV_COLLISION);
+  if (end.trace !== null) end.trace(end, HW_WIRE_COLLISION, st.cur!);
   if (st.late || st.attempts >= ATTEMPT_LIMIT) {
     if (st.late) end.stats.late_collisions++;
     else end.stats.excessive_collisions++;
     end.port?.wire_tx_event(st.late ? TX_EV_LATE : TX_EV_EXCESSIVE);
+    if (end.trace !== null) end.trace(end, st.late ? HW_WIRE_LATE_COLLISION : HW_WIRE_EXCESSIVE_COLLISIONS, st.cur!);
     csma_done(st);
     return;
   }
@@ -240,6 +250,7 @@ function csma_sent(st: CsmaStation): void {
       if (c !== f) frame_put(f);
       frame_flip_bit(c, prng_below(end.impair.prng, c.len * 8));
       end.stats.corrupted++;
+      if (end.trace !== null) end.trace(end, HW_WIRE_CORRUPTED, c);
       f = c;
     }
   }

@@ -37,6 +37,8 @@ export class Frame {
    */
   fcs = 0;
   fcs_set = false;
+  /** A walk's name for it and its copies; 0: none. */
+  tag = 0;
 
   constructor(pool: FramePool, win: DmaWindow, off: number, cap: number) {
     this.pool = pool;
@@ -89,6 +91,7 @@ export function frame_alloc(pool: FramePool, len: number): Frame | null {
   f.len = len;
   f.refs = 1;
   f.fcs_set = false;
+  f.tag = 0;
   pool.live++;
   return f;
 }
@@ -120,6 +123,7 @@ export function frame_copy(f: Frame): Frame | null {
   c.u8.set(f.u8.subarray(f.off, f.off + f.len), c.off);
   c.fcs = f.fcs;
   c.fcs_set = f.fcs_set;
+  c.tag = f.tag;
   return c;
 }
 

@@ -4,6 +4,7 @@ import { Prng, prng_threshold } from "../lib/prng.ts";
 import { type HwClock, HwTimer } from "./clock.ts";
 import type { CsmaStation } from "./csma.ts";
 import type { Frame } from "./frame.ts";
+import type { WireTrace } from "./trace.ts";
 import type { Wire } from "./wire.ts";
 
 /** What a port can do (and, where it negotiates, advertises). 0 stands for anything the cable gives. */
@@ -180,6 +181,8 @@ export class WireEnd {
   txq_count = 0;
   backlog_bytes = 0;
   want_wake = false;
+  /** Set while somebody walks. */
+  trace: WireTrace | null = null;
   readonly flight = new FlightQueue();
   readonly rx_timer: HwTimer;
   readonly wake_timer: HwTimer;

@@ -29,6 +29,15 @@ import {
   type WirePort,
 } from "./port.ts";
 
+import {
+  HW_WIRE_CORRUPTED,
+  HW_WIRE_DUPLICATED,
+  HW_WIRE_LOST,
+  HW_WIRE_NO_LINK,
+  HW_WIRE_QUEUE_FULL,
+  HW_WIRE_REORDERED,
+} from "./trace.ts";
+
 /** Frames that may be under way on a cable that has delay but no rate: a bound on memory, not a model. */
 const UNPACED_FLIGHT_LIMIT = 65536;
 const DEFAULT_QUEUE_LIMIT = 1000;
@@ -189,6 +198,12 @@ function wire_link_evaluate(w: Wire): void {
   for (const end of w.ends) end.port?.wire_link(end);
 }
 
+/** A frame ends on the cable. */
+function wire_lose(end: WireEnd, f: Frame, what: number): void {
+  if (end.trace !== null) end.trace(end, what, f);
+  frame_put(f);
+}
+
 /** Frames that were under way are gone with the link. */
 function wire_flush(end: WireEnd): void {
   const clock = end.clock;
@@ -196,7 +211,7 @@ function wire_flush(end: WireEnd): void {
   clock.cancel(end.wake_timer);
   while (end.flight.count > 0) {
     end.stats.no_link++;
-    frame_put(flight_shift(end.flight));
+    wire_lose(end, flight_shift(end.flight), HW_WIRE_NO_LINK);
   }
   end.txq_count = 0;
   end.backlog_bytes = 0;
@@ -239,7 +254,7 @@ function wire_txq_push(end: WireEnd, done: number, bytes: number): void {
 export function wire_send(end: WireEnd, f: Frame): boolean {
   if (!end.up) {
     end.stats.no_link++;
-    frame_put(f);
+    wire_lose(end, f, HW_WIRE_NO_LINK);
     return false;
   }
   if (f.len < ETH_ZLEN) {
@@ -263,7 +278,7 @@ export function wire_send(end: WireEnd, f: Frame): boolean {
     wire_depart(end, now);
     if (end.txq_count >= end.queue_limit) {
       end.stats.queue_drops++;
-      frame_put(f);
+      wire_lose(end, f, HW_WIRE_QUEUE_FULL);
       return false;
     }
     const bytes = frame_wire_bytes(f);
@@ -272,7 +287,7 @@ export function wire_send(end: WireEnd, f: Frame): boolean {
     wire_txq_push(end, done, bytes);
   } else if (end.flight.count >= (end.delay_ns > 0 ? UNPACED_FLIGHT_LIMIT : end.queue_limit)) {
     end.stats.queue_drops++;
-    frame_put(f);
+    wire_lose(end, f, HW_WIRE_QUEUE_FULL);
     return false;
   }
   end.stats.frames++;
@@ -290,13 +305,14 @@ export function wire_launch(end: WireEnd, f: Frame, arrive: number): void {
     const p = im.prng;
     if (im.loss > 0 && prng_chance(p, im.loss)) {
       end.stats.lost++;
-      frame_put(f);
+      wire_lose(end, f, HW_WIRE_LOST);
       return;
     }
     if (im.corrupt > 0 && prng_chance(p, im.corrupt)) f = wire_corrupt(end, f);
     if (im.jitter_ns > 0) arrive += prng_below(p, im.jitter_ns + 1);
     if (im.reorder > 0 && prng_chance(p, im.reorder)) {
       end.stats.reordered++;
+      if (end.trace !== null) end.trace(end, HW_WIRE_REORDERED, f);
       arrive += im.reorder_ns;
       held = true;
     }
@@ -306,6 +322,7 @@ export function wire_launch(end: WireEnd, f: Frame, arrive: number): void {
     }
     if (im.duplicate > 0 && prng_chance(p, im.duplicate)) {
       end.stats.duplicated++;
+      if (end.trace !== null) end.trace(end, HW_WIRE_DUPLICATED, f);
       flight_insert(end.flight, frame_get(f), arrive);
     }
   }
@@ -324,6 +341,7 @@ function wire_corrupt(end: WireEnd, f: Frame): Frame {
   }
   frame_flip_bit(f, bit);
   end.stats.corrupted++;
+  if (end.trace !== null) end.trace(end, HW_WIRE_CORRUPTED, f);
   return f;
 }
 
@@ -350,7 +368,7 @@ export function wire_arrival(end: WireEnd): void {
       if (port !== null) port.wire_rx(f, due > 0);
       else {
         end.stats.no_link++;
-        frame_put(f);
+        wire_lose(end, f, HW_WIRE_NO_LINK);
       }
     }
   }

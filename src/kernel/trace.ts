@@ -39,6 +39,8 @@ export interface TraceNote {
   readonly [field: string]: string | number;
 }
 
+export type TraceSink = (k: Kernel, cpu: Cpu, fn: number, skb: TracedSkb | null, note: TraceNote | null) => void;
+
 export class Tracer {
   readonly chunks: TraceChunk[] = [];
   /** Records written so far; with a limit the oldest chunk is overwritten. */
@@ -49,6 +51,8 @@ export class Tracer {
   readonly detail: boolean;
   chunk: TraceChunk | null = null;
   pos: number = CHUNK_RECORDS;
+  /** Takes the records instead of the chunks, in the order of all machines that share it, with the packet at hand. */
+  sink: TraceSink | null = null;
 
   constructor(detail: boolean, max_chunks: number) {
     this.detail = detail;
@@ -90,6 +94,11 @@ function next_chunk(t: Tracer): TraceChunk {
 }
 
 function record(t: Tracer, k: Kernel, cpu: Cpu, fn: number, skb: TracedSkb | null, note: number): void {
+  if (t.sink !== null) {
+    t.count++;
+    t.sink(k, cpu, fn, skb, note >= 0 ? t.notes.pop()! : null);
+    return;
+  }
   let chunk = t.chunk;
   if (chunk === null || t.pos === CHUNK_RECORDS) chunk = next_chunk(t);
   const i = t.pos++;

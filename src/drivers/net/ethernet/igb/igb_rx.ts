@@ -196,7 +196,8 @@ export function igb_clean_rx_irq(q_vector: IgbQVector, budget: number): number {
     if (trace_key.on) {
       trace_fn(F_igb_clean_rx_irq, skb);
       if (trace_detail(skb.kernel)) {
-        trace_note(F_igb_clean_rx_irq, skb, { kind: "rx", dev: rx_ring.netdev.name, queue: rx_ring.queue_index });
+        const desc = (ntc === 0 ? rx_ring.count : ntc) - 1;
+        trace_note(F_igb_clean_rx_irq, skb, { kind: "rx", dev: rx_ring.netdev.name, queue: rx_ring.queue_index, desc });
       }
     }
     igb_process_skb_fields(rx_ring, d, staterr, skb);

@@ -24,7 +24,7 @@ import {
 } from "../../../../hw/82576_regs.ts";
 import { pci_write32 } from "../../../../hw/pci.ts";
 import { jiffies } from "../../../../kernel/kernel.ts";
-import { trace_call, trace_fn } from "../../../../kernel/trace.ts";
+import { trace_call, trace_detail, trace_fn, trace_note } from "../../../../kernel/trace.ts";
 import {
   F_igb_clean_tx_irq,
   F_igb_tso,
@@ -228,6 +228,9 @@ function igb_tx_map(tx_ring: IgbRing, first: IgbTxBuffer, hdr_len: number): void
   dv.setInt32(d, dv.getInt32(d, true) | E1000_ADVTXD_DCMD_EOP | E1000_ADVTXD_DCMD_RS, true);
   first.time_stamp = jiffies(skb.kernel);
   first.next_to_watch = last;
+  if (trace_key.on && trace_detail(skb.kernel)) {
+    trace_note(F_igb_tx_map, skb, { kind: "tx", dev: tx_ring.netdev.name, queue: tx_ring.reg_idx, desc: last });
+  }
   tx_ring.next_to_use = i;
   // Room for the largest packet must be left, or the queue rests until some is cleaned.
   igb_maybe_stop_tx(tx_ring, DESC_NEEDED);
