@@ -19,6 +19,7 @@ export const fn_names: readonly string[] = [
   "arp_solicit",
   "arp_xmit",
   "bfifo_enqueue",
+  "dev_gro_receive",
   "dev_hard_start_xmit",
   "enqueue_to_backlog",
   "eth_type_trans",
@@ -48,6 +49,8 @@ export const fn_names: readonly string[] = [
   "igb_xmit_frame",
   "igb_xmit_frame_ring",
   "igmp_rcv",
+  "inet_gro_receive",
+  "inet_gso_segment",
   "inet_recvmsg",
   "inet_sendmsg",
   "ip_append_data",
@@ -78,6 +81,7 @@ export const fn_names: readonly string[] = [
   "ip_route_input_slow",
   "kfree_skb_reason",
   "loopback_xmit",
+  "napi_gro_complete",
   "napi_gro_receive",
   "neigh_hh_output",
   "neigh_resolve_output",
@@ -102,6 +106,8 @@ export const fn_names: readonly string[] = [
   "raw_send_hdrinc",
   "sch_direct_xmit",
   "skb_clone",
+  "skb_gro_receive",
+  "skb_segment",
   "sock_recvmsg",
   "sock_sendmsg",
   "tbf_dequeue",
@@ -128,94 +134,100 @@ export const F_arp_rcv = 14;
 export const F_arp_solicit = 15;
 export const F_arp_xmit = 16;
 export const F_bfifo_enqueue = 17;
-export const F_dev_hard_start_xmit = 18;
-export const F_enqueue_to_backlog = 19;
-export const F_eth_type_trans = 20;
-export const F_fib_lookup = 21;
-export const F_fib_validate_source = 22;
-export const F_icmp_echo = 23;
-export const F_icmp_push_reply = 24;
-export const F_icmp_rcv = 25;
-export const F_icmp_redirect = 26;
-export const F_icmp_reply = 27;
-export const F_icmp_socket_deliver = 28;
-export const F_icmp_timestamp = 29;
-export const F_icmp_unreach = 30;
-export const F_igb_clean_rx_irq = 31;
-export const F_igb_clean_tx_irq = 32;
-export const F_igb_msix_other = 33;
-export const F_igb_msix_ring = 34;
-export const F_igb_open = 35;
-export const F_igb_poll = 36;
-export const F_igb_probe = 37;
-export const F_igb_setup_all_rx_resources = 38;
-export const F_igb_setup_all_tx_resources = 39;
-export const F_igb_tso = 40;
-export const F_igb_tx_csum = 41;
-export const F_igb_tx_map = 42;
-export const F_igb_watchdog_task = 43;
-export const F_igb_xmit_frame = 44;
-export const F_igb_xmit_frame_ring = 45;
-export const F_igmp_rcv = 46;
-export const F_inet_recvmsg = 47;
-export const F_inet_sendmsg = 48;
-export const F_ip_append_data = 49;
-export const F_ip_defrag = 50;
-export const F_ip_do_fragment = 51;
-export const F_ip_error = 52;
-export const F_ip_expire = 53;
-export const F_ip_finish_output = 54;
-export const F_ip_finish_output2 = 55;
-export const F_ip_forward = 56;
-export const F_ip_forward_finish = 57;
-export const F_ip_forward_options = 58;
-export const F_ip_frag_reasm = 59;
-export const F_ip_fragment = 60;
-export const F_ip_local_deliver = 61;
-export const F_ip_local_deliver_finish = 62;
-export const F_ip_local_out = 63;
-export const F_ip_make_skb = 64;
-export const F_ip_mc_output = 65;
-export const F_ip_options_compile = 66;
-export const F_ip_options_rcv_srr = 67;
-export const F_ip_output = 68;
-export const F_ip_queue_xmit = 69;
-export const F_ip_rcv = 70;
-export const F_ip_rcv_core = 71;
-export const F_ip_rcv_finish = 72;
-export const F_ip_route_input_noref = 73;
-export const F_ip_route_input_slow = 74;
-export const F_kfree_skb_reason = 75;
-export const F_loopback_xmit = 76;
-export const F_napi_gro_receive = 77;
-export const F_neigh_hh_output = 78;
-export const F_neigh_resolve_output = 79;
-export const F_net_rx_action = 80;
-export const F_net_tx_action = 81;
-export const F_netem_dequeue = 82;
-export const F_netem_enqueue = 83;
-export const F_netif_rx = 84;
-export const F_nf_hook_slow = 85;
-export const F_nf_reinject = 86;
-export const F_packet_rcv = 87;
-export const F_packet_snd = 88;
-export const F_pfifo_enqueue = 89;
-export const F_pfifo_fast_dequeue = 90;
-export const F_pfifo_fast_enqueue = 91;
-export const F_pfifo_tail_enqueue = 92;
-export const F_ping_rcv = 93;
-export const F_prio_enqueue = 94;
-export const F_process_backlog = 95;
-export const F_raw_local_deliver = 96;
-export const F_raw_rcv = 97;
-export const F_raw_send_hdrinc = 98;
-export const F_sch_direct_xmit = 99;
-export const F_skb_clone = 100;
-export const F_sock_recvmsg = 101;
-export const F_sock_sendmsg = 102;
-export const F_tbf_dequeue = 103;
-export const F_tbf_enqueue = 104;
-export const F_udp_queue_rcv_skb = 105;
-export const F_udp_rcv = 106;
-export const F_udp_send_skb = 107;
-export const F_veth_xmit = 108;
+export const F_dev_gro_receive = 18;
+export const F_dev_hard_start_xmit = 19;
+export const F_enqueue_to_backlog = 20;
+export const F_eth_type_trans = 21;
+export const F_fib_lookup = 22;
+export const F_fib_validate_source = 23;
+export const F_icmp_echo = 24;
+export const F_icmp_push_reply = 25;
+export const F_icmp_rcv = 26;
+export const F_icmp_redirect = 27;
+export const F_icmp_reply = 28;
+export const F_icmp_socket_deliver = 29;
+export const F_icmp_timestamp = 30;
+export const F_icmp_unreach = 31;
+export const F_igb_clean_rx_irq = 32;
+export const F_igb_clean_tx_irq = 33;
+export const F_igb_msix_other = 34;
+export const F_igb_msix_ring = 35;
+export const F_igb_open = 36;
+export const F_igb_poll = 37;
+export const F_igb_probe = 38;
+export const F_igb_setup_all_rx_resources = 39;
+export const F_igb_setup_all_tx_resources = 40;
+export const F_igb_tso = 41;
+export const F_igb_tx_csum = 42;
+export const F_igb_tx_map = 43;
+export const F_igb_watchdog_task = 44;
+export const F_igb_xmit_frame = 45;
+export const F_igb_xmit_frame_ring = 46;
+export const F_igmp_rcv = 47;
+export const F_inet_gro_receive = 48;
+export const F_inet_gso_segment = 49;
+export const F_inet_recvmsg = 50;
+export const F_inet_sendmsg = 51;
+export const F_ip_append_data = 52;
+export const F_ip_defrag = 53;
+export const F_ip_do_fragment = 54;
+export const F_ip_error = 55;
+export const F_ip_expire = 56;
+export const F_ip_finish_output = 57;
+export const F_ip_finish_output2 = 58;
+export const F_ip_forward = 59;
+export const F_ip_forward_finish = 60;
+export const F_ip_forward_options = 61;
+export const F_ip_frag_reasm = 62;
+export const F_ip_fragment = 63;
+export const F_ip_local_deliver = 64;
+export const F_ip_local_deliver_finish = 65;
+export const F_ip_local_out = 66;
+export const F_ip_make_skb = 67;
+export const F_ip_mc_output = 68;
+export const F_ip_options_compile = 69;
+export const F_ip_options_rcv_srr = 70;
+export const F_ip_output = 71;
+export const F_ip_queue_xmit = 72;
+export const F_ip_rcv = 73;
+export const F_ip_rcv_core = 74;
+export const F_ip_rcv_finish = 75;
+export const F_ip_route_input_noref = 76;
+export const F_ip_route_input_slow = 77;
+export const F_kfree_skb_reason = 78;
+export const F_loopback_xmit = 79;
+export const F_napi_gro_complete = 80;
+export const F_napi_gro_receive = 81;
+export const F_neigh_hh_output = 82;
+export const F_neigh_resolve_output = 83;
+export const F_net_rx_action = 84;
+export const F_net_tx_action = 85;
+export const F_netem_dequeue = 86;
+export const F_netem_enqueue = 87;
+export const F_netif_rx = 88;
+export const F_nf_hook_slow = 89;
+export const F_nf_reinject = 90;
+export const F_packet_rcv = 91;
+export const F_packet_snd = 92;
+export const F_pfifo_enqueue = 93;
+export const F_pfifo_fast_dequeue = 94;
+export const F_pfifo_fast_enqueue = 95;
+export const F_pfifo_tail_enqueue = 96;
+export const F_ping_rcv = 97;
+export const F_prio_enqueue = 98;
+export const F_process_backlog = 99;
+export const F_raw_local_deliver = 100;
+export const F_raw_rcv = 101;
+export const F_raw_send_hdrinc = 102;
+export const F_sch_direct_xmit = 103;
+export const F_skb_clone = 104;
+export const F_skb_gro_receive = 105;
+export const F_skb_segment = 106;
+export const F_sock_recvmsg = 107;
+export const F_sock_sendmsg = 108;
+export const F_tbf_dequeue = 109;
+export const F_tbf_enqueue = 110;
+export const F_udp_queue_rcv_skb = 111;
+export const F_udp_rcv = 112;
+export const F_udp_send_skb = 113;
+export const F_veth_xmit = 114;

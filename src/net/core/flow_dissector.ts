@@ -59,7 +59,7 @@ export function get_rps_cpu(dev: NetDevice, skb: SkBuff): number {
   if (rxq.rps_flow_table !== null && sock_flow !== null) {
     // The CPU on which the reader of this flow last called recvmsg().
     const entry = sock_flow[hash & (sock_flow.length - 1)]!;
-    if (entry >= 0 && (entry & ~0xff) === (hash & ~0xff)) {
+    if (entry !== -1 && (entry & ~0xff) === (hash & ~0xff)) {
       const cpu = entry & 0xff;
       if (cpu < k.cpus.length) return cpu;
     }

@@ -631,7 +631,8 @@ export function skb_scrub_packet(skb: SkBuff, xnet: boolean): void {
 
 // --- copies -------------------------------------------------------------------------------------------------------
 
-function copy_header(n: SkBuff, skb: SkBuff): void {
+/** Metadata of `skb` for a packet over other memory; a reference on its dst is taken. */
+export function skb_copy_header(n: SkBuff, skb: SkBuff): void {
   n.dev = skb.dev;
   n.dst = skb.dst;
   n.dst_noref = false;
@@ -680,7 +681,7 @@ function trace_lineage(skb: SkBuff, n: SkBuff, kind: string): void {
 export function skb_clone(skb: SkBuff): SkBuff {
   const n = skb_take(skb.kernel, skb.head);
   skb.head.dataref++;
-  copy_header(n, skb);
+  skb_copy_header(n, skb);
   n.data = skb.data;
   n.tail = skb.tail;
   n.end = skb.end;
@@ -702,7 +703,7 @@ export function skb_copy(skb: SkBuff): SkBuff | null {
 export function skb_copy_expand(skb: SkBuff, headroom: number, tailroom: number): SkBuff | null {
   const n = alloc_skb(skb.kernel, headroom + skb.len + tailroom);
   if (n === null) return null;
-  copy_header(n, skb);
+  skb_copy_header(n, skb);
   skb_reserve(n, headroom);
   const off = skb_put(n, skb.len);
   skb_copy_bits(skb, 0, n.head.u8, off, skb.len);

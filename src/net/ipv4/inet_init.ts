@@ -29,6 +29,7 @@ import {
 import { arp_init } from "./arp.ts";
 import { devinet_init } from "./devinet.ts";
 import { ip_fib_init } from "./fib_frontend.ts";
+import { inet_offload_init } from "./gro.ts";
 import { icmp_err, icmp_init, icmp_rcv } from "./icmp.ts";
 import { igmp_init, igmp_rcv } from "./igmp.ts";
 import { inet_netlink_init } from "./inet_netlink.ts";
@@ -45,6 +46,7 @@ import { inet_add_protocol, type NetProtocol, protocol_init } from "./protocol.t
 import { raw_init, raw_prot } from "./raw.ts";
 import { ip_rt_init } from "./route.ts";
 import { udp_err, udp_prot, udp_rcv, udp_v4_early_demux, udplite_err, udplite_prot, udplite_rcv } from "./udp.ts";
+import { udpv4_offload_init } from "./udp_offload.ts";
 import { UdpTable } from "./udp_table.ts";
 
 const udp_protocol: NetProtocol = {
@@ -151,6 +153,8 @@ export function inet_init(k: Kernel): void {
   icmp_init(k);
   ipfrag_init(k);
   ip_misc_proc_init(k);
+  inet_offload_init(k);
+  udpv4_offload_init(k);
   dev_add_pack(k, { type: ETH_P_IP, dev: null, net: null, func: ip_rcv, name: "ip_rcv", af_packet_priv: null });
   printk(k, KERN_INFO, "dev_add_pack: ETH_P_IP → ip_rcv (ptype_base)");
 }

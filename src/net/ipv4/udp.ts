@@ -59,7 +59,7 @@ import {
   UDP_SEGMENT,
 } from "../../uapi/socket.ts";
 import type { MsgHdr } from "../../uapi/sys.ts";
-import { __skb_recv_datagram, skb_copy_datagram_msg } from "../core/datagram.ts";
+import { __skb_recv_datagram, put_cmsg, skb_copy_datagram_msg } from "../core/datagram.ts";
 import {
   SKB_DROP_REASON_NO_SOCKET,
   SKB_DROP_REASON_NOT_SPECIFIED,
@@ -71,6 +71,7 @@ import {
 import { dst_release } from "../core/dst.ts";
 import { neigh_confirm } from "../core/neighbour.ts";
 import type { Net } from "../core/net_namespace.ts";
+import { sock_rps_record_flow } from "../core/rps.ts";
 import { skb_checksum } from "../core/skb_checksum.ts";
 import {
   __skb_queue_tail,
@@ -144,6 +145,7 @@ import {
   RTCF_MULTICAST,
   type Rtable,
 } from "./route.ts";
+import { udp_gro_enabled_update, udp_rcv_segment } from "./udp_offload.ts";
 import {
   __udp4_lib_lookup,
   UdpSock,
@@ -540,8 +542,20 @@ function udp_unicast_rcv_skb(sk: UdpSock, skb: SkBuff): number {
   return 0;
 }
 
-/** Filter, buffer, queue, wake. */
+/** A merged packet reaches a socket that did not ask for such as the datagrams it was made of. */
 export function udp_queue_rcv_skb(sk: UdpSock, skb: SkBuff): number {
+  if (skb.head.gso_size === 0 || sk.gro_enabled) return udp_queue_rcv_one_skb(sk, skb);
+  for (let s = udp_rcv_segment(skb); s !== null; ) {
+    const next: SkBuff | null = s.next;
+    s.next = null;
+    udp_queue_rcv_one_skb(sk, s);
+    s = next;
+  }
+  return 0;
+}
+
+/** Filter, buffer, queue, wake. */
+function udp_queue_rcv_one_skb(sk: UdpSock, skb: SkBuff): number {
   if (trace_key.on) trace_fn(F_udp_queue_rcv_skb, skb);
   const mib = mib_of(sk);
   if (sk.sk_filter !== null) {
@@ -583,6 +597,8 @@ function __udp_enqueue_schedule_skb(sk: UdpSock, skb: SkBuff): number {
     }
   }
   skb.dev = null;
+  // RFS: the flow of a connected socket is steered to where it is read.
+  if (sk.inet_daddr !== 0) sk.sk_rxhash = skb.hash;
   skb.dropcount = sk.sk_drops;
   skb_set_owner_r(skb, sk);
   __skb_queue_tail(sk.sk_receive_queue, skb);
@@ -630,9 +646,17 @@ function udp_mcast_deliver(
   return 0;
 }
 
+/** UDP_GRO: the size of the datagrams in a merged packet. */
+function udp_cmsg_recv(msg: MsgHdr, skb: SkBuff): void {
+  const data = new Uint8Array(4);
+  new DataView(data.buffer).setInt32(0, skb.head.gso_size, true);
+  put_cmsg(msg, SOL_UDP, UDP_GRO, data);
+}
+
 export function udp_recvmsg(sk: Sock, msg: MsgHdr, len: number, flags: number): number {
   if ((flags & MSG_ERRQUEUE) !== 0) return ip_recv_error(sk, msg, len);
   const k = sk.net.kernel;
+  if (k.rps_sock_flow_table !== null) sock_rps_record_flow(sk);
   const err = k.udp_err;
   for (;;) {
     const skb = __skb_recv_datagram(sk, flags, err);
@@ -680,6 +704,7 @@ export function udp_recvmsg(sk: Sock, msg: MsgHdr, len: number, flags: number): 
       msg.msg_namelen = SOCKADDR_IN_LEN;
     }
     const inet = sk as InetSock;
+    if ((sk as UdpSock).gro_enabled && skb.head.gso_size !== 0) udp_cmsg_recv(msg, skb);
     if (inet.cmsg_flags !== 0) ip_cmsg_recv_offset(msg, sk, skb, UDP_HLEN);
     const ret = (flags & MSG_TRUNC) !== 0 ? ulen : copied;
     consume_skb(skb);
@@ -792,7 +817,14 @@ export function udp_disconnect(sk: Sock, _flags: number): number {
   return 0;
 }
 
+function udp_set_gro(up: UdpSock, on: boolean): void {
+  if (up.gro_enabled === on) return;
+  up.gro_enabled = on;
+  udp_gro_enabled_update(up.net.kernel, on ? 1 : -1);
+}
+
 function udp_destroy_sock(sk: Sock): void {
+  udp_set_gro(udp_sk(sk), false);
   udp_flush_pending_frames(udp_sk(sk));
   ip_mc_drop_socket(sk);
 }
@@ -821,7 +853,7 @@ function udp_setsockopt(sk: Sock, level: number, optname: number, optval: Uint8A
       up.gso_size = val;
       return 0;
     case UDP_GRO:
-      up.gro_enabled = val !== 0;
+      udp_set_gro(up, val !== 0);
       return 0;
     default:
       return -92;
