@@ -21,6 +21,7 @@ class Screen {
   text = "";
   readonly ended: Promise<number>;
 
+  /** After the end the lab is stopped: no BUG, nothing left open. */
   constructor(lab: Lab, hint?: string) {
     this.output.on("data", (b: Buffer) => {
       this.text += b.toString();
@@ -30,6 +31,16 @@ class Screen {
       output: this.output,
       terminal: true,
       ...(hint !== undefined && { hint }),
+    }).then((code) => {
+      lab.stop();
+      assert.deepEqual(lab.bugs(), []);
+      for (const h of lab.hosts.values()) {
+        assert.deepEqual(
+          Object.entries(h.computer.live()).filter(([, n]) => n !== 0),
+          [],
+        );
+      }
+      return code;
     });
   }
 
