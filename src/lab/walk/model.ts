@@ -8,6 +8,7 @@ export interface Call {
   readonly t: number;
   readonly fn: string;
   readonly ctx: number;
+  readonly number: number;
   note: string;
 }
 
@@ -51,6 +52,8 @@ export interface Step {
   readonly hw: HwStep | null;
   /** How the machine came here, when it is another way than at the packet's step before. */
   readonly via: readonly Call[];
+  /** It is here because this other packet was being handled: an answer, or what an ARP reply sets free. */
+  readonly during: Packet | null;
 }
 
 /** A frame on its way from one card to others. */

@@ -8,7 +8,7 @@ import type { I82576 } from "../../hw/82576.ts";
 import { ETH_HLEN, type Frame } from "../../hw/frame.ts";
 import type { WireEnd } from "../../hw/port.ts";
 import * as HW from "../../hw/trace.ts";
-import { CTX_HARDIRQ, CTX_PROCESS, type Cpu } from "../../kernel/cpu.ts";
+import { type Cpu, CTX_HARDIRQ, CTX_PROCESS } from "../../kernel/cpu.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import { type TracedSkb, type TraceNote, tracer_start, tracer_stop } from "../../kernel/trace.ts";
 import { fn_names } from "../../kernel/trace_fn.ts";
@@ -45,14 +45,22 @@ const CALL_STARTS: ReadonlySet<string> = new Set([
   "igb_msix_ring",
   "igb_msix_other",
 ]);
+/** Work beside the packet's way. */
+const SILENT: ReadonlySet<string> = new Set(["skb_clone", "igb_clean_tx_irq"]);
+/** Loops begin their next packet here: it has nothing to do with the one before. */
+const TAKES_NEXT: ReadonlySet<string> = new Set(["igb_clean_rx_irq", "__netif_receive_skb_core"]);
+/** A note about a function among that many last steps belongs to them. */
+const RECENT = 12;
 const POLLS: ReadonlySet<string> = new Set(["net_rx_action", "net_tx_action"]);
 
 /** One CPU: how it came where it is, and the packet it works on. */
 class CpuTrail {
   calls: Call[] = [];
+  /** Number of the last call, and of the one with which the present way began. */
   generation = 0;
+  base = 0;
   active: Packet | null = null;
-  active_generation = -1;
+  active_base = -1;
   active_ctx = -1;
   active_t = 0;
 }
@@ -134,9 +142,7 @@ export class Recorder {
   private cableOf(host: LabHost, nic: I82576): string {
     for (const [index, n] of host.nics) {
       if (n !== nic) continue;
-      const s = this.lab.segments.find((x) =>
-        x.spec.ends.some((e) => e.machine === host.name && e.index === index),
-      );
+      const s = this.lab.segments.find((x) => x.spec.ends.some((e) => e.machine === host.name && e.index === index));
       return s?.name ?? "";
     }
     return "";
@@ -163,20 +169,21 @@ export class Recorder {
     const skb = s as SkBuff;
     const k = skb.kernel;
     let p = h.packets.get(skb.id);
-    if (p === undefined) p = this.adopt(h, trail, cpu, skb, note);
-    const last = p.steps.at(-1);
-    const enters = note === null || last === undefined || last.fn !== fn;
-    const via = h.seen.get(p) === trail.generation ? [] : this.fresh(trail, cpu, k);
+    if (p === undefined) p = this.adopt(h, trail, cpu, skb);
+    const enters = note === null || !p.steps.slice(-RECENT).some((x) => x.fn === fn);
+    const seen = h.seen.get(p) ?? -1;
+    const during = seen < trail.base && !TAKES_NEXT.has(fn) && this.live(trail, cpu, k) ? trail.active : null;
+    const via = during !== null ? [] : this.fresh(trail, cpu, k, seen);
     h.seen.set(p, trail.generation);
     if (note === null) note = enrich(fn, skb);
-    this.push(p, h, cpu, k, fn, skb.dev, skb, enters, note, null, via);
+    this.push(p, h, cpu, k, fn, skb.dev, skb, enters, note, null, via, during);
     this.lineage(h, p, note);
     if (fn === "dev_hard_start_xmit") p.capture = captureL2(skb);
     else if ((p.capture === null || !p.capture.l2) && (p.capture === null || CAPTURE_AT.has(fn))) {
       p.capture = captureL3(skb) ?? p.capture;
     }
     trail.active = p;
-    trail.active_generation = trail.generation;
+    trail.active_base = trail.base;
     trail.active_ctx = cpu.ctx;
     trail.active_t = k.now;
   }
@@ -193,6 +200,7 @@ export class Recorder {
     note: TraceNote | null,
     hw: HwStep | null,
     via: readonly Call[],
+    during: Packet | null,
   ): void {
     const task = cpu.ctx === CTX_PROCESS && hw === null ? k.current : null;
     const d = dev ?? (skb !== null && skb.dst !== null ? skb.dst.dev : null);
@@ -216,13 +224,14 @@ export class Recorder {
       note,
       hw,
       via,
+      during,
     };
     p.steps.push(step);
   }
 
   /** A function without a packet: it may lead to one. */
   private call(h: HostTrail, trail: CpuTrail, cpu: Cpu, fn: string, note: TraceNote | null): void {
-    if (fn === "skb_clone") return;
+    if (SILENT.has(fn)) return;
     const k = h.host.computer.kernel;
     const calls = trail.calls;
     const last = calls.at(-1);
@@ -231,35 +240,44 @@ export class Recorder {
       return;
     }
     const age_ok = last !== undefined && k.now - last.t <= CALL_MAX_AGE_NS;
-    if (CALL_STARTS.has(fn) && !(fn.startsWith("sock_") && age_ok && last.fn.startsWith("__sys_"))) trail.calls = [];
-    else if (POLLS.has(fn)) trail.calls = age_ok ? calls.filter((c) => c.ctx === CTX_HARDIRQ) : [];
-    else if (fn === "__napi_poll") {
-      const at = calls.findIndex((c) => c.fn === "net_rx_action");
-      trail.calls = at >= 0 ? calls.slice(0, at + 1) : [];
-    } else if (!age_ok) trail.calls = [];
-    trail.calls.push({ t: k.now, fn, ctx: cpu.ctx, note: "" });
+    let kept: Call[] | null = null;
+    if (CALL_STARTS.has(fn)) kept = fn.startsWith("sock_") && age_ok && last.fn.startsWith("__sys_") ? null : [];
+    else if (POLLS.has(fn)) kept = age_ok ? calls.filter((c) => c.ctx === CTX_HARDIRQ) : [];
+    else if (fn === "__napi_poll") kept = calls.slice(0, calls.findIndex((c) => c.fn === "net_rx_action") + 1);
+    else if (!age_ok) kept = [];
     trail.generation++;
+    if (kept !== null) {
+      trail.calls = kept;
+      trail.base = trail.generation;
+    }
+    trail.calls.push({ t: k.now, fn, ctx: cpu.ctx, number: trail.generation, note: "" });
   }
 
-  /** The calls that led here, as far as they can have. */
-  private fresh(trail: CpuTrail, cpu: Cpu, k: Kernel): readonly Call[] {
+  /** The calls that led here, as far as they can have and the packet's earlier steps do not have them. */
+  private fresh(trail: CpuTrail, cpu: Cpu, k: Kernel, seen: number): readonly Call[] {
     const last = trail.calls.at(-1);
-    if (last === undefined || last.ctx !== cpu.ctx || k.now - last.t > CALL_MAX_AGE_NS) return [];
-    return trail.calls.slice();
+    if (last === undefined || last.number <= seen || last.ctx !== cpu.ctx || k.now - last.t > CALL_MAX_AGE_NS)
+      return [];
+    return seen >= trail.base ? trail.calls.filter((c) => c.number > seen) : trail.calls.slice();
+  }
+
+  /** Whether the packet last seen on this CPU is still being handled. */
+  private live(trail: CpuTrail, cpu: Cpu, k: Kernel): boolean {
+    return (
+      trail.active !== null &&
+      trail.active_base === trail.base &&
+      trail.active_ctx === cpu.ctx &&
+      k.now - trail.active_t <= CALL_MAX_AGE_NS
+    );
   }
 
   /** A packet not seen before: born here, or taken from a receive ring. */
-  private adopt(h: HostTrail, trail: CpuTrail, cpu: Cpu, skb: SkBuff, _note: TraceNote | null): Packet {
+  private adopt(h: HostTrail, trail: CpuTrail, cpu: Cpu, skb: SkBuff): Packet {
     const p = new Packet(h.host.name, skb.id);
     h.packets.set(skb.id, p);
     this.packets.push(p);
     const k = skb.kernel;
-    const live =
-      trail.active !== null &&
-      trail.active_generation === trail.generation &&
-      trail.active_ctx === cpu.ctx &&
-      k.now - trail.active_t <= CALL_MAX_AGE_NS;
-    if (live) p.cause = trail.active;
+    if (this.live(trail, cpu, k)) p.cause = trail.active;
     else if (cpu.ctx === CTX_PROCESS && k.current !== null && !this.own(h.host.name, k.current.pid)) {
       p.cause = h.delivered.get(k.current.pid) ?? null;
     }
@@ -269,6 +287,7 @@ export class Recorder {
   private lineage(h: HostTrail, p: Packet, note: TraceNote | null): void {
     if (note === null) return;
     if (note.kind === "rx" || note.kind === "tx") {
+      if (note.kind === "rx") p.cause = null;
       const place = this.placeOf(h, String(note.dev));
       if (place === undefined) return;
       const key = (Number(note.queue) << 16) | Number(note.desc);
@@ -370,7 +389,20 @@ export class Recorder {
 
   private hwStep(p: Packet, place: NicPlace, what: number, why: string, counter: string, hop: Hop | null): void {
     const k = place.host.host.computer.kernel;
-    this.push(p, place.host, k.cpus[0]!, k, "", this.devOf(place), null, true, null, { what, why, counter, hop }, []);
+    this.push(
+      p,
+      place.host,
+      k.cpus[0]!,
+      k,
+      "",
+      this.devOf(place),
+      null,
+      true,
+      null,
+      { what, why, counter, hop },
+      [],
+      null,
+    );
   }
 
   private wireEvent(_end: WireEnd, what: number, f: Frame): void {
