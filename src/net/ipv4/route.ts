@@ -46,6 +46,7 @@ import { fib_lookup, fib_validate_source } from "./fib_frontend.ts";
 import { fib_select_path } from "./fib_semantics.ts";
 import { icmp_send } from "./icmp.ts";
 import { ip_check_mc_rcu } from "./igmp.ts";
+import { inet_getpeer_v4 } from "./inetpeer.ts";
 import {
   type FibInfo,
   type FibNh,
@@ -62,7 +63,6 @@ import {
   RTN_UNICAST,
   RTN_UNREACHABLE,
 } from "./ip_fib.ts";
-import { inet_getpeer_v4 } from "./inetpeer.ts";
 import { ip_forward } from "./ip_forward.ts";
 import { ip_local_deliver } from "./ip_input.ts";
 import { ip_mc_output, ip_output } from "./ip_output.ts";
@@ -280,8 +280,8 @@ function rt_bind_exception(rt: Rtable, fnhe: FibNhException, daddr: number, do_c
   if (fnhe.pmtu !== 0) {
     rt.rt_pmtu = fnhe.pmtu;
     rt.rt_mtu_locked = fnhe.mtu_locked;
-    rt.expires = fnhe.expires;
   }
+  rt.expires = fnhe.expires;
   fnhe.stamp = jiffies(rt.net.kernel);
   if (!do_cache) return false;
   const old = rt.rt_is_input ? fnhe.rth_input : fnhe.rth_output;

@@ -5,13 +5,16 @@
 import { jiffies } from "../../kernel/kernel.ts";
 import { ICMP_REDIR_HOST, ICMP_REDIRECT, ICMPH_GATEWAY, IPH_DADDR, IPH_SADDR, IPH_TOS } from "../../uapi/ip.ts";
 import { DST_OBSOLETE_DEAD, dst_release } from "../core/dst.ts";
+import { NUD_VALID } from "../core/neigh_table.ts";
+import { neigh_event_send } from "../core/neighbour.ts";
 import type { Net } from "../core/net_namespace.ts";
 import type { SkBuff } from "../core/skbuff.ts";
 import { type Sock, sk_dst_reset, sk_dst_set } from "../core/sock.ts";
+import { ip_neigh_gw4 } from "./arp.ts";
 import { fib_lookup, inet_addr_type } from "./fib_frontend.ts";
 import { icmp_send } from "./icmp.ts";
-import { inet_getpeer_v4 } from "./inetpeer.ts";
 import { inet_sk } from "./inet_sock.ts";
+import { inet_getpeer_v4 } from "./inetpeer.ts";
 import { type FibNh, FibNhException, FibResult, Flowi4, RT_SCOPE_UNIVERSE } from "./ip_fib.ts";
 import { IN_DEV_RX_REDIRECTS, IN_DEV_SEC_REDIRECTS, IN_DEV_SHARED_MEDIA } from "./netns_ipv4.ts";
 import { flowi4_init_output, ip_route_output_key, ip_rt_put, type Rtable, rt_nexthop } from "./route.ts";
@@ -185,6 +188,13 @@ export function ip_do_redirect(rt: Rtable, skb: SkBuff, fl4: Flowi4, kill_route:
     if (!on) return;
     if (IN_DEV_SEC_REDIRECTS(in_dev) && rt.rt_gw4 !== old_gw) return;
   } else if (inet_addr_type(net, new_gw) !== RTN_UNICAST) return;
+  // A gateway that ARP does not know is asked for first; the next redirect then counts.
+  const n = ip_neigh_gw4(dev, new_gw);
+  if (n === null) return;
+  if ((n.nud_state & NUD_VALID) === 0) {
+    neigh_event_send(n, null);
+    return;
+  }
   const res = new FibResult();
   if (fib_lookup(net, fl4, res, 0) === 0 && res.nhc !== null) {
     const expires = jiffies(net.kernel) + 300 * 1000;
