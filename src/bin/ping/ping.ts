@@ -119,7 +119,7 @@ function* pingOn(sys: Sys, o: PingOptions, fd: number, raw: boolean): Blocking<n
 
   // 0.0.0.0 means this host.
   const dest = found.addrs[0] === S.INADDR_ANY ? (o.source ?? S.INADDR_LOOPBACK) : found.addrs[0];
-  const chosen = yield* chooseSource(sys, o, fd, dest);
+  const chosen = yield* chooseSource(sys, o, fd, dest, raw ? 0 : (o.ident ?? 0));
   if (typeof chosen === "number") return chosen;
 
   const p: Ping = {
@@ -147,9 +147,9 @@ function* pingOn(sys: Sys, o: PingOptions, fd: number, raw: boolean): Blocking<n
   const optlen = setOptions(p, hops);
   if (optlen < 0) return yield* fail(sys, `setsockopt: ${strerror(optlen)}`);
   if (!raw) {
-    // The kernel chooses the identifier of a ping socket: its "port".
-    const name = sockaddrIn(chosen.bound ? chosen.source : 0, o.ident ?? 0);
-    const err = sys.bind(fd, name);
+    // The kernel chooses the identifier of a ping socket: its "port". With a source, bind() has been called already.
+    const name = sockaddrIn(0, o.ident ?? 0);
+    const err = chosen.bound ? 0 : sys.bind(fd, name);
     if (err < 0) return yield* fail(sys, `bind: ${strerror(err)}`);
     sys.getsockname(fd, name);
     p.ident = (name[2] << 8) | name[3];
@@ -182,6 +182,7 @@ function* chooseSource(
   o: PingOptions,
   fd: number,
   dest: number,
+  port: number,
 ): Blocking<{ source: number; bound: boolean } | number> {
   const all = o.device === undefined ? [] : [fd];
   const probe = sys.socket(S.AF_INET, S.SOCK_DGRAM, 0);
@@ -199,7 +200,7 @@ function* chooseSource(
     }
   }
   if (o.source !== undefined) {
-    const err = sys.bind(fd, sockaddrIn(o.source, 0));
+    const err = sys.bind(fd, sockaddrIn(o.source, port));
     close();
     if (err < 0) return yield* fail(sys, `bind: ${strerror(err)}`);
     if (isBroadcast(dest) && o.broadcast) sys.setsockopt(fd, S.SOL_SOCKET, S.SO_BROADCAST, 1);
@@ -231,7 +232,7 @@ function* chooseSource(
   close();
   const source = sockaddrAddr(name);
   if (o.sticky) {
-    err = sys.bind(fd, sockaddrIn(source, 0));
+    err = sys.bind(fd, sockaddrIn(source, port));
     if (err < 0) return yield* fail(sys, `bind: ${strerror(err)}`);
   }
   return { source, bound: o.sticky };
