@@ -16,6 +16,7 @@ import { Tty } from "../kernel/fs/pipe.ts";
 import { vfs_write_file } from "../kernel/fs/vfs.ts";
 import { type Kernel, live_counts } from "../kernel/kernel.ts";
 import { kill_something, type Task, wake_up_process } from "../kernel/sched.ts";
+import { cleanup_net } from "../net/core/net_namespace.ts";
 import { O_CREAT, O_RDONLY, O_TRUNC, O_WRONLY } from "../uapi/fcntl.ts";
 import type { Program } from "../uapi/sys.ts";
 import { DgramApi } from "./dgram.ts";
@@ -162,7 +163,7 @@ export class Machine {
       fget(this.init, fd)!.f_op.write!(fget(this.init, fd)!, new TextEncoder().encode(text)),
     );
     this.sys.close(fd);
-    return n < 0 ? n : 0;
+    return Math.min(n, 0);
   }
 
   /** The text of a file, generated ones included; -errno when it cannot be read. */
@@ -246,6 +247,9 @@ export class Machine {
       for (const net of [...k.nets]) for (const dev of [...net.dev_by_index.values()]) k.dev_close_hook(dev);
     });
     for (const nic of [...this.nics]) this.removeNic(nic);
+    syscall(k, () => {
+      for (const net of [...k.nets].reverse()) cleanup_net(net);
+    });
     k.powered = false;
     k.host.set_next_event(Number.POSITIVE_INFINITY, () => {});
   }
