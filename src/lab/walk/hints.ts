@@ -175,6 +175,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   IP_CSUM: csum("IP header", "IpExtInCsumErrors"),
   ICMP_CSUM: csum("ICMP", "IcmpInCsumErrors"),
   SKB_CSUM: csum("transport", "UdpInCsumErrors"),
+  SKB_GSO_SEG: (c) => ({ why: "it could not be cut into segments", look: [on(c, `ethtool -k ${c.dev}`)] }),
+  SOCKET_CLOSE: () => ({ why: "the socket was being closed", look: [] }),
   NETFILTER_DROP: (c) => {
     const nf = [...c.packet.steps].reverse().find((s) => s.note?.kind === "nf")?.note;
     return {

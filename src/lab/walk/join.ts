@@ -10,6 +10,8 @@ import { icmpName } from "./words.ts";
 
 const PREFIX = "SKB_DROP_REASON_";
 
+const AFTERWARDS: ReadonlySet<string> = new Set(["kfree_skb_reason", "__icmp_send"]);
+
 const lastFn = (p: Packet): string => {
   for (let i = p.steps.length - 1; i >= 0; i--) if (p.steps[i]!.fn !== "") return p.steps[i]!.fn;
   return "";
@@ -106,7 +108,8 @@ function lostInHardware(p: Packet, s: Step): PacketEnd {
 function dropped(p: Packet, s: Step, facts: Facts): PacketEnd {
   const reason = String(s.note!.reason).replace(PREFIX, "");
   const fns: string[] = [];
-  for (const q of p.steps) if (q.enters && q.fn !== "" && q.fn !== "kfree_skb_reason") fns.push(q.fn);
+  // Telling the sender comes before the drop, and is not where it was decided.
+  for (const q of p.steps) if (q.enters && q.fn !== "" && !AFTERWARDS.has(q.fn)) fns.push(q.fn);
   const tuple = tupleOf(p.capture);
   const rx = p.steps.find((q) => q.fn === "__netif_receive_skb_core" || q.fn === "eth_type_trans");
   const e = explain({
@@ -160,8 +163,14 @@ function ended(p: Packet, answers: readonly Packet[], freed: Packet | null): Pac
   if (cloned && (fn === "ping_rcv" || fn === "icmp_socket_deliver")) return done("consumed", "taken in by ICMP");
   if (fn === "raw_rcv" || fn === "raw_local_deliver") return done("delivered", "delivered to a raw socket");
   if (fn === "ping_rcv" || fn === "icmp_socket_deliver") return done("delivered", "delivered to a ping socket");
-  if (fn.startsWith("arp_")) {
-    if (fn === "arp_solicit" || fn === "arp_xmit") return done("waiting", "not sent yet");
+  if (p.steps.some((s) => s.fn === "arp_rcv")) {
+    const asked = p.capture !== null && p.capture.bytes[21] === 1;
+    if (asked && reply === undefined) {
+      const why = p.steps.some((s) => s.note?.kind === "fib" && s.note.type === 2)
+        ? `there is no way back to ${t.saddr} through ${p.steps.at(-1)!.dev} (rp_filter), or arp_ignore forbids it`
+        : `${t.daddr} is not an address of ${p.host}`;
+      return done("consumed", `taken in by ARP, not answered: ${why}`);
+    }
     return done("consumed", `taken in by ARP${with_reply}`);
   }
   if (fn.startsWith("icmp_")) return done("consumed", `taken in by ICMP${with_reply}`);

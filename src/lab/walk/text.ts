@@ -300,9 +300,12 @@ export function walkText(w: WalkResult, packets: readonly Packet[], o: TextOptio
 
 function summary(w: WalkResult, packets: readonly Packet[], paint: Paint): string[] {
   if (packets.length === 0) {
-    return [
-      `No packet: ${w.command} on ${w.host} made none${w.exitCode !== 0 ? ` (it ended with exit code ${w.exitCode})` : ""}.`,
-    ];
+    const failed =
+      w.exitCode === 0
+        ? ""
+        : ` It ended with exit code ${w.exitCode}: an error such as "Network is unreachable" comes before there is a packet` +
+          ` (on ${w.host}: ip route get ADDRESS; ip -br address).`;
+    return wrap(`No packet to show: "${w.command}" on ${w.host}.${failed}`.split(" "), WIDTH);
   }
   const out: string[] = [];
   const drops = packets.flatMap((root) => family(root).filter((p) => p.end?.kind === "dropped"));
