@@ -116,9 +116,7 @@ export class Machine {
       ...(options.debug !== undefined && { debug: options.debug }),
       ...(options.igb !== undefined && { igb: options.igb }),
     });
-    this.init = this.kernel.tasks.get(
-      [...this.kernel.tasks.keys()].find((pid) => this.kernel.tasks.get(pid)?.comm === "init")!,
-    )!;
+    this.init = this.kernel.tasks.get(1)!;
     this.init.env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/root", USER: "root", TERM: "xterm" };
     this.sys = new TaskSys(this.init);
     this.dgram = new DgramApi(this);

@@ -1,5 +1,7 @@
 // Opens a lab for a command: reads, validates, reports mistakes with file and line. Way in: openTopology().
 
+import { programs } from "../bin/index.ts";
+import { checkScript } from "../bin/sh/check.ts";
 import { formatDiagnostic } from "../lab/diagnostics.ts";
 import { openLab } from "../lab/fs_node.ts";
 import { loadTopology, type Topology } from "../lab/topology.ts";
@@ -13,7 +15,25 @@ export function openTopology(path: string): Topology | null {
   }
   const topology = loadTopology(opened.tree, { entry: opened.entry, folder: opened.folder });
   for (const d of topology.diagnostics) process.stderr.write(`${formatDiagnostic(d)}\n`);
-  return topology.ok ? topology : null;
+  if (!topology.ok) return null;
+  return checkScripts(topology) ? topology : null;
+}
+
+/** Startup scripts are looked at before anything boots. False when one cannot be run at all. */
+function checkScripts(topology: Topology): boolean {
+  const known = programs();
+  const own = new Set(topology.machines.flatMap((m) => m.files.map((f) => f.path.split("/").pop() ?? "")));
+  let ok = true;
+  for (const m of topology.machines) {
+    for (const script of [...m.startup, ...m.shutdown]) {
+      for (const p of checkScript(script, (name) => known.has(name) || name.includes("/") || own.has(name))) {
+        const fatal = p.kind === "syntax";
+        if (fatal) ok = false;
+        process.stderr.write(`${script.file}:${p.line}: ${p.text}: ${fatal ? "fatal" : "skipped"}\n`);
+      }
+    }
+  }
+  return ok;
 }
 
 /** "pc1: ping -c 1 10.0.2.2" → host and command; null when there is no colon. */

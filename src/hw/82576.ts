@@ -1,6 +1,5 @@
 // The Intel 82576 gigabit controller: its state, its register window, reset, and its place between bus and cable.
 // Read first: 82576EB datasheet section 8; 82576_regs.ts. Way in: new I82576; .pf goes into a PciBus, .wire_* onto a cable.
-import { toeplitz_table } from "../lib/toeplitz.ts";
 import {
   IntrVector,
   intr_clear_eicr,
@@ -55,6 +54,8 @@ export interface I82576Options {
   slot: string;
 }
 
+const no_table: Int32Array = new Int32Array(0);
+
 /** One controller with one port. Fields are the device's own; drivers see registers only. */
 export class I82576 implements PciDevice, WirePort {
   readonly clock: HwClock;
@@ -102,7 +103,9 @@ export class I82576 implements PciDevice, WirePort {
   readonly parse = new RxParse();
   rss_hash = 0;
   readonly rss_key = new Uint8Array(40);
-  readonly rss_table: Int32Array;
+  /** toeplitz_table() of rss_key, made when the first packet is hashed with it. */
+  rss_table: Int32Array = no_table;
+  rss_stale = true;
   readonly reta = new Uint8Array(R.E1000_RETA_ENTRIES);
   readonly mta = new Int32Array(R.E1000_MTA_SIZE);
   readonly vfta = new Int32Array(R.E1000_VFTA_SIZE);
@@ -135,7 +138,6 @@ export class I82576 implements PciDevice, WirePort {
     this.pool = o.pool;
     this.perm_addr = o.mac.slice(0, 6);
     this.nvm = nvm_make(this.perm_addr);
-    this.rss_table = toeplitz_table(this.rss_key);
     this.pf = new PciFunction(
       o.slot,
       {
@@ -265,7 +267,7 @@ function i82576_reset(nic: I82576): void {
   nic.pause_until = 0;
   nic.xoff_again = 0;
   nic.rss_key.fill(0);
-  toeplitz_table(nic.rss_key, nic.rss_table);
+  nic.rss_stale = true;
   nic.reta.fill(0);
   nic.mta.fill(0);
   nic.vfta.fill(0);
@@ -549,7 +551,7 @@ function i82576_write_table(nic: I82576, reg: number, val: number): void {
   } else if (reg >= R.E1000_RSSRK(0) && reg < R.E1000_RSSRK(10)) {
     const at = reg - R.E1000_RSSRK(0);
     for (let i = 0; i < 4; i++) nic.rss_key[at + i] = val >>> (8 * i);
-    toeplitz_table(nic.rss_key, nic.rss_table);
+    nic.rss_stale = true;
   }
 }
 

@@ -1,7 +1,7 @@
 // How the 82576 reads a received frame: VLAN tag, IP version, transport, and from these RSS and the checksum verdict.
 // Read first: 82576 datasheet sections 7.1.1.7 (RSS) and 7.1.10 (receive checksum). Way in: rx_parse.
 import { crc32c } from "../lib/crc32.ts";
-import { toeplitz_bytes } from "../lib/toeplitz.ts";
+import { toeplitz_bytes, toeplitz_table } from "../lib/toeplitz.ts";
 import type { I82576 } from "./82576.ts";
 import {
   E1000_MRQC_RSS_FIELD_IPV4,
@@ -132,6 +132,7 @@ export function rx_rss(nic: I82576, f: Frame): number {
     else if (p.proto === IPPROTO_UDP && m & E1000_MRQC_RSS_FIELD_IPV4_UDP) type = E1000_RXDADV_RSSTYPE_IPV4_UDP;
     else if (m & E1000_MRQC_RSS_FIELD_IPV4) type = E1000_RXDADV_RSSTYPE_IPV4;
     else return type;
+    if (nic.rss_stale) rss_refresh(nic);
     const h = toeplitz_bytes(nic.rss_table, 0, 0, f.u8, p.l3 + 12, 8);
     nic.rss_hash = type === E1000_RXDADV_RSSTYPE_IPV4 ? h : toeplitz_bytes(nic.rss_table, h, 8, f.u8, p.l4, 4);
   } else if (p.ip === 6) {
@@ -139,6 +140,7 @@ export function rx_rss(nic: I82576, f: Frame): number {
     else if (p.proto === IPPROTO_UDP && m & E1000_MRQC_RSS_FIELD_IPV6_UDP) type = E1000_RXDADV_RSSTYPE_IPV6_UDP;
     else if (m & E1000_MRQC_RSS_FIELD_IPV6) type = E1000_RXDADV_RSSTYPE_IPV6;
     else return type;
+    if (nic.rss_stale) rss_refresh(nic);
     const h = toeplitz_bytes(nic.rss_table, 0, 0, f.u8, p.l3 + 8, 32);
     nic.rss_hash = type === E1000_RXDADV_RSSTYPE_IPV6 ? h : toeplitz_bytes(nic.rss_table, h, 32, f.u8, p.l4, 4);
   }
@@ -190,4 +192,10 @@ function sctp_crc_ok(f: Frame, p: RxParse): boolean {
   const got = crc32c(f.u8, p.l4, p.l4_len);
   f.dv.setInt32(o, want, true);
   return got === want;
+}
+
+/** The key changed since the last packet was hashed. */
+function rss_refresh(nic: I82576): void {
+  nic.rss_stale = false;
+  nic.rss_table = toeplitz_table(nic.rss_key, nic.rss_table.length > 0 ? nic.rss_table : undefined);
 }

@@ -21,7 +21,7 @@ import { sysctl_init } from "../kernel/sysctl.ts";
 import { hrtimers_init } from "../kernel/time/hrtimer.ts";
 import { init_timers } from "../kernel/time/timer.ts";
 import { dev_addr_lists_init } from "../net/core/dev_addr_lists.ts";
-import { net_core_init, net_dev_init } from "../net/core/dev_api.ts";
+import { default_device_exit_net, net_core_init, net_dev_init } from "../net/core/dev_api.ts";
 import { dst_init } from "../net/core/dst.ts";
 import { gro_init } from "../net/core/gro.ts";
 import { gso_init } from "../net/core/gso.ts";
@@ -99,6 +99,9 @@ export function start_kernel(host: Host, config: MachineConfig = {}): Kernel {
     },
   });
 
+  // pid 1 is driven from outside (api/, lab/): it owns what JavaScript opens, and adopts orphans.
+  task_create(k, "init", null, null);
+
   // early_initcall
   spawn_ksoftirqd(k);
   // core_initcall
@@ -120,6 +123,8 @@ export function start_kernel(host: Host, config: MachineConfig = {}): Kernel {
   // The initial namespace; its lo comes first, as ifindex 1.
   initcall(k, "loopback_init", loopback_init);
   k.init_net = setup_net(k, "");
+  // The tasks so far were made before there was a namespace to be in.
+  for (const task of k.tasks.values()) task.net_ns = k.init_net;
   // device_initcall
   initcall(k, "packet_init", packet_init);
   initcall(k, "sock_diag_init", sock_diag_init);
@@ -132,9 +137,8 @@ export function start_kernel(host: Host, config: MachineConfig = {}): Kernel {
   initcall(k, "net_proc_init", net_proc_init);
   initcall(k, "proc_root_init", proc_root_init);
   initcall(k, "net_sysfs_init", net_sysfs_init);
-  // pid 1 is driven from outside (api/, lab/): it owns what JavaScript opens.
-  k.next_pid = 1;
-  task_create(k, "init", null, null);
+  // The last to register is the first to go: devices leave a namespace while its protocols still work.
+  register_pernet_subsys(k, { exit: default_device_exit_net });
   printk(k, KERN_INFO, "Run /sbin/init as init process");
   return k;
 }

@@ -39,7 +39,7 @@ import {
   wake_up_process,
 } from "../kernel/sched.ts";
 import { add_wait_queue, remove_wait_queue } from "../kernel/wait.ts";
-import { cleanup_net, setup_net } from "../net/core/net_namespace.ts";
+import { net_unlink_name, put_net, setup_net } from "../net/core/net_namespace.ts";
 import {
   sock_from_file,
   sockfd_lookup,
@@ -61,7 +61,6 @@ import {
 import {
   EAGAIN,
   EBADF,
-  EBUSY,
   ECHILD,
   EEXIST,
   EINPROGRESS,
@@ -178,7 +177,10 @@ export class TaskSys implements Sys {
 
   kill(pid: number, sig: number): number {
     if (sig < 0 || sig > 31) return -EINVAL;
-    return this.enter(() => kill_something(this.k, this.task, pid, sig));
+    const r = this.enter(() => kill_something(this.k, this.task, pid, sig));
+    // A signal to oneself arrives before the call returns.
+    if (signal_pending(this.task)) deliver_signals(this.task);
+    return r;
   }
   sigaction(sig: number, handler: SignalAction): number {
     if (sig < 1 || sig > 31 || sig === 9 || sig === 19) return -EINVAL;
@@ -230,9 +232,8 @@ export class TaskSys implements Sys {
   netns_del(name: string): number {
     const net = this.k.netns_by_name.get(name);
     if (net === undefined) return -ENOENT;
-    for (const t of this.k.tasks.values()) if (t.net_ns === net && t.state !== "Z") return -EBUSY;
     return this.enter(() => {
-      cleanup_net(net);
+      net_unlink_name(net);
       return 0;
     });
   }
@@ -242,8 +243,12 @@ export class TaskSys implements Sys {
   setns(name: string): number {
     const net = name === "" ? this.k.init_net : this.k.netns_by_name.get(name);
     if (net === undefined) return -ENOENT;
+    const old = this.task.net_ns;
     this.task.net_ns = net;
-    return 0;
+    return this.enter(() => {
+      put_net(old);
+      return 0;
+    });
   }
   syslog(): { ts_ns: number; level: number; text: string }[] {
     return this.k.log;

@@ -10,6 +10,8 @@ export interface CostProfile {
   name: string;
   /** ns of a function that the table does not name. */
   default: number;
+  /** ns of a program's own work between two of its system calls: what `us` shows. */
+  user: number;
   /** ns by function name. */
   functions: Readonly<Record<string, number>>;
 }
@@ -21,6 +23,7 @@ export interface CostProfile {
 const calibrated: CostProfile = {
   name: "calibrated",
   default: 20,
+  user: 100,
   functions: {
     igb_msix_ring: 900,
     net_rx_action: 120,
@@ -77,7 +80,7 @@ export function loadCostProfile(name: string): CostProfile | null | string {
   try {
     text = readFileSync(name, "utf8");
   } catch {
-    return `no cost profile "${name}": there are none and calibrated, or a JSON file {"default": ns, "functions": {"ip_rcv": ns, …}}`;
+    return `no cost profile "${name}": there are none and calibrated, or a JSON file {"default": ns, "user": ns, "functions": {"ip_rcv": ns, …}}`;
   }
   try {
     const o = JSON.parse(text) as Partial<CostProfile>;
@@ -86,7 +89,8 @@ export function loadCostProfile(name: string): CostProfile | null | string {
       if (!fn_names.includes(fn)) return `${name}: no traced function "${fn}"`;
       if (typeof ns !== "number" || !(ns >= 0)) return `${name}: ${fn}: not a number of ns`;
     }
-    return { name, default: typeof o.default === "number" && o.default >= 0 ? o.default : 0, functions };
+    const ns = (v: unknown): number => (typeof v === "number" && v >= 0 ? v : 0);
+    return { name, default: ns(o.default), user: ns(o.user), functions };
   } catch (e) {
     return `${name}: ${(e as Error).message}`;
   }
@@ -99,6 +103,7 @@ export function applyCostProfile(k: Kernel, profile: CostProfile): void {
     const id = fn_names.indexOf(fn);
     if (id > 0) table[id] = ns;
   }
+  table[0] = profile.user;
   k.cost = table;
   trace_key_update(true);
 }

@@ -42,7 +42,7 @@ export interface Machine {
   queues: number;
 }
 
-export const NICS = ["igb", "veth"] as const;
+export const NICS = ["igb"] as const;
 export type Nic = (typeof NICS)[number];
 
 export interface Interface {

@@ -29,7 +29,7 @@ topology:
     r1:
       group: routers
       cpu: 2
-      labels: {nic: veth, queues: 4, owner: me}
+      labels: {nic: igb, queues: 4, owner: me}
       exec:
         - ip addr add 10.0.0.1/24 dev eth1
         - |
@@ -57,7 +57,7 @@ topology:
   assert.deepEqual(said, []);
   assert.equal(t.name, "demo1");
   const [r1, h1, h2] = t.machines;
-  assert.deepEqual([r1.cpus, r1.nic, r1.queues], [2, "veth", 4]);
+  assert.deepEqual([r1.cpus, r1.nic, r1.queues], [2, "igb", 4]);
   assert.deepEqual(r1.sysctls, [["net.ipv4.ip_forward", "1"]]);
   assert.deepEqual(h2.env, [["COMMON", "1"]]);
   assert.deepEqual(

@@ -28,7 +28,7 @@ test("two hosts and a router", () => {
       "r1[env]=ROLE=router",
       "r1[cpus]=1.5",
       "r1[queues]=2",
-      "pc2[nic]=veth",
+      "pc2[nic]=igb",
       'pc2[exec]="ip link show"',
       'link[B]="rate=100mbit delay=2ms loss=1% duplex=half mtu=1400"',
     ].join("\n"),
@@ -56,7 +56,7 @@ test("two hosts and a router", () => {
       [1, "eth1", "B", undefined, 1400],
     ],
   );
-  assert.deepEqual([r1.cpus, r1.queues, r1.nic, pc2.nic], [2, 2, "igb", "veth"]);
+  assert.deepEqual([r1.cpus, r1.queues, r1.nic, pc2.nic], [2, 2, "igb", "igb"]);
   assert.deepEqual(r1.sysctls, [["net.ipv4.ip_forward", "1"]]);
   assert.deepEqual(r1.env, [["ROLE", "router"]]);
   assert.deepEqual(pc1.startup, [
@@ -107,7 +107,7 @@ test("mistakes are named with their line and outcome", () => {
     ["pc1[999]=A", "lab.conf:1: interface 999 of pc1: at most 256 interfaces: fatal"],
     ["../x[0]=A", 'lab.conf:1: "../x" is not a name for a machine (letters, digits, "_", "-", "."): fatal'],
     ["pc1[0]=A\npc1[cpus]=0", 'lab.conf:2: cpus is a number from 1 to 64, not "0": skipped'],
-    ["pc1[0]=A\npc1[nic]=e1000", 'lab.conf:2: nic is igb or veth, not "e1000": skipped'],
+    ["pc1[0]=A\npc1[nic]=e1000", 'lab.conf:2: nic is igb, not "e1000": skipped'],
     [
       "pc1[0]=A\npc1[bridged]=true",
       "lab.conf:2: option bridged of pc1: there is no Internet behind a lab: no effect here",
