@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { NodePlatform } from "../arch/node/index.ts";
-import { applyCostProfile, loadCostProfile } from "../lab/cost.ts";
+import { loadCostProfile } from "../lab/fs_node.ts";
 import { Lab, LabError, type LabWorld, simLabWorld } from "../lab/lab.ts";
 import { hashTrace, type Recording } from "../lab/record.ts";
 import { runTerminal } from "../lab/terminal.ts";
@@ -56,9 +56,9 @@ export async function labCommand(path: string, o: LabCliOptions): Promise<number
     }
     execs.push(e);
   }
-  const profile = loadCostProfile(o.cost);
+  const profile = o.cost === "lab" ? undefined : loadCostProfile(o.cost);
   if (typeof profile === "string") return complain(profile);
-  if (profile !== null && o.realtime) return complain("--cost needs virtual time: leave out --realtime");
+  if (profile && o.realtime) return complain("--cost needs virtual time: leave out --realtime");
   if (o.record !== undefined && o.realtime) return complain("--record needs virtual time: leave out --realtime");
 
   const platform = o.realtime ? new NodePlatform() : null;
@@ -74,9 +74,7 @@ export async function labCommand(path: string, o: LabCliOptions): Promise<number
       bug = true;
       process.stderr.write(`${host}: BUG in ${where}: ${(error as Error)?.stack ?? error}\n`);
     },
-    onMachine: (host) => {
-      if (profile !== null) applyCostProfile(host.computer.kernel, profile);
-    },
+    ...(profile !== undefined && { cost: profile }),
   });
   if (o.record !== undefined) traceAll(lab, false);
   const closeCaptures = o.pcap !== undefined ? captureLinks(lab, o.pcap) : null;

@@ -50,7 +50,7 @@ Examples:
     .option("--exec <host: command>", "run a command and leave with the exit code of the last; repeatable", collect, [])
     .option("--seed <n>", "seed of all randomness; same seed, same trace", integer, 1)
     .option("--realtime", "run by the clock of this computer instead of virtual time")
-    .option("--cost <profile>", "let work cost time: a profile by name (none, calibrated) or a JSON file", "none")
+    .option("--cost <profile>", "what work costs on all machines: none, calibrated, a JSON file, or what the lab says", "lab")
     .option("--pcap <dir>", "write a pcapng file per link into this folder")
     .option("--record <file>", "record the run, for skbuff replay")
     .option("--json", "output of --exec as JSON lines")

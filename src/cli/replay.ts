@@ -1,7 +1,7 @@
 // `skbuff replay`: runs a recording again and compares the trace.
 
 import { readFileSync } from "node:fs";
-import { applyCostProfile, loadCostProfile } from "../lab/cost.ts";
+import { loadCostProfile } from "../lab/fs_node.ts";
 import { Lab, traceAll } from "../lab/lab.ts";
 import { hashTrace, parseRecording } from "../lab/record.ts";
 import { openTopology, splitExec } from "./open.ts";
@@ -21,7 +21,7 @@ export function replayCommand(file: string): number {
   }
   const topology = openTopology(r.path);
   if (topology === null) return 1;
-  const profile = loadCostProfile(r.cost);
+  const profile = r.cost === "lab" ? undefined : loadCostProfile(r.cost);
   if (typeof profile === "string") {
     process.stderr.write(`skbuff replay: ${profile}\n`);
     return 1;
@@ -29,9 +29,7 @@ export function replayCommand(file: string): number {
   const lab = new Lab(topology, {
     seed: r.seed,
     ...(r.napi === false && { napi: false }),
-    onMachine: (host) => {
-      if (profile !== null) applyCostProfile(host.computer.kernel, profile);
-    },
+    ...(profile !== undefined && { cost: profile }),
   });
   traceAll(lab, false);
   lab.boot();

@@ -37,6 +37,8 @@ export class Cpu {
   busy_until = 0.5;
   /** Cost model: until when it runs hard interrupt handlers; a further interrupt is latched. */
   hardirq_until = 0.5;
+  /** Cost model: the virtual run time of the fair scheduler has come this far. */
+  min_vruntime = 0.5;
   /** Cost model: when the CPU goes on with what it had to leave; Infinity when it has nothing. */
   run_at: number = Number.POSITIVE_INFINITY;
   /** A softirq run was left because the slice ended, not because the budget did. */
@@ -50,6 +52,7 @@ export class Cpu {
     this.id = id;
     this.busy_until = 0;
     this.hardirq_until = 0;
+    this.min_vruntime = 0;
     this.softirq_end = 0;
   }
 }
@@ -114,32 +117,47 @@ function run_cpus(k: Kernel): void {
 
 /** One slice of a CPU. False when it must wait: for its own charged time to pass, or because it has nothing to do. */
 function cpu_run(k: Kernel, cpu: Cpu): boolean {
-  const host_now = k.host.monotonic_ns();
-  if (k.cost !== null && cpu.busy_until > host_now) {
-    cpu.run_at = cpu.busy_until;
-    return false;
-  }
-  if (k.cost !== null) k.now = host_now;
+  if (k.cost !== null) return cpu_run_slice(k, cpu);
   cpu.run_at = Number.POSITIVE_INFINITY;
   k.cpu = cpu;
   let did = false;
-  while (cpu.irq_latch.length > 0 && cpu.hardirq_until <= host_now) {
-    deliver_irq(k, cpu, cpu.irq_latch.shift()!);
-    did = true;
-  }
   if (cpu.softirq_pending !== 0 && cpu.bh_disable === 0 && !cpu.ksoftirqd_running) {
     do_softirq(k, cpu);
     did = true;
   }
-  if (!slice_over(k) && cpu.runqueue.length > 0) did = run_tasks(k, cpu) || did;
-  if (k.cost !== null && k.now > host_now) {
-    if (k.now > cpu.busy_until) cpu.busy_until = k.now;
-    const more = cpu.softirq_pending !== 0 || cpu.runqueue.length > 0 || cpu.irq_latch.length > 0;
-    cpu.run_at = more ? cpu.busy_until : Number.POSITIVE_INFINITY;
-    k.now = host_now;
-    return false;
-  }
+  if (cpu.runqueue.length > 0) did = run_tasks(k, cpu) || did;
   return did;
+}
+
+/**
+ * The same under a cost model. Hard interrupts come first, also while the CPU still owes time to something else; softirqs
+ * and tasks start only when all time charged so far has passed, so that what arrives meanwhile is seen before them.
+ */
+function cpu_run_slice(k: Kernel, cpu: Cpu): boolean {
+  const host_now = k.host.monotonic_ns();
+  k.now = host_now;
+  k.cpu = cpu;
+  while (cpu.irq_latch.length > 0 && cpu.hardirq_until <= host_now) {
+    deliver_irq(k, cpu, cpu.irq_latch.shift()!);
+  }
+  let did = false;
+  if (cpu.busy_until <= host_now) {
+    if (cpu.softirq_pending !== 0 && cpu.bh_disable === 0 && !cpu.ksoftirqd_running) {
+      do_softirq(k, cpu);
+      did = true;
+    }
+    if (!slice_over(k) && cpu.runqueue.length > 0) did = run_tasks(k, cpu) || did;
+    if (k.now > cpu.busy_until) cpu.busy_until = k.now;
+    k.now = host_now;
+  }
+  if (cpu.busy_until <= host_now) {
+    cpu.run_at = Number.POSITIVE_INFINITY;
+    return did;
+  }
+  const more = cpu.softirq_pending !== 0 || cpu.runqueue.length > 0;
+  cpu.run_at = more ? cpu.busy_until : Number.POSITIVE_INFINITY;
+  if (cpu.irq_latch.length > 0) cpu.run_at = Math.min(cpu.run_at, cpu.hardirq_until);
+  return false;
 }
 
 /** Another CPU got work (an IPI): it runs before the outside does. */
@@ -171,9 +189,9 @@ function deliver_irq(k: Kernel, cpu: Cpu, irq: number): void {
     const spent = k.now - start;
     cpu.acct[ACCT_HARDIRQ] += spent;
     cpu.hardirq_until = k.now;
+    // The interrupted work ends later; the time of the slice that goes on stays.
     cpu.busy_until = Math.max(cpu.busy_until, start) + spent;
-    // The handler ran inside a slice that is already accounted: the interrupted work ends later, the clock stays.
-    if (k.entry_depth > 1) k.now = start;
+    k.now = start;
   }
 }
 
@@ -187,9 +205,12 @@ export function cpu_irq(k: Kernel, cpu: Cpu, irq: number): void {
     if (!cpu.irq_latch.includes(irq)) cpu.irq_latch.push(irq);
     cpu.run_at = Math.min(cpu.run_at, cpu.hardirq_until);
   } else {
+    const slice_now = k.now;
+    // Another CPU's slice may be ahead of the world; this one is interrupted when the line was raised.
+    if (k.cost !== null && prev !== cpu) k.now = k.host.monotonic_ns();
     deliver_irq(k, cpu, irq);
     if (k.cost !== null) {
-      if (k.entry_depth === 1) k.now = k.host.monotonic_ns();
+      k.now = slice_now;
       if (cpu.softirq_pending !== 0 || cpu.runqueue.length > 0) k.resched = true;
     } else if (cpu.softirq_pending !== 0 && cpu.bh_disable === 0 && !cpu.ksoftirqd_running) {
       do_softirq(k, cpu);
@@ -237,6 +258,8 @@ export function syscall<T>(k: Kernel, fn: () => T): T {
 /** Arms the host's one clock event for the earliest of: timers, hrtimers, and CPUs that wait for their own time. */
 export function program_next_event(k: Kernel): void {
   let next = k.timers.next_ns;
+  // Cost model: timers that are due wait for their CPU like any softirq; the clock must not wait with them.
+  if (k.cost !== null && (k.cpus[0]!.softirq_pending & (1 << TIMER_SOFTIRQ)) !== 0) next = Number.POSITIVE_INFINITY;
   if (k.hrtimers.next_ns < next) next = k.hrtimers.next_ns;
   const cpus = k.cpus;
   for (let i = 0; i < cpus.length; i++) if (cpus[i]!.run_at < next) next = cpus[i]!.run_at;

@@ -33,6 +33,9 @@ export class Kernel {
   now = 0.5;
   /** Host time at boot; jiffies and uptime count from here. */
   boot_ns: number;
+  /** jiffies() as of `jiffies_at`. */
+  jiffies = 0;
+  jiffies_at = 0.5;
   readonly cpus: Cpu[] = [];
   /** The CPU that runs now (smp_processor_id). */
   cpu: Cpu = null as unknown as Cpu;
@@ -40,7 +43,7 @@ export class Kernel {
   entry_depth = 0;
   /** Set when a CPU got work while another one was running. */
   resched = false;
-  /** Cost in ns per trace function id, or null while work is free (kernel/cost.ts). */
+  /** Cost in ns per trace function id ([0]: user mode, per turn of a task), or null while work is free (lab/cost.ts). */
   cost: Float64Array | null = null;
   tracer: Tracer | null = null;
   readonly irq_desc: IrqDesc[] = [];
@@ -74,8 +77,14 @@ export class Kernel {
 export const HZ = 1000;
 export const NSEC_PER_JIFFY = 1_000_000;
 
-/** Milliseconds since boot: HZ is 1000. */
-export const jiffies = (k: Kernel): number => Math.floor((k.now - k.boot_ns) / NSEC_PER_JIFFY);
+/** Milliseconds since boot: HZ is 1000. Divided once per instant, not once per packet. */
+export const jiffies = (k: Kernel): number => {
+  if (k.jiffies_at !== k.now) {
+    k.jiffies_at = k.now;
+    k.jiffies = Math.floor((k.now - k.boot_ns) / NSEC_PER_JIFFY);
+  }
+  return k.jiffies;
+};
 
 /** All live counters by name: `{ skbs: 0, heads: 0, … }`. */
 export function live_counts(k: Kernel): LiveCounts {

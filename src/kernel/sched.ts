@@ -4,7 +4,7 @@
 
 import { ECHILD, EINTR, ESRCH } from "../uapi/errno.ts";
 import { SIGCHLD, SIGCONT, SIGKILL, SIGPIPE, WNOHANG } from "../uapi/fcntl.ts";
-import { ACCT_SYSTEM, type Cpu, CTX_IDLE, CTX_PROCESS, cpu_kick, slice_over } from "./cpu.ts";
+import { ACCT_SOFTIRQ, ACCT_SYSTEM, ACCT_USER, type Cpu, CTX_IDLE, CTX_PROCESS, cpu_kick, slice_over } from "./cpu.ts";
 import { type Kernel, kernel_bug } from "./kernel.ts";
 import { type Hrtimer, hrtimer_cancel, hrtimer_setup, hrtimer_start } from "./time/hrtimer.ts";
 import { WaitQueueEntry, WaitQueueHead, wake_up } from "./wait.ts";
@@ -45,6 +45,8 @@ export class Task {
   /** ns of CPU time, user and system. */
   utime = 0;
   stime = 0;
+  /** Cost model: CPU time had so far, never less than what others had while this one slept. */
+  vruntime = 0.5;
   /** System calls since it last slept: bounds how long one task may keep the outside waiting. */
   burst = 0;
   /** Runs when the task has ended and is about to be reaped; the fd table is closed by then. */
@@ -57,6 +59,7 @@ export class Task {
     this.parent = parent;
     this.pgid = parent ? parent.pgid : pid;
     this.cpu = 0;
+    this.vruntime = 0;
     this.wait = new WaitQueueEntry(default_wake_function, this);
   }
 }
@@ -131,6 +134,7 @@ function enqueue_task(k: Kernel, task: Task): void {
   if (task.queued) return;
   task.queued = true;
   const cpu = k.cpus[task.cpu]!;
+  if (task.vruntime < cpu.min_vruntime) task.vruntime = cpu.min_vruntime;
   cpu.runqueue.push(task);
   k.resched = true;
   if (k.entry_depth === 0) cpu_kick(k, cpu);
@@ -153,6 +157,34 @@ export function kthread_wake(k: Kernel, task: Task): void {
   }
 }
 
+/** Cost model: the task that had the least time, so that a reader and ksoftirqd share a CPU evenly. */
+function pick_next_task_fair(cpu: Cpu): Task {
+  const rq = cpu.runqueue;
+  let best = 0;
+  for (let i = 1; i < rq.length; i++) if (rq[i]!.vruntime < rq[best]!.vruntime) best = i;
+  const task = rq[best]!;
+  rq.splice(best, 1);
+  if (task.vruntime > cpu.min_vruntime) cpu.min_vruntime = task.vruntime;
+  return task;
+}
+
+/** Cost model: the time of one turn to the task and to its CPU; what softirqs took inside it is theirs. */
+function account_task(k: Kernel, cpu: Cpu, task: Task, start: number, softirq_before: number): void {
+  const spent = k.now - start;
+  task.vruntime += spent;
+  task.stime += spent;
+  if (!task.kthread) cpu.acct[ACCT_SYSTEM]! += spent - (cpu.acct[ACCT_SOFTIRQ]! - softirq_before);
+}
+
+/** Cost model: what the program itself computed since its last call. */
+function account_user(k: Kernel, cpu: Cpu, task: Task): void {
+  const ns = k.cost![0]!;
+  k.now += ns;
+  cpu.acct[ACCT_USER]! += ns;
+  task.utime += ns;
+  task.vruntime += ns;
+}
+
 /** Calls within one turn before a task gives way to the outside, so that no program can stop the world. */
 const BURST_MAX = 4096;
 
@@ -165,7 +197,7 @@ export function run_tasks(k: Kernel, cpu: Cpu): boolean {
   let ran = false;
   let give_way = false;
   while (n-- > 0 && cpu.runqueue.length > 0) {
-    const task = cpu.runqueue.shift()!;
+    const task = k.cost === null ? cpu.runqueue.shift()! : pick_next_task_fair(cpu);
     task.queued = false;
     if (task.state !== "R" || task.gen === null) continue;
     if (task.yielded) {
@@ -194,7 +226,9 @@ declare module "./kernel.ts" {
 function task_run(k: Kernel, cpu: Cpu, task: Task): void {
   const prev = k.current;
   const prev_ctx = cpu.ctx;
+  if (k.cost !== null && !task.kthread) account_user(k, cpu, task);
   const start = k.now;
+  const softirq_before = cpu.acct[ACCT_SOFTIRQ]!;
   k.current = task;
   k.cpu = cpu;
   cpu.ctx = CTX_PROCESS;
@@ -215,10 +249,7 @@ function task_run(k: Kernel, cpu: Cpu, task: Task): void {
       kernel_bug(k, e, `program ${task.comm}`);
     }
   }
-  if (k.cost !== null && !task.kthread) {
-    cpu.acct[ACCT_SYSTEM] += k.now - start;
-    task.stime += k.now - start;
-  }
+  if (k.cost !== null) account_task(k, cpu, task, start, softirq_before);
   k.current = prev;
   cpu.ctx = prev_ctx === CTX_PROCESS ? CTX_IDLE : prev_ctx;
   if (done) do_exit(k, task, status);

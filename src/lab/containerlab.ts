@@ -1,5 +1,5 @@
 // containerlab topologies: name, topology.{defaults,kinds,groups,nodes,links}. Read first: containerlab's topo-def-file.
-// Ours besides: rate, delay, loss, … in `vars` or `labels` of a link; cpus, nic, queues in `labels` of a node.
+// Ours besides: rate, delay, loss, … in `vars` or `labels` of a link; cpus, nic, queues, cost, napi in `labels` of a node.
 // Way in: `parseContainerlab()`. yaml.ts gives the nodes with their places.
 
 import type { Diagnostics, Where } from "./diagnostics.ts";
@@ -14,9 +14,11 @@ import {
   MACHINE_NAME,
   NICS,
   newMachine,
+  parseCost,
   parseCpus,
   parseEnv,
   parseMac,
+  parseNapi,
   parseQueues,
   parseSysctl,
 } from "./topology.ts";
@@ -81,7 +83,7 @@ const NODE_KEYS = [
   ...Object.keys(NO_EFFECT),
 ];
 const LINK_TOP_KEYS = ["type", "endpoints", "endpoint", "mtu", "vars", "labels"];
-const NODE_LABELS = ["cpus", "nic", "queues"];
+const NODE_LABELS = ["cpus", "nic", "queues", "cost", "napi"];
 const BRIDGES = ["bridge", "ovs-bridge"];
 
 /** Where the settings of a node come from, in the order in which they apply. */
@@ -257,6 +259,18 @@ class Parser {
     if (name === "nic") {
       if ((NICS as readonly string[]).includes(text)) m.nic = text as Nic;
       else this.diagnostics.warn(entry.where, `nic is ${NICS.join(" or ")}, not ${quote(text)}${suggest(text, NICS)}`);
+      return;
+    }
+    if (name === "cost") {
+      const c = parseCost(text);
+      if (typeof c === "string") this.diagnostics.warn(entry.where, c);
+      else m.cost = c.cost;
+      return;
+    }
+    if (name === "napi") {
+      const on = parseNapi(text);
+      if (typeof on === "string") this.diagnostics.warn(entry.where, on);
+      else m.napi = on;
       return;
     }
     const n = name === "cpus" ? parseCpus(text) : parseQueues(text);

@@ -1,7 +1,6 @@
 // Cost profiles: how many ns each function charges its CPU, so that rings overflow and budgets run out.
-// Read first: docs/architecture.md, "Virtual time with a cost model". Way in: loadCostProfile(), applyCostProfile().
+// Read first: docs/architecture.md, "Virtual time with a cost model". Way in: COST_PROFILES, applyCostProfile().
 
-import { readFileSync } from "node:fs";
 import type { Kernel } from "../kernel/kernel.ts";
 import { trace_key_update } from "../kernel/trace.ts";
 import { fn_names } from "../kernel/trace_fn.ts";
@@ -72,28 +71,25 @@ const calibrated: CostProfile = {
   },
 };
 
-/** "none" → null; a built-in name or a JSON file → the profile; a text that says what is wrong. */
-export function loadCostProfile(name: string): CostProfile | null | string {
-  if (name === "none" || name === "") return null;
-  if (name === "calibrated") return calibrated;
-  let text: string;
+/** What a lab file may name; fs_node.ts reads others from files. */
+export const COST_PROFILES: Readonly<Record<string, CostProfile | null>> = { none: null, calibrated };
+
+/** A profile from the text of a JSON file, or what is wrong with it. */
+export function parseCostProfile(name: string, text: string): CostProfile | string {
+  let o: Partial<CostProfile>;
   try {
-    text = readFileSync(name, "utf8");
-  } catch {
-    return `no cost profile "${name}": there are none and calibrated, or a JSON file {"default": ns, "user": ns, "functions": {"ip_rcv": ns, …}}`;
-  }
-  try {
-    const o = JSON.parse(text) as Partial<CostProfile>;
-    const functions = o.functions ?? {};
-    for (const [fn, ns] of Object.entries(functions)) {
-      if (!fn_names.includes(fn)) return `${name}: no traced function "${fn}"`;
-      if (typeof ns !== "number" || !(ns >= 0)) return `${name}: ${fn}: not a number of ns`;
-    }
-    const ns = (v: unknown): number => (typeof v === "number" && v >= 0 ? v : 0);
-    return { name, default: ns(o.default), user: ns(o.user), functions };
+    o = JSON.parse(text) as Partial<CostProfile>;
   } catch (e) {
     return `${name}: ${(e as Error).message}`;
   }
+  if (typeof o !== "object" || o === null) return `${name}: not an object`;
+  const functions = o.functions ?? {};
+  for (const [fn, ns] of Object.entries(functions)) {
+    if (!fn_names.includes(fn)) return `${name}: no traced function "${fn}"`;
+    if (typeof ns !== "number" || !(ns >= 0)) return `${name}: ${fn}: not a number of ns`;
+  }
+  const ns = (v: unknown): number => (typeof v === "number" && v >= 0 ? v : 0);
+  return { name, default: ns(o.default), user: ns(o.user), functions };
 }
 
 /** The machine's work costs time from now on. */

@@ -13,6 +13,7 @@ import {
   statSync,
 } from "node:fs";
 import { basename, dirname, join, sep } from "node:path";
+import { COST_PROFILES, type CostProfile, parseCostProfile } from "./cost.ts";
 import type { ReadTree, TreeEntry } from "./tree.ts";
 import { normalizePath } from "./tree.ts";
 
@@ -106,4 +107,17 @@ function reason(e: unknown): string {
   if (code === "ENOENT") return "no such file or folder";
   if (code === "EACCES") return "permission denied";
   return code ?? String(e);
+}
+
+/** "none" → null; a built-in name or a JSON file → the profile; a text that says what is wrong. */
+export function loadCostProfile(name: string): CostProfile | null | string {
+  if (Object.hasOwn(COST_PROFILES, name)) return COST_PROFILES[name]!;
+  let text: string;
+  try {
+    text = readFileSync(name, "utf8");
+  } catch {
+    const names = Object.keys(COST_PROFILES).join(" and ");
+    return `no cost profile "${name}": there are ${names}, or a JSON file {"default": ns, "user": ns, "functions": {"ip_rcv": ns, …}}`;
+  }
+  return parseCostProfile(name, text);
 }

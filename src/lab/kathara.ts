@@ -1,5 +1,5 @@
 // Kathará labs: lab.conf, NAME.startup, NAME.shutdown, shared.startup, and the folders NAME/ and shared/.
-// Read first: kathara-lab.conf(5). Ours besides: nic, queues, link[SEGMENT]. Way in: `parseKathara()`.
+// Read first: kathara-lab.conf(5). Ours besides: nic, queues, cost, napi, link[SEGMENT]. Way in: `parseKathara()`.
 
 import type { Diagnostics, Where } from "./diagnostics.ts";
 import { quote, suggest } from "./diagnostics.ts";
@@ -11,9 +11,11 @@ import {
   MACHINE_NAME,
   NICS,
   newMachine,
+  parseCost,
   parseCpus,
   parseEnv,
   parseMac,
+  parseNapi,
   parseQueues,
   parseSysctl,
   readScript,
@@ -37,7 +39,7 @@ const NO_EFFECT: Readonly<Record<string, string>> = {
   hosthome_mount: "nothing of this computer is mounted into a machine",
   shared_mount: "nothing of this computer is mounted into a machine",
 };
-const KEYS = [...Object.keys(NO_EFFECT), "cpus", "sysctl", "env", "exec", "nic", "queues"];
+const KEYS = [...Object.keys(NO_EFFECT), "cpus", "sysctl", "env", "exec", "nic", "queues", "cost", "napi"];
 const LAB_KEYS = ["LAB_NAME", "LAB_DESCRIPTION", "LAB_VERSION", "LAB_AUTHOR", "LAB_EMAIL", "LAB_WEB"];
 
 const INDEXED = /^([^\s[\]="'#]+)\[([^\]]*)\]\s*=(.*)$/;
@@ -170,6 +172,18 @@ export function parseKathara(
         const n = parseQueues(value);
         if (typeof n === "string") diagnostics.warn(where, n);
         else m.queues = n;
+        return;
+      }
+      case "cost": {
+        const c = parseCost(value);
+        if (typeof c === "string") diagnostics.warn(where, c);
+        else m.cost = c.cost;
+        return;
+      }
+      case "napi": {
+        const on = parseNapi(value);
+        if (typeof on === "string") diagnostics.warn(where, on);
+        else m.napi = on;
         return;
       }
       case "nic":

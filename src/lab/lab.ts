@@ -11,6 +11,7 @@ import type { FramePool } from "../hw/frame.ts";
 import { Hub, hub_plug } from "../hw/hub.ts";
 import { Wire, type WireOptions, wire_attach } from "../hw/wire.ts";
 import { tracer_start } from "../kernel/trace.ts";
+import { applyCostProfile, COST_PROFILES, type CostProfile } from "./cost.ts";
 import type { LinkProperties } from "./link_properties.ts";
 import type { Machine, Script, Segment, Topology } from "./topology.ts";
 
@@ -38,8 +39,10 @@ export interface LabOptions {
   onBug?: (host: string, error: unknown, where: string) => void;
   /** Runs when a machine is up, before its startup script: tracing, cost models. */
   onMachine?: (host: LabHost) => void;
-  /** A module parameter for all machines: interrupt per packet instead of NAPI. */
+  /** Module parameter of igb for all machines; undefined: as the lab's file says. */
   napi?: boolean;
+  /** What work costs, on all machines; undefined: as the lab's file says for each. */
+  cost?: CostProfile | null;
 }
 
 /** One machine of the lab. */
@@ -130,7 +133,7 @@ export class Lab {
       cpus: spec.cpus,
       igb: {
         ...(spec.queues > 0 && { rss: spec.queues }),
-        ...(this.options.napi !== undefined && { napi: this.options.napi }),
+        napi: this.options.napi ?? spec.napi,
       },
     });
     const host = new LabHost(spec.name, spec, computer);
@@ -189,6 +192,9 @@ export class Lab {
     const failed: { host: string; script: string; exitCode: number }[] = [];
     const depth = Math.max(0, ...[...this.hosts.values()].map((h) => h.spec.startup.length));
     for (const host of this.hosts.values()) {
+      const cost = this.options.cost === undefined ? COST_PROFILES[host.spec.cost] : this.options.cost;
+      // Work can cost time only where the clock waits for it.
+      if (cost && this.world.sim !== null) applyCostProfile(host.computer.kernel, cost);
       this.options.onMachine?.(host);
       for (const itf of host.spec.interfaces)
         if (itf.mtu !== undefined) host.computer.exec(`ip link set ${itf.name} mtu ${itf.mtu}`);

@@ -2,8 +2,9 @@
 // Read first: docs/labs.md for the options. Way in: `loadTopology(tree)`; parsers in kathara.ts and containerlab.ts.
 
 import { parseContainerlab } from "./containerlab.ts";
+import { COST_PROFILES } from "./cost.ts";
 import type { Diagnostic, Where } from "./diagnostics.ts";
-import { Diagnostics, quote } from "./diagnostics.ts";
+import { Diagnostics, quote, suggest } from "./diagnostics.ts";
 import { parseKathara } from "./kathara.ts";
 import type { LinkProperties } from "./link_properties.ts";
 import type { ReadTree } from "./tree.ts";
@@ -40,6 +41,10 @@ export interface Machine {
   nic: Nic;
   /** Queue pairs of each igb card; 0 for the driver's own choice. */
   queues: number;
+  /** What its work costs: a name in COST_PROFILES. */
+  cost: string;
+  /** Off: its cards take an interrupt per packet. */
+  napi: boolean;
 }
 
 export const NICS = ["igb"] as const;
@@ -183,6 +188,8 @@ export function newMachine(name: string, where: Where): Machine {
     cpus: 1,
     nic: "igb",
     queues: 0,
+    cost: "none",
+    napi: true,
   };
 }
 
@@ -284,6 +291,18 @@ export function parseQueues(value: string): number | string {
   const n = /^\d+$/.test(value) ? Number(value) : 0;
   if (n < 1 || n > LIMITS.queues) return `queues is a number from 1 to ${LIMITS.queues}, not ${quote(value)}`;
   return n;
+}
+
+/** A cost profile's name, or why not. */
+export function parseCost(value: string): { cost: string } | string {
+  const names = Object.keys(COST_PROFILES);
+  return names.includes(value)
+    ? { cost: value }
+    : `cost is ${names.join(" or ")}, not ${quote(value)}${suggest(value, names)}`;
+}
+
+export function parseNapi(value: string): boolean | string {
+  return value === "on" || value === "off" ? value === "on" : `napi is on or off, not ${quote(value)}`;
 }
 
 /** "net.ipv4.ip_forward=1": [name, value], or why not. */
