@@ -32,6 +32,8 @@ interface Query {
   recurse: boolean;
   search: boolean;
   debug: boolean;
+  /** The server as it was given. */
+  server: string;
   /** What has not been printed yet. */
   text: string;
 }
@@ -45,6 +47,7 @@ export const nslookup: Program = function* (sys, argv) {
     recurse: true,
     search: true,
     debug: false,
+    server: "",
     text: "",
   };
   // Three tries unless told otherwise.
@@ -89,6 +92,7 @@ export const nslookup: Program = function* (sys, argv) {
     }
     q.conf.servers = found.addrs.slice(0, 1);
   }
+  q.server = words[1] ?? inetNtoa(q.conf.servers[0]);
   const status = yield* lookup(q, words[0], type);
   yield* print(sys, q.text);
   return status;
@@ -111,6 +115,8 @@ function* lookup(q: Query, host: string, type: RecordType | undefined): Blocking
     if (reply.rcode !== NXDOMAIN) break;
   }
   if (reply === null) return 1;
+  // When no name of the list is there, it is the word itself that cannot be found.
+  if (reply.rcode === NXDOMAIN) name = host;
   if (type !== undefined) return finish(q, reply, name, type, false);
 
   // Without a type: the IPv4 addresses, then the IPv6 addresses of the name that they led to.
@@ -135,8 +141,7 @@ function* lookup(q: Query, host: string, type: RecordType | undefined): Blocking
 }
 
 function header(q: Query): void {
-  const server = inetNtoa(q.conf.servers[0]);
-  q.text += `Server:\t\t${server}\nAddress:\t${server}#${q.port}\n\n`;
+  q.text += `Server:\t\t${q.server}\nAddress:\t${inetNtoa(q.conf.servers[0])}#${q.port}\n\n`;
 }
 
 function failure(q: Query, reply: DnsMessage, name: string): number {
@@ -171,17 +176,21 @@ function records(list: readonly ResourceRecord[], section = false): string {
       case "AAAA":
         text += section ? `${name}\thas AAAA address ${r.data}\n` : `Name:\t${name}\nAddress: ${r.data}\n`;
         break;
-      case "SOA": {
-        const s = r.data as Soa;
-        text += `${name}\n\torigin = ${s.mname}\n\tmail addr = ${s.rname}\n\tserial = ${s.serial}\n`;
-        text += `\trefresh = ${s.refresh}\n\tretry = ${s.retry}\n\texpire = ${s.expire}\n\tminimum = ${s.minimum}\n`;
+      case "SOA":
+        text += `${name}\n${soaText(r.data as Soa)}`;
         break;
-      }
       default:
         text += `${name}\t${rdata(r)}\n`;
     }
   }
   return text;
+}
+
+function soaText(s: Soa): string {
+  return (
+    `\torigin = ${s.mname}\n\tmail addr = ${s.rname}\n\tserial = ${s.serial}\n` +
+    `\trefresh = ${s.refresh}\n\tretry = ${s.retry}\n\texpire = ${s.expire}\n\tminimum = ${s.minimum}\n`
+  );
 }
 
 function rdata(r: ResourceRecord): string {

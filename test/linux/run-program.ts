@@ -1,6 +1,7 @@
 // Runs one of our programs on the real kernel underneath: `ip netns exec NS node --import tsx test/linux/run-program.ts ping …`.
+// With --record first, its ioctls and their answers follow its errors, behind a ^A.
 
-import { linuxSys, runToEnd } from "../lib/linux_sys.ts";
+import { linuxSys, type Recorded, runToEnd } from "../lib/linux_sys.ts";
 
 const WHERE: Record<string, string> = {
   ping: "ping/ping.ts",
@@ -19,6 +20,9 @@ const WHERE: Record<string, string> = {
   udpsink: "udpflood.ts",
 };
 const argv = process.argv.slice(2);
+const recording: Recorded[] | undefined = argv[0] === "--record" ? [] : undefined;
+if (recording !== undefined) argv.shift();
 const name = argv[0];
 const module = await import(new URL(`../../src/bin/${WHERE[name] ?? `${name}.ts`}`, import.meta.url).href);
-process.exitCode = runToEnd(linuxSys(), module[name], argv);
+process.exitCode = runToEnd(linuxSys({}, recording), module[name], argv);
+if (recording !== undefined) process.stderr.write(`\x01${JSON.stringify(recording.filter((r) => r.call === "ioctl"))}`);

@@ -1,5 +1,6 @@
-// dnsd: the name server of a lab, over UDP. `dnsd [-v] [-a ADDR] [-p PORT] [-H HOSTS]... [ZONE]...`: master files (their name
+// dnsd: the name server of a lab, over UDP. `dnsd [-vs] [-a ADDR] [-p PORT] [-H HOSTS]... [ZONE]...`: master files (their name
 // without ".zone" is the origin) and hosts files; without arguments every /etc/dns/*.zone, and /etc/dns/hosts if it is there.
+// The lab is the whole world: other names do not exist, unless -s refuses to speak of them as a strict server does.
 // Read first: RFC 1034 §4.3.2. Way in: `dnsd`; answer() is the algorithm.
 
 import { EINTR, strerror } from "../../uapi/errno.ts";
@@ -25,13 +26,13 @@ import { hostsFile } from "../lib/resolve.ts";
 import { Zones } from "./zone.ts";
 
 const DIR = "/etc/dns";
-const USAGE = "usage: dnsd [-v] [-a address] [-p port] [-H hosts-file]... [zone-file]...\n";
+const USAGE = "usage: dnsd [-vs] [-a address] [-p port] [-H hosts-file]... [zone-file]...\n";
 const MAX_UDP = 512;
 /** A chain of aliases longer than this is a loop. */
 const MAX_ALIASES = 16;
 
 export const dnsd: Program = function* (sys, argv) {
-  const o = getopt(argv, "va:p:H:h");
+  const o = getopt(argv, "vsa:p:H:h");
   if (o.error !== undefined || o.has("h")) {
     yield* printError(sys, `${o.error === undefined ? "" : `${o.error}\n`}${USAGE}`);
     return o.has("h") ? 0 : 1;
@@ -60,7 +61,7 @@ export const dnsd: Program = function* (sys, argv) {
     yield* printError(sys, `dnsd: bind ${inetNtoa(addr)}#${port}: ${strerror(err)}\n`);
     return 1;
   }
-  const status = yield* serve(sys, fd, zones, o.has("v"));
+  const status = yield* serve(sys, fd, zones, o.has("v"), o.has("s"));
   sys.close(fd);
   return status;
 };
@@ -100,7 +101,7 @@ function* load(sys: Sys, hosts: string[], files: string[]): Blocking<Zones | und
   return failed ? undefined : zones;
 }
 
-function* serve(sys: Sys, fd: number, zones: Zones, verbose: boolean): Blocking<number> {
+function* serve(sys: Sys, fd: number, zones: Zones, verbose: boolean, strict: boolean): Blocking<number> {
   const buf = new Uint8Array(4096);
   const peer = new Uint8Array(SOCKADDR_IN_LEN);
   for (;;) {
@@ -113,7 +114,7 @@ function* serve(sys: Sys, fd: number, zones: Zones, verbose: boolean): Blocking<
     }
     const bytes = buf.subarray(0, n);
     const request = decodeMessage(bytes);
-    const reply = request === null ? formatError(bytes) : answer(zones, request);
+    const reply = request === null ? formatError(bytes) : answer(zones, request, strict);
     if (reply === null) continue;
     if (verbose) {
       const q = reply.questions[0];
@@ -152,7 +153,7 @@ function empty(id: number): DnsMessage {
 }
 
 /** RFC 1034 §4.3.2 for a server without recursion. Null: no answer at all. */
-export function answer(zones: Zones, request: DnsMessage): DnsMessage | null {
+export function answer(zones: Zones, request: DnsMessage, strict = false): DnsMessage | null {
   if (request.response) return null;
   const reply: DnsMessage = {
     ...empty(request.id),
@@ -163,7 +164,8 @@ export function answer(zones: Zones, request: DnsMessage): DnsMessage | null {
   if (request.opcode !== 0) return { ...reply, rcode: NOTIMP };
   if (request.questions.length !== 1) return { ...reply, rcode: FORMERR };
   const { name, type } = request.questions[0];
-  if (zones.zoneOf(name) === undefined) return { ...reply, rcode: REFUSED };
+  reply.recursionAvailable = !strict;
+  if (zones.zoneOf(name) === undefined) return { ...reply, rcode: strict ? REFUSED : NXDOMAIN };
   reply.authoritative = true;
 
   let current = name;

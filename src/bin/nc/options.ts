@@ -56,7 +56,7 @@ export function parseOptions(argv: readonly string[]): NcOptions | Refusal {
   const parsed = getopt(argv, "46bCDdFhI:i:klM:m:NnO:P:p:q:rSs:T:tUuV:vW:w:X:x:Zz");
   const refuse = (stderr: string): Refusal => ({ stderr, status: 1 });
   if (parsed.error !== undefined) return refuse(`${parsed.error}\n${USAGE}`);
-  if (parsed.has("h")) return refuse(HELP);
+  if (parsed.has("h")) return { stderr: HELP, status: 0 };
   const o: NcOptions = {
     listen: parsed.has("l"),
     keep: parsed.has("k"),

@@ -294,7 +294,10 @@ function* statistics(sys: Sys, o: Options): Blocking<number> {
       const values = lines[i + 1].split(/\s+/);
       const title = names[0].replace(":", "");
       const flag = SELECTED_BY[title];
-      if (chosen && flag !== undefined && !o.has(flag)) continue;
+      if (chosen && flag !== undefined && !o.has(flag)) {
+        layout.indent = "    ";
+        continue;
+      }
       text += `${title}:\n`;
       for (let k = 1; k < names.length; k++) text += counter(title, names[k], Number(values[k]), layout);
     }
