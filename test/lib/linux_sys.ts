@@ -6,16 +6,16 @@ import fs from "node:fs";
 import os from "node:os";
 import koffi from "koffi";
 import { EBADF, ECHILD, ENOSYS } from "../../src/uapi/errno.ts";
+import { SIOCADDRT, SIOCDELRT, SIOCETHTOOL, SIOCGIFCONF } from "../../src/uapi/if.ts";
 import type { Blocking, MsgHdr, Program, Sys } from "../../src/uapi/sys.ts";
 
 const ARENA = 1 << 20;
-const SIOCETHTOOL = 0x8946;
 /** Requests whose struct holds a pointer: where it is, and where here the thing pointed to follows. */
 const INLINE: Readonly<Record<number, { at: number; to: number }>> = {
   [SIOCETHTOOL]: { at: 16, to: 40 },
-  0x8912: { at: 8, to: 16 },
-  0x890b: { at: 88, to: 120 },
-  0x890c: { at: 88, to: 120 },
+  [SIOCGIFCONF]: { at: 8, to: 16 },
+  [SIOCADDRT]: { at: 88, to: 120 },
+  [SIOCDELRT]: { at: 88, to: 120 },
 };
 
 export interface Recorded {
