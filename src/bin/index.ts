@@ -22,6 +22,7 @@ import { ss } from "./ss/ss.ts";
 import { sysctl } from "./sysctl.ts";
 import { taskset } from "./taskset.ts";
 import { tc } from "./tc/tc.ts";
+import { tcpdump } from "./tcpdump/tcpdump.ts";
 import { traceroute } from "./traceroute/traceroute.ts";
 import { udpflood, udpsink } from "./udpflood.ts";
 
@@ -50,6 +51,7 @@ const own: Readonly<Record<string, Program>> = {
   sysctl,
   taskset,
   tc,
+  tcpdump,
   traceroute,
   udpflood,
   udpsink,
