@@ -10,6 +10,7 @@ import {
   IP_DF,
   IPH_DADDR,
   IPH_FRAG_OFF,
+  IPH_ID,
   IPH_LEN,
   IPH_PROTOCOL,
   IPH_SADDR,
@@ -43,7 +44,7 @@ import { icmp_out_count } from "./icmp.ts";
 import { InetCork, type InetSock, IPCORK_OPT, inet_sk, ip_select_ttl } from "./inet_sock.ts";
 import type { Flowi4 } from "./ip_fib.ts";
 import { ip_options_build } from "./ip_options.ts";
-import { ip_dont_fragment, ip_local_out, ip_select_ident } from "./ip_output.ts";
+import { ip_dont_fragment, ip_ident, ip_local_out, ip_select_ident } from "./ip_output.ts";
 import { ipv4_mtu, RTCF_MULTICAST, type Rtable } from "./route.ts";
 
 /** What the cmsgs and options of one message ask for (struct ipcm_cookie). */
@@ -408,14 +409,18 @@ export function ip_make_skb(
       skb_set_owner_w(skb, sk);
       skb.ignore_df = inet.pmtudisc < IP_PMTUDISC_DO;
       const dv = skb.head.dv;
-      dv.setUint16(iph, 0x4500 | (ipc.tos !== -1 ? ipc.tos : inet.tos));
-      dv.setUint16(iph + IPH_FRAG_OFF, ip_dont_fragment(inet, rt) ? IP_DF : 0);
+      const df = ip_dont_fragment(inet, rt);
+      // Whole words: what reads the header next reads words.
+      dv.setInt32(iph, 0x45000000 | ((ipc.tos !== -1 ? ipc.tos : inet.tos) << 16) | len);
+      dv.setInt32(
+        iph + IPH_ID,
+        (ip_ident(sk.net, fl4.saddr, fl4.daddr, sk.sk_protocol, df, sk, 1) << 16) | (df ? IP_DF : 0),
+      );
       const ttl =
         ipc.ttl !== 0 ? ipc.ttl : (rt.rt_flags & RTCF_MULTICAST) !== 0 ? inet.mc_ttl : ip_select_ttl(inet, rt);
-      dv.setUint16(iph + IPH_TTL, (ttl << 8) | sk.sk_protocol);
+      dv.setInt32(iph + IPH_TTL, (ttl << 24) | (sk.sk_protocol << 16));
       dv.setInt32(iph + IPH_SADDR, fl4.saddr);
       dv.setInt32(iph + IPH_DADDR, fl4.daddr);
-      ip_select_ident(sk.net, dv, iph, sk);
       skb.priority = ipc.tos !== -1 ? ipc.priority : sk.sk_priority;
       skb.mark = ipc.mark;
       skb.dst = rt;

@@ -88,26 +88,41 @@ export function ip_send_check(dv: DataView, iph: number): void {
  * The ID field. RFC 6864: a packet that cannot be fragmented needs none that is unique; others draw from a generator per
  * addresses and protocol, whose start nobody outside can guess.
  */
-export function ip_select_ident_segs(net: Net, dv: DataView, iph: number, sk: Sock | null, segs: number): void {
-  if ((dv.getUint16(iph + IPH_FRAG_OFF) & IP_DF) !== 0) {
-    // Connected sockets still count, for the sake of header compressors; others send 0.
-    if (sk !== null && (sk as InetSock).inet_daddr !== 0) {
-      const inet = sk as InetSock;
-      dv.setUint16(iph + IPH_ID, inet.inet_id & 0xffff);
-      inet.inet_id = (inet.inet_id + segs) & 0xffff;
-    } else dv.setUint16(iph + IPH_ID, 0);
-    return;
+export function ip_ident(
+  net: Net,
+  saddr: number,
+  daddr: number,
+  proto: number,
+  df: boolean,
+  sk: Sock | null,
+  segs: number,
+): number {
+  if (df) {
+    if (sk === null || (sk as InetSock).inet_daddr === 0) return 0;
+    const inet = sk as InetSock;
+    const id = inet.inet_id & 0xffff;
+    inet.inet_id = (id + segs) & 0xffff;
+    return id;
   }
-  const hash = jhash_3words(
-    dv.getInt32(iph + IPH_DADDR),
-    dv.getInt32(iph + IPH_SADDR),
-    dv.getUint8(iph + IPH_PROTOCOL),
-    net.ipv4.ip_id_key,
-  );
   const idents = net.ipv4_idents;
-  const at = hash & (idents.length - 1);
-  dv.setUint16(iph + IPH_ID, idents[at]! & 0xffff);
-  idents[at] = idents[at]! + segs;
+  const at = jhash_3words(daddr, saddr, proto, net.ipv4.ip_id_key) & (idents.length - 1);
+  const id = idents[at]!;
+  idents[at] = id + segs;
+  return id;
+}
+
+export function ip_select_ident_segs(net: Net, dv: DataView, iph: number, sk: Sock | null, segs: number): void {
+  const df = (dv.getUint16(iph + IPH_FRAG_OFF) & IP_DF) !== 0;
+  const id = ip_ident(
+    net,
+    dv.getInt32(iph + IPH_SADDR),
+    dv.getInt32(iph + IPH_DADDR),
+    dv.getUint8(iph + IPH_PROTOCOL),
+    df,
+    sk,
+    segs,
+  );
+  dv.setUint16(iph + IPH_ID, id);
 }
 export const ip_select_ident = (net: Net, dv: DataView, iph: number, sk: Sock | null): void =>
   ip_select_ident_segs(net, dv, iph, sk, 1);
@@ -134,9 +149,22 @@ export function __ip_local_out(net: Net, sk: Sock | null, skb: SkBuff): number {
   const dv = skb.head.dv;
   const iph = skb.network_header;
   net.mib.ip[IPSTATS_MIB_OUTREQUESTS]!++;
-  dv.setUint16(iph + IPH_TOT_LEN, skb.len);
-  dv.setUint16(iph + IPH_CHECK, 0);
-  dv.setUint16(iph + IPH_CHECK, ip_fast_csum(dv, iph, dv.getUint8(iph) & 0xf));
+  if (dv.getUint16(iph + IPH_TOT_LEN) !== skb.len) dv.setUint16(iph + IPH_TOT_LEN, skb.len);
+  if (dv.getUint8(iph) === 0x45) {
+    // The words as they were written a moment ago, and no store in between: a load that spans two fresh stores waits.
+    const w0 = dv.getInt32(iph);
+    const w1 = dv.getInt32(iph + IPH_ID);
+    const s = dv.getInt32(iph + IPH_SADDR);
+    const d = dv.getInt32(iph + IPH_DADDR);
+    let sum =
+      (w0 >>> 16) + (w0 & 0xffff) + (w1 >>> 16) + (w1 & 0xffff) + (s >>> 16) + (s & 0xffff) + (d >>> 16) + (d & 0xffff);
+    sum += dv.getUint16(iph + IPH_TTL);
+    sum = (sum & 0xffff) + (sum >>> 16);
+    dv.setUint16(iph + IPH_CHECK, ~(sum + (sum >>> 16)) & 0xffff);
+  } else {
+    dv.setUint16(iph + IPH_CHECK, 0);
+    dv.setUint16(iph + IPH_CHECK, ip_fast_csum(dv, iph, dv.getUint8(iph) & 0xf));
+  }
   skb.protocol = ETH_P_IP;
   if (!nf_hooks_active(net, NFPROTO_IPV4, NF_INET_LOCAL_OUT)) return 1;
   return nf_hook(NFPROTO_IPV4, NF_INET_LOCAL_OUT, net, sk, skb, null, skb.dst!.dev, dst_output);

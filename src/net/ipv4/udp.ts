@@ -155,6 +155,9 @@ import {
   udp_port_list,
 } from "./udp_table.ts";
 
+/** Datagrams that one send may become. */
+const UDP_MAX_SEGMENTS = 128;
+
 const udp_sk = (sk: Sock): UdpSock => sk as UdpSock;
 const table_of = (sk: Sock): UdpTable => (sk.sk_protocol === IPPROTO_UDPLITE ? sk.net.udplite_table : sk.net.udp_table);
 const mib_of = (sk: Sock): Float64Array => (sk.sk_protocol === IPPROTO_UDPLITE ? sk.net.mib.udplite : sk.net.mib.udp);
@@ -254,12 +257,21 @@ export function udp_sendmsg(sk: Sock, msg: MsgHdr, len: number, flags: number): 
       dport,
       inet.inet_sport,
     );
-    const r = ip_route_output_flow(net, fl4, sk);
-    if (typeof r === "number") {
-      if (r === -ENETUNREACH) net.mib.ip[9]!++;
-      return r;
+    rt = up.last_route(faddr, saddr, ipc.oif, tos, ipc.mark, scope);
+    if (rt !== null) {
+      fl4.saddr = up.last_fl_saddr;
+      fl4.daddr = faddr;
+    } else {
+      const r = ip_route_output_flow(net, fl4, sk);
+      if (typeof r === "number") {
+        if (r === -ENETUNREACH) net.mib.ip[9]!++;
+        return r;
+      }
+      rt = r;
+      const fi = k.route_res.fi;
+      if (fi !== null && fi.nhs.length === 1 && faddr !== 0)
+        up.keep_route(rt, faddr, saddr, ipc.oif, tos, ipc.mark, scope, fl4.saddr);
     }
-    rt = r;
     if ((rt.rt_flags & RTCF_BROADCAST) !== 0 && !sock_flag(sk, SOCK_BROADCAST)) {
       dst_release(rt);
       return -13;
@@ -360,30 +372,32 @@ function udp_send_skb(
   const uh = skb.transport_header;
   const len = skb.len - (uh - skb.data);
   const proto = up.sk_protocol;
-  dv.setUint16(uh + UDPH_SOURCE, sport);
-  dv.setUint16(uh + UDPH_DEST, dport);
-  dv.setUint16(uh + UDPH_LEN, len);
-  dv.setUint16(uh + UDPH_CHECK, 0);
+  dv.setInt32(uh + UDPH_SOURCE, (sport << 16) | dport);
+  dv.setInt32(uh + UDPH_LEN, len << 16);
   if (gso_size !== 0 && len - UDP_HLEN > gso_size) {
-    if (up.sk_no_check_tx || skb.ip_summed !== CHECKSUM_PARTIAL) {
+    const err =
+      gso_size + UDP_HLEN + 20 > skb.dst!.ops.mtu(skb.dst!)
+        ? -EMSGSIZE
+        : up.sk_no_check_tx || len - UDP_HLEN > gso_size * UDP_MAX_SEGMENTS
+          ? -EINVAL
+          : 0;
+    if (err !== 0) {
       kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
-      return -EINVAL;
-    }
-    if (gso_size + UDP_HLEN + 20 > skb.dst!.ops.mtu(skb.dst!)) {
-      kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
-      return -EINVAL;
+      return err;
     }
     head.gso_size = gso_size;
     head.gso_type = SKB_GSO_UDP_L4;
     head.gso_segs = Math.ceil((len - UDP_HLEN) / gso_size);
+    // It will be cut, and each part summed then, by the card or by __udp_gso_segment().
+    skb.ip_summed = CHECKSUM_PARTIAL;
   }
   if (up.sk_no_check_tx) {
     skb.ip_summed = CHECKSUM_NONE;
-  } else if (skb.ip_summed === CHECKSUM_PARTIAL && head.frag_list === null) {
+  } else if (skb.ip_summed === CHECKSUM_PARTIAL && (head.frag_list === null || head.gso_size !== 0)) {
     // The device does it; the field holds the sum of the pseudo header.
     skb.csum_start = uh;
     skb.csum_offset = UDPH_CHECK;
-    dv.setUint16(uh + UDPH_CHECK, ~csum_tcpudp_magic(saddr, daddr, len, proto, 0) & 0xffff);
+    dv.setInt32(uh + UDPH_LEN, (len << 16) | (~csum_tcpudp_magic(saddr, daddr, len, proto, 0) & 0xffff));
   } else {
     skb.ip_summed = CHECKSUM_NONE;
     const sum = skb_checksum(skb, uh - skb.data, len, 0);
@@ -824,6 +838,7 @@ function udp_set_gro(up: UdpSock, on: boolean): void {
 }
 
 function udp_destroy_sock(sk: Sock): void {
+  udp_sk(sk).drop_route();
   udp_set_gro(udp_sk(sk), false);
   udp_flush_pending_frames(udp_sk(sk));
   ip_mc_drop_socket(sk);

@@ -10,6 +10,9 @@ import { udp_sockets } from "./udp_table.ts";
 
 const queues = (sk: InetSock): [number, number] => [sk.sk_rmem_alloc, sk.sk_wmem_alloc];
 
+/** Linux's table has a slot per port. */
+const by_port = (socks: Iterable<InetSock>): InetSock[] => [...socks].sort((a, b) => a.inet_num - b.inet_num);
+
 /** `ss -K`: whoever uses the socket learns that it was aborted, and it has no peer any more. */
 function udp_abort(sk: InetSock): number {
   sk.sk_err = ECONNABORTED;
@@ -21,13 +24,13 @@ function udp_abort(sk: InetSock): number {
 export function udp_diag_init(k: Kernel): void {
   inet_diag_register(k, {
     protocol: IPPROTO_UDP,
-    sockets: (net) => udp_sockets(net.udp_table),
+    sockets: (net) => by_port(udp_sockets(net.udp_table)),
     queues,
     destroy: udp_abort,
   });
   inet_diag_register(k, {
     protocol: IPPROTO_UDPLITE,
-    sockets: (net) => udp_sockets(net.udplite_table),
+    sockets: (net) => by_port(udp_sockets(net.udplite_table)),
     queues,
     destroy: udp_abort,
   });

@@ -6,10 +6,12 @@ import { reciprocal_scale } from "../../lib/bits.ts";
 import { jhash_3words } from "../../lib/jhash.ts";
 import { EADDRINUSE } from "../../uapi/errno.ts";
 import { AF_INET } from "../../uapi/socket.ts";
+import { DST_OBSOLETE_FORCE_CHK, dst_release } from "../core/dst.ts";
 import type { Net } from "../core/net_namespace.ts";
 import type { SkBuff } from "../core/skbuff.ts";
 import { type Proto, TCP_ESTABLISHED } from "../core/sock.ts";
 import { InetSock } from "./inet_sock.ts";
+import type { Rtable } from "./route.ts";
 
 export class UdpSock extends InetSock {
   /** Corked: UDP_CORK, or MSG_MORE of the last send. */
@@ -23,7 +25,71 @@ export class UdpSock extends InetSock {
   no_check6_tx = false;
   reuseport_key = 0;
   hashed = false;
-  /** Insertion order, the newest first wins among equals as in Linux's lists. */
+  /** The route of the last datagram that named its destination, while what was asked for stays the same. */
+  private last_rt: Rtable | null = null;
+  private last_daddr = 0;
+  private last_saddr = 0;
+  private last_oif = 0;
+  private last_tos = 0;
+  private last_mark = 0;
+  private last_scope = 0;
+  /** The source address that the route chose. */
+  last_fl_saddr = 0;
+
+  /**
+   * The route for the same question as the last one, with a reference for the caller; null when it has to be looked up.
+   * DIFF: Linux looks up each datagram of an unconnected socket. Every change of the tables ends this one (rt_genid), so
+   * that the answer is the same.
+   */
+  last_route(daddr: number, saddr: number, oif: number, tos: number, mark: number, scope: number): Rtable | null {
+    const rt = this.last_rt;
+    if (
+      rt === null ||
+      daddr !== this.last_daddr ||
+      saddr !== this.last_saddr ||
+      oif !== this.last_oif ||
+      tos !== this.last_tos ||
+      mark !== this.last_mark ||
+      scope !== this.last_scope
+    ) {
+      return null;
+    }
+    if (rt.obsolete !== DST_OBSOLETE_FORCE_CHK || rt.rt_genid !== this.net.ipv4.rt_genid) {
+      this.drop_route();
+      return null;
+    }
+    rt.refcnt++;
+    return rt;
+  }
+
+  keep_route(
+    rt: Rtable,
+    daddr: number,
+    saddr: number,
+    oif: number,
+    tos: number,
+    mark: number,
+    scope: number,
+    fl_saddr: number,
+  ): void {
+    this.drop_route();
+    rt.refcnt++;
+    this.last_rt = rt;
+    this.last_daddr = daddr;
+    this.last_saddr = saddr;
+    this.last_oif = oif;
+    this.last_tos = tos;
+    this.last_mark = mark;
+    this.last_scope = scope;
+    this.last_fl_saddr = fl_saddr;
+  }
+
+  drop_route(): void {
+    const rt = this.last_rt;
+    this.last_rt = null;
+    if (rt !== null) dst_release(rt);
+  }
+
   constructor(net: Net, family: number, prot: Proto) {
     super(net, family, prot);
   }

@@ -76,6 +76,7 @@ export class Machine {
     );
     this.k = k;
     k.fork_hooks = [];
+    k.exit_hooks = [];
     for (let i = 0; i < (o.cpus ?? 1); i++) k.cpus.push(new Cpu(k, i));
     k.cpu = k.cpus[0]!;
     k.clock_event = () => timer_interrupt(k);
