@@ -56,6 +56,7 @@ function loopback_setup(dev: NetDevice): void {
   dev.keep_dst = true;
   dev.header_ops = eth_header_ops;
   dev.broadcast = new Uint8Array(6);
+  dev.ethtool_ops = { get_link: () => true };
   dev.hw_features = NETIF_F_GSO_SOFTWARE;
   dev.features =
     NETIF_F_SG |
