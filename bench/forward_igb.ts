@@ -8,11 +8,11 @@ import { pci_bus_free_slot, pci_bus_plug } from "../src/hw/pci.ts";
 import type { WireEnd, WirePort } from "../src/hw/port.ts";
 import { Wire, wire_attach, wire_send } from "../src/hw/wire.ts";
 import { udp_frame } from "./lib/frames.ts";
-import { type BenchSetup, bench_main } from "./lib/harness.ts";
+import type { Bench, BenchSetup } from "./lib/harness.ts";
 import { Rig } from "./lib/rig.ts";
 
 /** Frames that go round; less than a receive ring (256) holds. */
-const IN_FLIGHT = Number(process.env.BENCH_FLIGHT ?? 128);
+const IN_FLIGHT = 128;
 
 /** Puts received frames on another cable, addressed to the router again. */
 class Reinjector implements WirePort {
@@ -103,6 +103,7 @@ function forward_igb(size: number): BenchSetup {
   let t0 = r.world.now;
   let n0 = port.frames;
   return {
+    k,
     step,
     check: () => {
       const missed = devs.map((d) => d.stats.rx_missed_errors + d.stats.rx_dropped + d.stats.tx_dropped);
@@ -118,5 +119,4 @@ function forward_igb(size: number): BenchSetup {
   };
 }
 
-const size = Number(process.env.BENCH_SIZE ?? 60);
-await bench_main("packets/s", () => forward_igb(size));
+export const bench: Bench = { unit: "packets/s", setup: forward_igb };

@@ -6,7 +6,7 @@ import { netif_rx } from "../src/net/core/dev.ts";
 import { alloc_skb, skb_put, skb_reserve } from "../src/net/core/skbuff.ts";
 import { eth_type_trans } from "../src/net/ethernet/eth.ts";
 import { udp_frame } from "./lib/frames.ts";
-import { type BenchSetup, bench_main } from "./lib/harness.ts";
+import type { Bench, BenchSetup } from "./lib/harness.ts";
 import { Rig } from "./lib/rig.ts";
 
 /** Packets that circulate at the same time. */
@@ -68,6 +68,7 @@ function forward_veth(size: number): BenchSetup {
   step(1);
   r.run(2e9);
   return {
+    k,
     step,
     check: () => {
       const got = step(1);
@@ -77,5 +78,4 @@ function forward_veth(size: number): BenchSetup {
   };
 }
 
-const size = Number(process.env.BENCH_SIZE ?? 60);
-await bench_main("hops/s", () => forward_veth(size));
+export const bench: Bench = { unit: "hops/s", setup: forward_veth };

@@ -3,13 +3,13 @@
 import { syscall_enter, syscall_exit } from "../src/kernel/cpu.ts";
 import { sys_recvfrom, sys_sendto } from "../src/net/socket.ts";
 import { MSG_DONTWAIT } from "../src/uapi/socket.ts";
-import { type BenchSetup, bench_main } from "./lib/harness.ts";
+import type { Bench, BenchSetup } from "./lib/harness.ts";
 import { Rig, sockaddr_in } from "./lib/rig.ts";
 
 /** Datagrams sent before the receiver runs, as a scheduler would let them gather. */
-const BURST = Number(process.env.BENCH_BURST ?? 16);
+const BURST = 16;
 
-export function udp_veth(size: number): BenchSetup {
+function udp_veth(size: number): BenchSetup {
   const r = new Rig();
   const k = r.k;
   const a = r.netns("a");
@@ -51,6 +51,7 @@ export function udp_veth(size: number): BenchSetup {
   step(BURST);
   r.run(1e9);
   return {
+    k,
     step,
     check: () => {
       if (step(BURST) !== BURST) throw new Error("datagrams are lost");
@@ -59,5 +60,4 @@ export function udp_veth(size: number): BenchSetup {
   };
 }
 
-const size = Number(process.env.BENCH_SIZE ?? 64);
-await bench_main("packets/s", () => udp_veth(size));
+export const bench: Bench = { unit: "packets/s", setup: udp_veth };

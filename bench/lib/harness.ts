@@ -1,15 +1,24 @@
 // What a bench process does: warm up, measure work per second of CPU, optionally under V8's profilers; one JSON line.
-// Way in: bench_main(name, unit, setup). `step(n)` does about n units of work and returns how many it really did.
+// Way in: bench_main(bench). `step(n)` does about n units of work and returns how many it really did.
 
 import { readFileSync } from "node:fs";
 import { type HeapProfiler, type Profiler, Session } from "node:inspector";
+import type { Kernel } from "../../src/kernel/kernel.ts";
 
 export interface BenchSetup {
+  /** The machine that works. */
+  readonly k: Kernel;
   step(n: number): number;
   /** Throws when the machine is not as it should be afterwards. */
   check?(): void;
   /** More figures for the report. */
   extra?(): Record<string, number>;
+}
+
+/** What a bench file exports. */
+export interface Bench {
+  readonly unit: string;
+  setup(size: number): BenchSetup;
 }
 
 export interface BenchResult {
@@ -191,11 +200,11 @@ async function heap(b: BenchSetup, seconds: number, batch: number): Promise<Benc
   };
 }
 
-export async function bench_main(unit: string, setup: () => BenchSetup): Promise<void> {
-  const quick = flag("--quick");
-  const warm = Number(arg("--warm") ?? (quick ? 0.4 : 1));
-  const seconds = Number(arg("--seconds") ?? (quick ? 0.3 : 1));
-  const b = setup();
+/** Arguments: --size N, --warm S, --seconds S, --profile, --heap. */
+export async function bench_main(bench: Bench): Promise<void> {
+  const warm = Number(arg("--warm") ?? 1);
+  const seconds = Number(arg("--seconds") ?? 1);
+  const b = bench.setup(Number(arg("--size") ?? 64));
   const batch = 4096;
   work(b, warm, batch);
   let span: Span;
@@ -207,7 +216,7 @@ export async function bench_main(unit: string, setup: () => BenchSetup): Promise
   if (b.extra) out.extra = b.extra();
   const result: BenchResult = {
     value: span.units / (span.cpu / 1e9),
-    unit,
+    unit: bench.unit,
     units: span.units,
     cpu_s: span.cpu / 1e9,
     wall_s: span.wall / 1e9,

@@ -1,0 +1,229 @@
+// npm run bench: builds the benches, runs each in fresh processes on one core, beside its peers, and prints medians.
+// --only NAME,…  --json FILE  --quick  --runs N  --no-peers  --profile NAME [--heap]. Method: bench/README.md.
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { measure, prepare } from "./bench-peers.mjs";
+import { top_level_const } from "./bundle-const.mjs";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const out = join(root, "bench/results/tmp");
+
+const option = (name) => {
+  const i = process.argv.indexOf(name);
+  return i >= 0 ? (process.argv[i + 1] ?? "") : null;
+};
+const flag = (name) => process.argv.includes(name);
+
+const LWIP = ["lwip", "lwip-nocsum", "lwip-wasm", "kernel"];
+const FORWARD = ["lwip", "lwip-wasm", "kernel"];
+/** `aim` is the project's target; `workload` is what peers run. */
+const BENCHES = [
+  { name: "udp-veth-64", file: "udp_veth", size: 64, workload: "udp", peers: LWIP, aim: 3e6 },
+  { name: "udp-veth-1400", file: "udp_veth", size: 1400, workload: "udp", peers: LWIP },
+  { name: "forward-veth-60", file: "forward_veth", size: 60, workload: "forward", peers: FORWARD, aim: 3e6 },
+  { name: "forward-veth-1514", file: "forward_veth", size: 1514, workload: "forward", peers: FORWARD },
+  { name: "forward-igb-60", file: "forward_igb", size: 60, workload: "forward", peers: FORWARD, aim: 1.5e6 },
+  { name: "forward-igb-1514", file: "forward_igb", size: 1514, workload: "forward", peers: FORWARD },
+  { name: "trace-off-udp", file: "udp_veth", size: 64, pair: "off", aim: 1 },
+  { name: "trace-off-forward", file: "forward_veth", size: 60, pair: "off", aim: 1 },
+  { name: "trace-off-igb", file: "forward_igb", size: 60, pair: "off", aim: 1 },
+  { name: "trace-on-udp", file: "udp_veth", size: 64, pair: "on", aim: 40 },
+  { name: "trace-on-forward", file: "forward_veth", size: 60, pair: "on", aim: 40 },
+  { name: "trace-on-igb", file: "forward_igb", size: 60, pair: "on", aim: 40 },
+  { name: "boot-1000", file: "boot", once: true, aim: 10 },
+];
+
+const quick = flag("--quick");
+const runs = Number(option("--runs") ?? (quick ? 3 : 5));
+const seconds = quick ? 0.4 : 1;
+const warm = quick ? 0.5 : 1;
+const core = spawnSync("taskset", ["--version"], { stdio: "ignore" }).status === 0 ? availableParallelism() - 1 : null;
+
+const { build } = await import("esbuild");
+
+/** A build without tracepoints: what `trace_key.on` guards is not there. */
+const without_tracing = {
+  name: "without-tracing",
+  setup(b) {
+    b.onLoad({ filter: /[\\/]src[\\/].*\.ts$/ }, (args) => {
+      const text = readFileSync(args.path, "utf8");
+      return { loader: "ts", contents: text.replace(/\btrace_key\.on\b(?!\s*=[^=])/g, "false") };
+    });
+  },
+};
+
+/** `entry` is a file of bench/, or the text of a module that has no file. */
+async function bundle(name, entry, plugins = []) {
+  const outfile = join(out, `${name}.mjs`);
+  const from_file = entry.endsWith(".ts");
+  await build({
+    absWorkingDir: root,
+    ...(from_file
+      ? { entryPoints: [entry] }
+      : { stdin: { contents: entry, resolveDir: root, sourcefile: `${name}.ts`, loader: "ts" } }),
+    outfile,
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    packages: "external",
+    // Dead branches go, names stay.
+    minifySyntax: true,
+    plugins: [...plugins, top_level_const],
+    logLevel: "error",
+  });
+  return outfile;
+}
+const main_of = (file) =>
+  file === "boot"
+    ? "bench/boot.ts"
+    : `import { bench } from "./bench/${file}.ts"; import { bench_main } from "./bench/lib/harness.ts"; await bench_main(bench);`;
+const side_of = (file) =>
+  `export { bench } from "./bench/${file}.ts"; export { tracer_start } from "./src/kernel/trace.ts";`;
+
+function node(file, args) {
+  const cmd = [process.execPath, file, ...args.map(String)];
+  const argv = core === null ? cmd : ["taskset", "-c", String(core), ...cmd];
+  const text = execFileSync(argv[0], argv.slice(1), { stdio: ["ignore", "pipe", "inherit"], maxBuffer: 1 << 26 });
+  return JSON.parse(text.toString().trim().split("\n").pop());
+}
+
+const median = (v) => [...v].sort((a, b) => a - b)[v.length >> 1];
+const show = (v, unit) =>
+  unit.endsWith("/s") ? (v >= 1e6 ? `${(v / 1e6).toFixed(2)} M` : `${(v / 1e3).toFixed(0)} k`) : v.toFixed(2);
+
+function print_profile(name, r) {
+  const per = 1e9 / r.value;
+  console.log(`${name}: ${show(r.value, r.unit)} ${r.unit}, ${per.toFixed(0)} ns each, under the profiler`);
+  if (r.profile) {
+    console.log("\n  self ns  total ns  self %  function");
+    for (const p of r.profile.slice(0, 45)) {
+      if (p.ns < 0.05) continue;
+      console.log(
+        `${p.ns.toFixed(1).padStart(9)} ${p.total_ns.toFixed(1).padStart(9)} ${p.percent.toFixed(1).padStart(7)}  ${p.name}`,
+      );
+    }
+    console.log("\n  self ns  line");
+    for (const l of r.lines.slice(0, 30))
+      console.log(`${((l.percent * per) / 100).toFixed(1).padStart(9)}  ${l.name}: ${l.text.slice(0, 110)}`);
+  }
+  if (r.heap) {
+    console.log(`\n${r.heap.bytes_per_unit.toFixed(2)} bytes allocated per packet (sampled), by function:`);
+    for (const s of r.heap.sites) console.log(`${s.bytes_per_unit.toFixed(3).padStart(9)}  ${s.name}`);
+  }
+}
+
+mkdirSync(out, { recursive: true });
+const profile = option("--profile");
+if (profile !== null) {
+  const b = BENCHES.find((x) => x.name === profile && !x.pair && !x.once);
+  if (b === undefined) {
+    console.error(`no bench "${profile}" to profile`);
+    process.exit(2);
+  }
+  const file = await bundle(b.name, main_of(b.file));
+  const args = ["--size", b.size, "--warm", warm, "--seconds", 2 * seconds, "--profile"];
+  print_profile(b.name, node(file, flag("--heap") ? [...args, "--heap"] : args));
+  process.exit(0);
+}
+
+const only = option("--only")?.split(",");
+const selected = BENCHES.filter((b) => !only || only.some((o) => b.name === o || b.name.startsWith(`${o}-`)));
+if (selected.length === 0) {
+  console.error(`no such bench; there are: ${BENCHES.map((b) => b.name).join(" ")}`);
+  process.exit(2);
+}
+const with_peers = !flag("--no-peers") && selected.some((b) => b.peers);
+const peers = with_peers ? await prepare((text) => console.error(text)) : {};
+
+const rows = [];
+const raw = [];
+const spread_of = (v) => [Math.min(...v), Math.max(...v)];
+
+for (const b of selected) {
+  let file = "";
+  let side_a = "";
+  let side_b = "";
+  if (b.pair) {
+    file = await bundle("pair", "bench/lib/pair.ts");
+    const full = `${b.file}-full`;
+    const bare = `${b.file}-bare`;
+    if (b.pair === "off") {
+      side_a = await bundle(bare, side_of(b.file), [without_tracing]);
+      side_b = await bundle(full, side_of(b.file));
+    } else {
+      side_a = await bundle(`${b.file}-one`, side_of(b.file));
+      side_b = await bundle(`${b.file}-two`, side_of(b.file));
+    }
+  } else file = await bundle(b.name, main_of(b.file));
+  const values = [];
+  const of_peer = Object.fromEntries((b.peers ?? []).filter((p) => peers[p]?.available).map((p) => [p, []]));
+  let unit = "%";
+  const once = b.once ? Math.min(runs, 3) : runs;
+  for (let i = 0; i < once; i++) {
+    if (b.pair) {
+      const args = [side_a, side_b, b.size, 2 * seconds + 1];
+      const r = node(file, b.pair === "on" ? [...args, "--trace-b"] : args);
+      values.push((r.value - 1) * 100);
+    } else {
+      const r = node(file, b.once ? [] : ["--size", b.size, "--warm", warm, "--seconds", seconds]);
+      values.push(r.value);
+      unit = r.unit;
+    }
+    // Peers take turns with ours, so that all of them see the same machine.
+    for (const [p, v] of Object.entries(of_peer)) {
+      try {
+        v.push(measure(p, b.workload, b.size, Math.min(seconds, 0.6), core));
+      } catch (e) {
+        peers[p] = { available: false, why: String(e.message).split("\n")[0] };
+        delete of_peer[p];
+        console.error(`peer ${p} not available: ${peers[p].why}`);
+      }
+    }
+  }
+  const value = median(values);
+  const row = { name: b.name, value, unit, spread: spread_of(values), aim: b.aim ?? null };
+  const names = Object.keys(of_peer);
+  if (names.length === 0) rows.push({ ...row, peer: null, peerValue: null, ratio: null });
+  for (const p of names) {
+    const peerValue = median(of_peer[p]);
+    rows.push({ ...row, peer: p, peerValue, peerSpread: spread_of(of_peer[p]), ratio: value / peerValue });
+  }
+  raw.push({ name: b.name, unit, runs: values, peers: of_peer });
+  const digits = unit === "%" || unit === "s" ? 2 : 0;
+  const fmt = (v) => (digits === 2 ? v.toFixed(2) : show(v, unit));
+  console.log(
+    `${b.name.padEnd(20)} ${fmt(value).padStart(8)} ${unit.padEnd(10)} [${spread_of(values).map(fmt).join(" – ")}]${
+      b.aim ? `  aim ${unit === "%" || unit === "s" ? `≤ ${b.aim}` : `≥ ${show(b.aim, unit)}`}` : ""
+    }`,
+  );
+  for (const p of names) {
+    const v = median(of_peer[p]);
+    console.log(`${"".padEnd(20)} ${fmt(v).padStart(8)} ${p.padEnd(12)} ${(value / v).toFixed(2)} × its rate`);
+  }
+}
+
+const unavailable = Object.entries(peers).filter(([, p]) => !p.available);
+const report = {
+  date: new Date().toISOString().slice(0, 10),
+  node: process.version,
+  runs,
+  seconds,
+  pinned: core !== null,
+  rows,
+  raw,
+  peers,
+};
+const text = `${JSON.stringify(report, null, 1)}\n`;
+const json = option("--json");
+if (json !== null) writeFileSync(json, text);
+if (!quick && !only) {
+  const file = join(root, "bench/results", `${report.date}.json`);
+  writeFileSync(file, text);
+  console.log(`raw figures: bench/results/${report.date}.json`);
+}
+for (const [name, p] of unavailable) console.log(`peer ${name} not available: ${p.why}`);
+rmSync(out, { recursive: true, force: true });
