@@ -198,9 +198,9 @@ function* fromFile(sys: Sys, o: TcpdumpOptions): Blocking<number> {
     r.kind === "pcap" ? r.linktype : first !== undefined && !is_capture_error(first) ? first.linktype : DLT_EN10MB;
   const snaplen = r.kind === "pcap" ? r.snaplen : o.snaplen;
   const prog = yield* compile(sys, o.expression, linktype, "file", o.snaplen);
-  if (o.dump > 0 && typeof prog !== "string") return yield* dumpProgram(sys, prog, o.dump);
   yield* printError(sys, `reading from file ${o.read}, ${linkText(linktype)}, snapshot length ${snaplen || 262144}\n`);
   if (typeof prog === "string") return yield* fail(sys, prog);
+  if (o.dump > 0) return yield* dumpProgram(sys, prog, o.dump);
   const out = new Output(sys, o, linktype);
   const bad = yield* out.open();
   if (bad !== null) return yield* fail(sys, bad);
@@ -217,8 +217,7 @@ function* fromFile(sys: Sys, o: TcpdumpOptions): Blocking<number> {
       break;
     }
     if (bpf_filter(prog, p.data, p.len) === 0 || !wantedDirection(o, linktype, p.data)) continue;
-    const data = p.data.length > o.snaplen ? p.data.subarray(0, o.snaplen) : p.data;
-    if ((yield* out.packet(data, p.len, p.ts_sec, p.ts_nsec)) < 0) break;
+    if ((yield* out.packet(p.data, p.len, p.ts_sec, p.ts_nsec)) < 0) break;
     if (out.count === o.count) break;
   }
   out.close();
