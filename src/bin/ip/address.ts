@@ -295,9 +295,14 @@ function* show(run: Run, a: Args, flushing: boolean): Blocking<number> {
     if (m.type !== RTM_NEWLINK || !linkPasses(m, f.links)) continue;
     const index = linkHeader(m).index;
     const mine: NlMsg[] = [];
-    for (const x of addresses)
-      if (x.type === RTM_NEWADDR && addressHeader(x).index === index && (yield* addressPasses(run, x, f))) mine.push(x);
-    if (wantAddresses && (filtered || f.family !== AF_UNSPEC) && mine.length === 0) continue;
+    // An interface without any address is no match for a filter, but it is no mismatch either.
+    let bare = f.family === AF_UNSPEC && f.label === undefined;
+    for (const x of addresses) {
+      if (x.type !== RTM_NEWADDR || addressHeader(x).index !== index) continue;
+      bare = false;
+      if (yield* addressPasses(run, x, f)) mine.push(x);
+    }
+    if (wantAddresses && (filtered || f.family !== AF_UNSPEC) && mine.length === 0 && !bare) continue;
     yield* printOne(run, m, mine, f);
   }
   ctx.endJson();
