@@ -6,7 +6,7 @@ import { innerTuple, isIcmpError, tupleOf } from "./headers.ts";
 import { explain, explainHardware, type Facts } from "./hints.ts";
 import { family, type Packet, type PacketEnd, type Step } from "./model.ts";
 import { isWireLoss, type Recorder } from "./recorder.ts";
-import { icmpName } from "./words.ts";
+import { icmpName, ownerOf } from "./words.ts";
 
 const PREFIX = "SKB_DROP_REASON_";
 
@@ -157,8 +157,7 @@ function ended(p: Packet, answers: readonly Packet[], freed: Packet | null): Pac
     sock !== undefined &&
     (fn.startsWith("__udp") || fn.startsWith("udp_") || fn === "raw_rcv" || fn === "ping_rcv")
   ) {
-    const who = Number(sock.pid) > 0 ? ` of pid ${sock.pid}` : "";
-    return done("delivered", `delivered to the socket on ${sock.found}${who}`);
+    return done("delivered", `delivered to the socket on ${sock.found}${ownerOf(sock)}`);
   }
   if (cloned && (fn === "ping_rcv" || fn === "icmp_socket_deliver")) return done("consumed", "taken in by ICMP");
   if (fn === "raw_rcv" || fn === "raw_local_deliver") return done("delivered", "delivered to a raw socket");
@@ -178,7 +177,8 @@ function ended(p: Packet, answers: readonly Packet[], freed: Packet | null): Pac
   if (fn === "neigh_resolve_output" || fn === "__neigh_event_send") {
     return done("waiting", "still waits for an answer to ARP");
   }
-  if (fn === "__dev_xmit_skb" || fn === "__qdisc_run") return done("waiting", "still in the qdisc");
+  if (fn === "__dev_xmit_skb" || fn === "__qdisc_run" || p.steps.at(-1)!.note?.kind === "qdisc")
+    return done("waiting", "still in the qdisc");
   if (fn === "igb_tx_map") return done("waiting", "still in the transmit ring");
   if (fn === "ip_defrag") return done("waiting", "still waits for the other fragments");
   if (fn === "napi_gro_receive") return done("joined", "merged by GRO with a packet before it");

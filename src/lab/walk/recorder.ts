@@ -176,6 +176,9 @@ export class Recorder {
     const via = during !== null ? [] : this.fresh(trail, cpu, k, seen);
     h.seen.set(p, trail.generation);
     if (note === null) note = enrich(fn, skb);
+    else if (note.kind === "sock" && typeof note.pid === "number") {
+      note = { ...note, comm: k.tasks.get(note.pid)?.comm ?? "" };
+    }
     this.push(p, h, cpu, k, fn, skb.dev, skb, enters, note, null, via, during);
     this.lineage(h, p, note);
     if (fn === "dev_hard_start_xmit") p.capture = captureL2(skb);
@@ -299,13 +302,16 @@ export class Recorder {
       }
       return;
     }
+    if (note.kind === "gro") {
+      p.into = h.packets.get(Number(note.parent)) ?? null;
+      return;
+    }
     if (typeof note.parent === "number" && p.parent === null) {
       const parent = h.packets.get(note.parent);
       if (parent !== undefined && parent !== p) this.adoptInto(parent, p, note.kind);
     }
-    const merged = note.kind === "reassembled" ? note.fragment : note.kind === "gro" ? note.merged : undefined;
-    if (typeof merged === "number") {
-      const piece = h.packets.get(merged);
+    if (note.kind === "reassembled") {
+      const piece = h.packets.get(Number(note.fragment));
       if (piece !== undefined && piece !== p) piece.into = p;
     }
     if (note.kind === "sock" && typeof note.pid === "number" && note.pid > 0) h.delivered.set(note.pid, p);
@@ -461,7 +467,7 @@ function isWaiting(p: Packet): boolean {
   const last = p.steps.at(-1);
   if (last === undefined || p.into !== null) return false;
   if (last.fn === "neigh_resolve_output" || last.fn === "__neigh_event_send" || last.fn === "arp_solicit") return true;
-  return last.fn === "__dev_xmit_skb" || (last.fn === "igb_tx_map" && last.hw === null);
+  return last.fn === "__dev_xmit_skb" || last.note?.kind === "qdisc" || (last.fn === "igb_tx_map" && last.hw === null);
 }
 
 /** Decisions that no function says aloud but that stand in the packet. */

@@ -157,10 +157,10 @@ export class Story {
     this.fns = [];
   }
 
-  /** A word behind the function last named. */
-  aside(text: string): void {
+  /** A word behind `name`, if that is the function last named. */
+  aside(name: string, text: string): void {
     const last = this.fns.length - 1;
-    if (last >= 0) this.fns[last] += ` (${text})`;
+    if (last >= 0 && this.fns[last] === name) this.fns[last] += ` (${text})`;
     else this.note(text);
   }
 
@@ -206,7 +206,7 @@ export function tell(story: Story, p: Packet, paint: Paint): void {
     if (s.note !== null) {
       const words = noteWords(s.note);
       if (words === "") continue;
-      if (isAside(s.note)) story.aside(words);
+      if (isAside(s.note)) story.aside(s.fn, words);
       else story.note(words);
     }
   }

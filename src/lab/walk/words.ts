@@ -60,10 +60,13 @@ function neigh(n: TraceNote): string {
   return `${n.to} on ${n.dev}: no MAC address yet (${n.state}); waits for ARP${queued}`;
 }
 
+/** " of nc[12]", or nothing. */
+export const ownerOf = (n: TraceNote): string => (Number(n.pid) > 0 ? ` of ${n.comm || "pid"}[${n.pid}]` : "");
+
 function sock(n: TraceNote): string {
   if (n.family === "packet") return "copy for a packet socket (AF_PACKET)";
   if (n.found === "none") return `no socket on port ${n.dport}`;
-  return `socket found: ${n.found}${Number(n.pid) > 0 ? ` of pid ${n.pid}` : ""}`;
+  return `socket found: ${n.found}${ownerOf(n)}`;
 }
 
 /** Short ones stand behind the name of their function. */
@@ -89,10 +92,9 @@ export function noteWords(n: TraceNote): string {
     case "rx":
       return `${n.dev} queue ${n.queue}`;
     case "qdisc":
-      return Object.entries(n)
-        .filter(([k]) => k !== "kind")
-        .map(([k, v]) => `${k} ${v}`)
-        .join(", ");
+      return `${n.qdisc} ${(Number(n.handle) >>> 16).toString(16)}: holds ${n.qlen} (${n.backlog} bytes)`;
+    case "gro":
+      return `GRO puts it behind skb ${n.parent}`;
     case "fragment":
       return `fragment at offset ${n.offset}`;
     case "segment":
