@@ -6,7 +6,15 @@ import { fileURLToPath } from "node:url";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const HOST = ["arch/host.ts"];
 const KERNEL = ["uapi/", "lib/", "kernel/", ...HOST];
-const CORE = [...KERNEL, "net/core/", "net/netlink/af_netlink.ts", "net/netlink/nlattr.ts", "net/sched/sch_generic.ts", "net/netfilter/core.ts", "net/ethernet/"];
+const CORE = [
+  ...KERNEL,
+  "net/core/",
+  "net/netlink/af_netlink.ts",
+  "net/netlink/nlattr.ts",
+  "net/sched/sch_generic.ts",
+  "net/netfilter/core.ts",
+  "net/ethernet/",
+];
 /** Room → what its files may import; the first matching room decides. Type imports count as well. */
 const rules = [
   ["uapi/", ["uapi/"]],

@@ -30,7 +30,10 @@ export function ensureDependencies() {
 export function ensureBuild() {
   // An installed package brings dist/ and has no sources to build from.
   if (!existsSync(join(root, "src"))) return;
-  const r = spawnSync(process.execPath, [join(root, "tools/build.mjs"), "--if-needed"], { cwd: root, stdio: ["ignore", 2, 2] });
+  const r = spawnSync(process.execPath, [join(root, "tools/build.mjs"), "--if-needed"], {
+    cwd: root,
+    stdio: ["ignore", 2, 2],
+  });
   if (r.status !== 0) fail("the build failed: see above");
 }
 

@@ -18,7 +18,9 @@ function run(name, command, argv, env = {}) {
   process.stdout.write(`== ${name}\n`);
   const r = spawnSync(command, argv, { cwd: root, stdio: "inherit", env: { ...process.env, ...env } });
   const ok = r.status === 0;
-  process.stdout.write(`== ${name}: ${ok ? "ok" : `failed (${r.status ?? r.signal})`}, ${((Date.now() - started) / 1000).toFixed(1)} s\n`);
+  process.stdout.write(
+    `== ${name}: ${ok ? "ok" : `failed (${r.status ?? r.signal})`}, ${((Date.now() - started) / 1000).toFixed(1)} s\n`,
+  );
   return ok;
 }
 
@@ -41,7 +43,12 @@ function tests(name, paths, env) {
     }
   });
   if (files.length === 0) return true;
-  return run(`${name} (${files.length} files)`, process.execPath, ["--import", "tsx", "--test", "--test-reporter=spec", ...files], env);
+  return run(
+    `${name} (${files.length} files)`,
+    process.execPath,
+    ["--import", "tsx", "--test", "--test-reporter=spec", ...files],
+    env,
+  );
 }
 
 const results = [];

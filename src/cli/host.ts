@@ -23,8 +23,10 @@ const CIDR = /^(\d{1,3}(?:\.\d{1,3}){3})\/(\d{1,2})$/;
 const MAC = /^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$/;
 
 export async function hostCommand(o: HostOptions): Promise<number> {
-  if (!CIDR.test(o.ip)) return complain(`--ip ${o.ip}: an address with its prefix length is wanted, such as 10.9.0.2/24`);
-  if (!MAC.test(o.mac) || (Number.parseInt(o.mac.slice(0, 2), 16) & 1) !== 0) return complain(`--mac ${o.mac}: not a unicast MAC address`);
+  if (!CIDR.test(o.ip))
+    return complain(`--ip ${o.ip}: an address with its prefix length is wanted, such as 10.9.0.2/24`);
+  if (!MAC.test(o.mac) || (Number.parseInt(o.mac.slice(0, 2), 16) & 1) !== 0)
+    return complain(`--mac ${o.mac}: not a unicast MAC address`);
   const platform = new NodePlatform();
   let tap: TapPort;
   try {
@@ -34,11 +36,13 @@ export async function hostCommand(o: HostOptions): Promise<number> {
     throw e;
   }
   const machine = createMachine({ platform: platform.platform(), hostname: o.tap });
-  machine.kernel.on_bug = (error, where) => process.stderr.write(`skbuff: BUG in ${where}: ${(error as Error).stack ?? error}\n`);
+  machine.kernel.on_bug = (error, where) =>
+    process.stderr.write(`skbuff: BUG in ${where}: ${(error as Error).stack ?? error}\n`);
   const nic = machine.addNic(Uint8Array.from(o.mac.split(":").map((b) => Number.parseInt(b, 16))));
   const cable = connect(platform, nic, tap, { rate: 0 });
   const capture = o.pcap !== undefined ? new CaptureFile(o.pcap, [o.tap]) : null;
-  if (capture) tap.capture = (frame, direction) => capture.packet(0, Date.now() * 1e6, frame, direction === "in" ? 1 : 2);
+  if (capture)
+    tap.capture = (frame, direction) => capture.packet(0, Date.now() * 1e6, frame, direction === "in" ? 1 : 2);
 
   const setup = await machine.run(
     `ip link set lo up && ip address add ${o.ip} dev eth0 && ip link set eth0 up${o.gw !== undefined ? ` && ip route add default via ${o.gw}` : ""}`,
@@ -50,7 +54,10 @@ export async function hostCommand(o: HostOptions): Promise<number> {
   }
   const echo = machine.dgram.createSocket("udp4").bind(7);
   echo.on("message", (msg, from) => echo.send(msg, from.port, from.address, () => {}));
-  machine.dgram.createSocket("udp4").bind(9).on("message", () => {});
+  machine.dgram
+    .createSocket("udp4")
+    .bind(9)
+    .on("message", () => {});
   process.stderr.write(`${o.ip} is up on ${o.tap} (UDP echo on port 7, discard on 9); end with Ctrl-C\n`);
 
   if (o.replayPcap !== undefined) {

@@ -4,10 +4,9 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { NodePlatform } from "../arch/node/index.ts";
 import { loadCostProfile } from "../lab/fs_node.ts";
-import { Lab, LabError, type LabWorld, simLabWorld } from "../lab/lab.ts";
+import { Lab, LabError, type LabWorld, simLabWorld, traceAll } from "../lab/lab.ts";
 import { hashTrace, type Recording } from "../lab/record.ts";
 import { runTerminal } from "../lab/terminal.ts";
-import { traceAll } from "../lab/lab.ts";
 import { CaptureFile } from "./capture.ts";
 import { openTopology, paint, splitExec } from "./open.ts";
 
@@ -52,7 +51,9 @@ export async function labCommand(path: string, o: LabCliOptions): Promise<number
     const e = splitExec(text);
     if (e === null) return complain(`--exec "${text}": write it as 'HOST: COMMAND'`);
     if (!topology.machines.some((m) => m.name === e.host)) {
-      return complain(`--exec "${text}": no machine "${e.host}" in this lab (there are: ${topology.machines.map((m) => m.name).join(", ")})`);
+      return complain(
+        `--exec "${text}": no machine "${e.host}" in this lab (there are: ${topology.machines.map((m) => m.name).join(", ")})`,
+      );
     }
     execs.push(e);
   }
@@ -68,7 +69,9 @@ export async function labCommand(path: string, o: LabCliOptions): Promise<number
     world: platform !== null ? realWorld(platform) : simLabWorld(o.seed),
     ...(o.napi === false && { napi: false }),
     onOutput: (host, stream, text) => {
-      (stream === "stdout" ? process.stdout : process.stderr).write(text.replace(/^(?=.)/gm, execs.length > 0 ? "" : `${host}: `));
+      (stream === "stdout" ? process.stdout : process.stderr).write(
+        text.replace(/^(?=.)/gm, execs.length > 0 ? "" : `${host}: `),
+      );
     },
     onBug: (host, error, where) => {
       bug = true;
@@ -79,15 +82,22 @@ export async function labCommand(path: string, o: LabCliOptions): Promise<number
   if (o.record !== undefined) traceAll(lab, false);
   const closeCaptures = o.pcap !== undefined ? captureLinks(lab, o.pcap) : null;
   const failed = platform === null ? lab.boot() : await lab.bootRealtime();
-  for (const f of failed) process.stderr.write(paint(31, `${f.host}: ${f.script} failed with exit code ${f.exitCode}\n`));
+  for (const f of failed)
+    process.stderr.write(paint(31, `${f.host}: ${f.script} failed with exit code ${f.exitCode}\n`));
 
   let code = 0;
   try {
     if (execs.length === 0 && o.record === undefined) {
-      code = await runTerminal(lab, { ...(o.hint !== undefined && { hint: o.hint }), ...(o.firstHost !== undefined && { host: o.firstHost }) });
+      code = await runTerminal(lab, {
+        ...(o.hint !== undefined && { hint: o.hint }),
+        ...(o.firstHost !== undefined && { host: o.firstHost }),
+      });
     } else {
       for (const e of execs) {
-        const r = platform === null ? lab.execStreaming(e.host, e.command, sinks(o.json)) : await lab.execRealtime(e.host, e.command, sinks(o.json));
+        const r =
+          platform === null
+            ? lab.execStreaming(e.host, e.command, sinks(o.json))
+            : await lab.execRealtime(e.host, e.command, sinks(o.json));
         code = r.exitCode;
         if (o.json) process.stdout.write(`${JSON.stringify({ host: e.host, command: e.command, ...r })}\n`);
       }
@@ -97,7 +107,15 @@ export async function labCommand(path: string, o: LabCliOptions): Promise<number
     return complain(e.message);
   }
   if (o.record !== undefined) {
-    const recording: Recording = { version: 1, path, seed: o.seed, cost: o.cost, napi: o.napi, exec: o.exec, ...hashTrace(lab) };
+    const recording: Recording = {
+      version: 1,
+      path,
+      seed: o.seed,
+      cost: o.cost,
+      napi: o.napi,
+      exec: o.exec,
+      ...hashTrace(lab),
+    };
     writeFileSync(o.record, `${JSON.stringify(recording, null, 2)}\n`);
     process.stderr.write(`recorded ${recording.records} trace records, sha-256 ${recording.sha256.slice(0, 16)}…\n`);
   }

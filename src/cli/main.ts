@@ -5,8 +5,8 @@ import { hostCommand } from "./host.ts";
 import { labCommand } from "./lab.ts";
 import { replayCommand } from "./replay.ts";
 import { startCommand } from "./start.ts";
-import { walkCommand } from "./walk.ts";
 import { VERSION } from "./version.ts";
+import { walkCommand } from "./walk.ts";
 
 function integer(text: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError("not a whole number.");
@@ -50,12 +50,19 @@ Examples:
     .option("--exec <host: command>", "run a command and leave with the exit code of the last; repeatable", collect, [])
     .option("--seed <n>", "seed of all randomness; same seed, same trace", integer, 1)
     .option("--realtime", "run by the clock of this computer instead of virtual time")
-    .option("--cost <profile>", "what work costs on all machines: none, calibrated, a JSON file, or what the lab says", "lab")
+    .option(
+      "--cost <profile>",
+      "what work costs on all machines: none, calibrated, a JSON file, or what the lab says",
+      "lab",
+    )
     .option("--pcap <dir>", "write a pcapng file per link into this folder")
     .option("--record <file>", "record the run, for skbuff replay")
     .option("--json", "output of --exec as JSON lines")
     .option("--no-napi", "igb takes an interrupt per packet, as before NAPI")
-    .addHelpText("after", "\nExample:\n  skbuff lab examples/first-lab --exec 'pc1: ping -c 3 10.0.2.2' --pcap /tmp/caps")
+    .addHelpText(
+      "after",
+      "\nExample:\n  skbuff lab examples/first-lab --exec 'pc1: ping -c 3 10.0.2.2' --pcap /tmp/caps",
+    )
     .action(run(labCommand));
 
   program
@@ -78,7 +85,10 @@ Examples:
     .command("replay")
     .description("run a recording again: the same trace, byte for byte")
     .argument("<file>", "written by skbuff lab --record")
-    .addHelpText("after", "\nExample:\n  skbuff lab examples/first-lab --exec 'pc1: ping -c 1 10.0.2.2' --record /tmp/r.json\n  skbuff replay /tmp/r.json")
+    .addHelpText(
+      "after",
+      "\nExample:\n  skbuff lab examples/first-lab --exec 'pc1: ping -c 1 10.0.2.2' --record /tmp/r.json\n  skbuff replay /tmp/r.json",
+    )
     .action(run(replayCommand));
 
   program
@@ -91,7 +101,10 @@ Examples:
     .option("--exec <command>", "run a command on it and leave with its exit code")
     .option("--pcap <file>", "write all frames to a pcapng file")
     .option("--replay-pcap <file>", "send the frames of a capture into the machine, as if they came from the TAP")
-    .addHelpText("after", "\nExample:\n  sudo skbuff host --tap tap0 --ip 10.9.0.2/24 &\n  sudo ip addr add 10.9.0.1/24 dev tap0 && ping 10.9.0.2")
+    .addHelpText(
+      "after",
+      "\nExample:\n  sudo skbuff host --tap tap0 --ip 10.9.0.2/24 &\n  sudo ip addr add 10.9.0.1/24 dev tap0 && ping 10.9.0.2",
+    )
     .action(run(hostCommand));
 
   try {

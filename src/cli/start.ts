@@ -25,9 +25,13 @@ export async function startCommand(): Promise<number> {
   if (process.stdin.isTTY && process.stdout.isTTY) {
     return labCommand(path, { exec: [], seed: 1, cost: "lab", napi: true, hint: HINT, firstHost: "pc1" });
   }
-  process.stdout.write("A tour of examples/first-lab: pc1 pings pc2 across the router r1.\n\npc1$ ping -c 2 10.0.2.2\n");
+  process.stdout.write(
+    "A tour of examples/first-lab: pc1 pings pc2 across the router r1.\n\npc1$ ping -c 2 10.0.2.2\n",
+  );
   const code = await labCommand(path, { exec: ["pc1: ping -c 2 10.0.2.2"], seed: 1, cost: "lab", napi: true });
   if (code !== 0) return code;
-  process.stdout.write("\nAnd the walk of its packets, function by function (skbuff walk examples/first-lab pc1 -- ping -c 1 10.0.2.2):\n\n");
+  process.stdout.write(
+    "\nAnd the walk of its packets, function by function (skbuff walk examples/first-lab pc1 -- ping -c 1 10.0.2.2):\n\n",
+  );
   return walkCommand(path, "pc1", ["ping", "-c", "1", "10.0.2.2"], { host: [], seed: 1 });
 }

@@ -3,7 +3,7 @@
 
 import { handle_irq } from "./irq.ts";
 import { type Kernel, kernel_bug } from "./kernel.ts";
-import { run_tasks, type Task } from "./sched.ts";
+import { newidle_balance, run_tasks, type Task } from "./sched.ts";
 import { do_softirq, NR_SOFTIRQS, raise_softirq, TIMER_SOFTIRQ } from "./softirq.ts";
 import { run_hrtimers_due } from "./time/hrtimer.ts";
 import { timers_due } from "./time/timer.ts";
@@ -101,7 +101,9 @@ function run_cpus(k: Kernel): void {
     k.resched = false;
     for (let i = 0; i < cpus.length; i++) {
       const cpu = cpus[i]!;
-      if (cpu.softirq_pending === 0 && cpu.runqueue.length === 0 && cpu.irq_latch.length === 0) continue;
+      if (cpu.softirq_pending === 0 && cpu.runqueue.length === 0 && cpu.irq_latch.length === 0) {
+        if (k.cost === null || !newidle_balance(k, cpu)) continue;
+      }
       if (!cpu_run(k, cpu)) continue;
       again = true;
     }

@@ -47,6 +47,8 @@ export class Task {
   stime = 0;
   /** Cost model: CPU time had so far, never less than what others had while this one slept. */
   vruntime = 0.5;
+  /** Cost model: end of the time that its last turn was charged. */
+  ran_until = 0.5;
   /** System calls since it last slept: bounds how long one task may keep the outside waiting. */
   burst = 0;
   /** Runs when the task has ended and is about to be reaped; the fd table is closed by then. */
@@ -60,6 +62,7 @@ export class Task {
     this.pgid = parent ? parent.pgid : pid;
     this.cpu = 0;
     this.vruntime = 0;
+    this.ran_until = 0;
     this.wait = new WaitQueueEntry(default_wake_function, this);
   }
 }
@@ -173,6 +176,7 @@ function account_task(k: Kernel, cpu: Cpu, task: Task, start: number, softirq_be
   const spent = k.now - start;
   task.vruntime += spent;
   task.stime += spent;
+  task.ran_until = k.now;
   if (!task.kthread) cpu.acct[ACCT_SYSTEM]! += spent - (cpu.acct[ACCT_SOFTIRQ]! - softirq_before);
 }
 
@@ -183,6 +187,27 @@ function account_user(k: Kernel, cpu: Cpu, task: Task): void {
   cpu.acct[ACCT_USER]! += ns;
   task.utime += ns;
   task.vruntime += ns;
+}
+
+/** Cost model: an idle CPU takes over a task that waits for a busy one. */
+export function newidle_balance(k: Kernel, cpu: Cpu): boolean {
+  const now = k.host.monotonic_ns();
+  if (cpu.busy_until > now) return false;
+  for (const other of k.cpus) {
+    if (other === cpu || other.busy_until <= now) continue;
+    const rq = other.runqueue;
+    for (let i = 0; i < rq.length; i++) {
+      const task = rq[i]!;
+      // The time that it was charged itself must have passed: nobody runs on two CPUs at once.
+      if (task.kthread || (task.cpus_mask & (1 << cpu.id)) === 0 || task.ran_until > now) continue;
+      rq.splice(i, 1);
+      task.queued = false;
+      task.cpu = cpu.id;
+      enqueue_task(k, task);
+      return true;
+    }
+  }
+  return false;
 }
 
 /** Calls within one turn before a task gives way to the outside, so that no program can stop the world. */

@@ -54,6 +54,7 @@ export function parseRecording(text: string): Recording | string {
   const strings: (keyof Recording)[] = ["path", "cost", "sha256"];
   for (const key of strings) if (typeof o[key] !== "string") return `"${key}" is missing`;
   if (typeof o.seed !== "number" || typeof o.records !== "number") return `"seed" or "records" is missing`;
-  if (!Array.isArray(o.exec) || o.exec.some((e) => typeof e !== "string" || !e.includes(":"))) return `"exec" is not a list of 'HOST: COMMAND'`;
+  if (!Array.isArray(o.exec) || o.exec.some((e) => typeof e !== "string" || !e.includes(":")))
+    return `"exec" is not a list of 'HOST: COMMAND'`;
   return { ...(o as unknown as Recording), napi: o.napi !== false };
 }

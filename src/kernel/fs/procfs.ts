@@ -1,9 +1,9 @@
 // Generated files: /proc, /proc/sys, /sys. Content is made when it is opened, for the task that opens it.
 // Mirrors fs/proc/generic.c, fs/seq_file.c, fs/proc/proc_sysctl.c. Way in: proc_create(k, "net/dev", …).
 
-import { utf8_decode, utf8_encode } from "../../uapi/utf8.ts";
 import { EACCES, EINVAL } from "../../uapi/errno.ts";
 import { O_ACCMODE, O_RDONLY, S_IFDIR, S_IFREG } from "../../uapi/fcntl.ts";
+import { utf8_decode, utf8_encode } from "../../uapi/utf8.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Task } from "../sched.ts";
 import { type CtlTable, type SysctlTable, sysctl_read, sysctl_write } from "../sysctl.ts";
@@ -65,6 +65,7 @@ export class GenInode implements Inode {
     const writing = (flags & O_ACCMODE) !== O_RDONLY;
     if (writing && (this.mode & 0o222) === 0) return -EACCES;
     const reading = (flags & O_ACCMODE) !== 1;
+    if (reading && (this.mode & 0o444) === 0) return -EACCES;
     const data = reading ? utf8_encode(this.show(task)) : new Uint8Array(0);
     const store = this.store;
     return new File(

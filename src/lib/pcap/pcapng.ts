@@ -2,6 +2,7 @@
 // and carry comments. Reader and writer. Read first: draft-ietf-opsawg-pcapng. Way in: pcapng_open and pcapng_next;
 // pcapng_shb, pcapng_idb, pcapng_epb; open_capture for either format.
 
+import { utf8_decode, utf8_encode } from "../../uapi/utf8.ts";
 import {
   type CapturedPacket,
   type CaptureError,
@@ -11,7 +12,6 @@ import {
   pcap_next,
   pcap_open,
 } from "./pcap.ts";
-import { utf8_decode, utf8_encode } from "../../uapi/utf8.ts";
 
 const BT_SHB = 0x0a0d0d0a;
 const BT_IDB = 1;

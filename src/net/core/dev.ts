@@ -56,6 +56,7 @@ import {
   NET_XMIT_DROP,
   NETDEV_TX_OK,
   NETIF_F_CSUM_MASK,
+  NETIF_F_FRAGLIST,
   NETIF_F_GRO,
   NETIF_F_GSO_SOFTWARE,
   NETIF_F_HW_CSUM,
@@ -473,6 +474,9 @@ function csum_supported(skb: SkBuff, features: number): boolean {
   return false;
 }
 
+const skb_needs_linearize = (skb: SkBuff, features: number): boolean =>
+  (features & NETIF_F_SG) === 0 || (skb.head.frag_list !== null && (features & NETIF_F_FRAGLIST) === 0);
+
 /** Does in software what the device cannot: segmentation, linearity, checksum. Null when the packet was dropped. */
 function validate_xmit_skb(skb: SkBuff, dev: NetDevice): SkBuff | null {
   if (skb.head.gso_size === 0 && skb.data_len === 0 && skb.ip_summed !== CHECKSUM_PARTIAL) return skb;
@@ -491,7 +495,7 @@ function validate_xmit_skb(skb: SkBuff, dev: NetDevice): SkBuff | null {
     }
     return skb;
   }
-  if (skb.data_len !== 0 && (features & NETIF_F_SG) === 0 && skb_linearize(skb) < 0) {
+  if (skb.data_len !== 0 && skb_needs_linearize(skb, features) && skb_linearize(skb) < 0) {
     dev.stats.tx_dropped++;
     kfree_skb_reason(skb, SKB_DROP_REASON_NOMEM);
     return null;

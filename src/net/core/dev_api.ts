@@ -269,6 +269,17 @@ export function dev_change_net_namespace(dev: NetDevice, net: Net, pattern: stri
   return 0;
 }
 
+/** A namespace goes: virtual devices with it (their peers too), cards back to the initial namespace (default_device_exit). */
+export function default_device_exit_net(net: Net): void {
+  const init_net = net.kernel.init_net;
+  for (const dev of for_each_netdev(net).reverse()) {
+    if (dev.reg_state !== NETREG_REGISTERED) continue;
+    if (dev.rtnl_link_ops !== null) dev.rtnl_link_ops.dellink(dev);
+    else if (dev === net.loopback_dev || net === init_net) unregister_netdevice(dev);
+    else if (dev_change_net_namespace(dev, init_net, "dev%d") < 0) unregister_netdevice(dev);
+  }
+}
+
 // --- up and down --------------------------------------------------------------------------------------------------
 
 /** `ip link set up`: the driver's rings and interrupts, the qdisc, then everybody is told. 0 or -errno. */

@@ -8,9 +8,9 @@ import type { Kernel } from "../../kernel/kernel.ts";
 import type { Task } from "../../kernel/sched.ts";
 import { parse_sysctl_int } from "../../kernel/sysctl.ts";
 import { bitmap_parse, bitmap_print } from "../../lib/bitmap_text.ts";
-import { utf8_decode, utf8_encode } from "../../uapi/utf8.ts";
 import { EACCES, EINVAL, ENOENT, EOPNOTSUPP } from "../../uapi/errno.ts";
 import { O_ACCMODE, O_RDONLY, S_IFREG } from "../../uapi/fcntl.ts";
+import { utf8_decode, utf8_encode } from "../../uapi/utf8.ts";
 import {
   dev_change_flags,
   dev_change_tx_queue_len,

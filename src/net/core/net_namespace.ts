@@ -61,6 +61,21 @@ export function net_ns_init(k: Kernel): void {
   });
 }
 
+/** A process has left: a namespace without a name goes with its last one. */
+export function put_net(net: Net, leaving: Task | null = null): void {
+  const k = net.kernel;
+  if (net === k.init_net || net.name !== "") return;
+  for (const t of k.tasks.values()) if (t !== leaving && t.net_ns === net && t.state !== "Z") return;
+  cleanup_net(net);
+}
+
+/** The name goes at once; the namespace stays while a process is in it. */
+export function net_unlink_name(net: Net): void {
+  net.kernel.netns_by_name.delete(net.name);
+  net.name = "";
+  put_net(net);
+}
+
 /** Registers for the namespaces to come, and runs `init` for those that exist. */
 export function register_pernet_subsys(k: Kernel, ops: PernetOperations): void {
   k.pernet_list.push(ops);
@@ -75,6 +90,7 @@ export function setup_net(k: Kernel, name: string): Net {
   return net;
 }
 
+/** Takes a namespace down; what registered last goes first, devices before the protocols. */
 export function cleanup_net(net: Net): void {
   const k = net.kernel;
   if (net.dead) return;

@@ -14,6 +14,7 @@ import { SKB_CONSUMED, SKB_DROP_REASON_NOT_SPECIFIED, skb_drop_reasons } from ".
 import type { DstEntry } from "./dst.ts";
 import type { IpOptions } from "./ip_options_type.ts";
 import type { NetDevice } from "./netdevice.ts";
+import { __pskb_pull_tail, copy_bytes, pskb_trim, skb_copy_bits } from "./skb_data.ts";
 import type { Sock } from "./sock.ts";
 
 export const CHECKSUM_NONE = 0;
@@ -807,288 +808,28 @@ export function skb_unshare(skb: SkBuff): SkBuff | null {
   return n;
 }
 
-/** Bytes [off, off + len) of a head as an array: valid until the next call for this head. */
-export function head_window(head: HeadBuf, off: number, len: number): Uint8Array {
-  const v = head.view;
-  if (v !== null && head.view_off === off && v.length === len) return v;
-  head.view_off = off;
-  return (head.view = head.u8.subarray(off, off + len));
-}
-
-/** Copies bytes between arrays. Short runs go by a loop: a view costs more than 64 bytes do. */
-export function copy_bytes(dst: Uint8Array, dst_off: number, src: Uint8Array, src_off: number, len: number): void {
-  if (len === src.length && len >= 24) {
-    // No view is needed for the whole array: the built-in copy takes 10 ns for 64 bytes.
-    dst.set(src, dst_off);
-  } else if (len <= 48) {
-    for (let i = 0; i < len; i++) dst[dst_off + i] = src[src_off + i]!;
-  } else if (dst === src) {
-    dst.copyWithin(dst_off, src_off, src_off + len);
-  } else {
-    dst.set(src.subarray(src_off, src_off + len), dst_off);
-  }
-}
-
-/** Copies `len` bytes from `offset` of the packet, wherever they lie. Returns 0, or -EFAULT past the end. */
-export function skb_copy_bits(skb: SkBuff, offset: number, to: Uint8Array, to_off: number, len: number): number {
-  if (offset < 0 || len < 0 || offset + len > skb.len) return -14;
-  const head = skb.head;
-  let start = skb.len - skb.data_len;
-  if (offset < start) {
-    const n = Math.min(len, start - offset);
-    if (n >= 32) to.set(head_window(head, skb.data + offset, n), to_off);
-    else copy_bytes(to, to_off, head.u8, skb.data + offset, n);
-    len -= n;
-    offset += n;
-    to_off += n;
-  }
-  for (let i = 0; i < head.nr_frags && len > 0; i++) {
-    const f = head.frags[i]!;
-    if (offset < start + f.size) {
-      const n = Math.min(len, start + f.size - offset);
-      copy_bytes(to, to_off, f.page.u8, f.offset + offset - start, n);
-      len -= n;
-      offset += n;
-      to_off += n;
-    }
-    start += f.size;
-  }
-  for (let s = head.frag_list; s !== null && len > 0; s = s.next) {
-    if (offset < start + s.len) {
-      const n = Math.min(len, start + s.len - offset);
-      skb_copy_bits(s, offset - start, to, to_off, n);
-      len -= n;
-      offset += n;
-      to_off += n;
-    }
-    start += s.len;
-  }
-  return len === 0 ? 0 : -14;
-}
-
-/** Writes into the packet, wherever the bytes lie; the caller made it writable. Returns 0 or -EFAULT. */
-export function skb_store_bits(skb: SkBuff, offset: number, from: Uint8Array, from_off: number, len: number): number {
-  if (offset < 0 || len < 0 || offset + len > skb.len) return -14;
-  const head = skb.head;
-  let start = skb.len - skb.data_len;
-  if (offset < start) {
-    const n = Math.min(len, start - offset);
-    copy_bytes(head.u8, skb.data + offset, from, from_off, n);
-    len -= n;
-    offset += n;
-    from_off += n;
-  }
-  for (let i = 0; i < head.nr_frags && len > 0; i++) {
-    const f = head.frags[i]!;
-    if (offset < start + f.size) {
-      const n = Math.min(len, start + f.size - offset);
-      copy_bytes(f.page.u8, f.offset + offset - start, from, from_off, n);
-      len -= n;
-      offset += n;
-      from_off += n;
-    }
-    start += f.size;
-  }
-  for (let s = head.frag_list; s !== null && len > 0; s = s.next) {
-    if (offset < start + s.len) {
-      const n = Math.min(len, start + s.len - offset);
-      skb_store_bits(s, offset - start, from, from_off, n);
-      len -= n;
-      offset += n;
-      from_off += n;
-    }
-    start += s.len;
-  }
-  return len === 0 ? 0 : -14;
-}
-
-/** Pulls `delta` bytes from frags or frag_list to the end of the linear part. Returns the new tail, or -1. */
-export function __pskb_pull_tail(skb: SkBuff, delta: number): number {
-  const eat = skb.tail + delta - skb.end;
-  if (eat > 0 || skb_cloned(skb)) {
-    if (pskb_expand_head(skb, 0, eat > 0 ? eat + 128 : 0) < 0) return -1;
-  }
-  if (skb_copy_bits(skb, skb.len - skb.data_len, skb.head.u8, skb.tail, delta) < 0) return -1;
-  skb_eat_frags(skb, delta);
-  skb.tail += delta;
-  skb.data_len -= delta;
-  return skb.tail;
-}
-
-/** Drops the first `delta` bytes of the non-linear part. */
-function skb_eat_frags(skb: SkBuff, delta: number): void {
-  const head = skb.head;
-  let k = 0;
-  for (let i = 0; i < head.nr_frags; i++) {
-    const f = head.frags[i]!;
-    if (delta >= f.size) {
-      delta -= f.size;
-      head_put(f.page);
-    } else {
-      f.offset += delta;
-      f.size -= delta;
-      delta = 0;
-      head.frags[k++] = f;
-    }
-  }
-  for (let i = k; i < head.nr_frags; i++) head.frags[i] = null;
-  head.nr_frags = k;
-  while (delta > 0 && head.frag_list !== null) {
-    const s: SkBuff = head.frag_list;
-    if (delta >= s.len) {
-      delta -= s.len;
-      head.frag_list = s.next;
-      s.next = null;
-      consume_skb(s);
-    } else {
-      skb_pull(s, delta);
-      delta = 0;
-    }
-  }
-}
-
-/** Makes everything linear. Returns 0 or -ENOMEM. */
-export function skb_linearize(skb: SkBuff): number {
-  if (skb.data_len === 0) return 0;
-  return __pskb_pull_tail(skb, skb.data_len) >= 0 ? 0 : -12;
-}
-
-/** Cuts the packet to `len` bytes, wherever the end lies. Returns 0 or -ENOMEM. */
-export function pskb_trim(skb: SkBuff, len: number): number {
-  if (len >= skb.len) return 0;
-  if (skb.ip_summed === CHECKSUM_COMPLETE) skb.ip_summed = CHECKSUM_NONE;
-  const linear = skb.len - skb.data_len;
-  if (skb.data_len === 0) {
-    __skb_trim(skb, len);
-    return 0;
-  }
-  if (skb_cloned(skb) && pskb_expand_head(skb, 0, 0) < 0) return -12;
-  const head = skb.head;
-  let start = linear;
-  let keep = 0;
-  for (let i = 0; i < head.nr_frags; i++) {
-    const f = head.frags[i]!;
-    const size = f.size;
-    if (start >= len) {
-      head_put(f.page);
-      head.frags[i] = null;
-    } else {
-      if (start + size > len) f.size = len - start;
-      keep++;
-    }
-    start += size;
-  }
-  head.nr_frags = keep;
-  let prev: SkBuff | null = null;
-  for (let s = head.frag_list; s !== null; ) {
-    const next: SkBuff | null = s.next;
-    const size = s.len;
-    if (start >= len) {
-      if (prev) prev.next = null;
-      else head.frag_list = null;
-      s.next = null;
-      consume_skb(s);
-    } else {
-      if (start + size > len) pskb_trim(s, len - start);
-      prev = s;
-    }
-    start += size;
-    s = next;
-  }
-  if (len < linear) {
-    skb.tail = skb.data + len;
-    skb.data_len = 0;
-  } else {
-    skb.data_len = len - linear;
-  }
-  skb.len = len;
-  return 0;
-}
-
-/** Adds a page to the packet; takes over the caller's reference on it. */
-export function skb_add_rx_frag(skb: SkBuff, page: HeadBuf, offset: number, size: number, truesize: number): void {
-  skb_fill_page_desc(skb, page, offset, size);
-  skb.len += size;
-  skb.data_len += size;
-  skb.truesize += truesize;
-}
-
-export function skb_fill_page_desc(skb: SkBuff, page: HeadBuf, offset: number, size: number): void {
-  skb.head.frags[skb.head.nr_frags++] = new SkbFrag(page, offset, size);
-}
-
-/** How full a packet is, as the qdiscs and drivers count frames. */
-export const skb_gso_segs = (skb: SkBuff): number => (skb.head.gso_size !== 0 ? skb.head.gso_segs || 1 : 1);
-
-// --- queues -------------------------------------------------------------------------------------------------------
-
-/** struct sk_buff_head. */
-export class SkBuffHead {
-  next: SkBuff | null = null;
-  prev: SkBuff | null = null;
-  qlen = 0;
-}
-
-export function __skb_queue_tail(list: SkBuffHead, skb: SkBuff): void {
-  skb.next = null;
-  skb.prev = list.prev;
-  if (list.prev !== null) list.prev.next = skb;
-  else list.next = skb;
-  list.prev = skb;
-  list.qlen++;
-}
-
-export function __skb_queue_head(list: SkBuffHead, skb: SkBuff): void {
-  skb.prev = null;
-  skb.next = list.next;
-  if (list.next !== null) list.next.prev = skb;
-  else list.prev = skb;
-  list.next = skb;
-  list.qlen++;
-}
-
-export function __skb_dequeue(list: SkBuffHead): SkBuff | null {
-  const skb = list.next;
-  if (skb === null) return null;
-  list.next = skb.next;
-  if (list.next !== null) list.next.prev = null;
-  else list.prev = null;
-  skb.next = null;
-  list.qlen--;
-  return skb;
-}
-
-export function __skb_unlink(skb: SkBuff, list: SkBuffHead): void {
-  if (skb.prev !== null) skb.prev.next = skb.next;
-  else list.next = skb.next;
-  if (skb.next !== null) skb.next.prev = skb.prev;
-  else list.prev = skb.prev;
-  skb.next = null;
-  skb.prev = null;
-  list.qlen--;
-}
-
-export const skb_peek = (list: SkBuffHead): SkBuff | null => list.next;
-export const skb_peek_tail = (list: SkBuffHead): SkBuff | null => list.prev;
-export const skb_queue_empty = (list: SkBuffHead): boolean => list.next === null;
-export const skb_queue_len = (list: SkBuffHead): number => list.qlen;
-
-export function skb_queue_purge_reason(list: SkBuffHead, reason: number): void {
-  for (let skb = __skb_dequeue(list); skb !== null; skb = __skb_dequeue(list)) kfree_skb_reason(skb, reason);
-}
-
-/** Moves everything from `list` to the end of `head`. */
-export function skb_queue_splice_tail_init(list: SkBuffHead, head: SkBuffHead): void {
-  if (list.next === null) return;
-  if (head.prev !== null) {
-    head.prev.next = list.next;
-    list.next.prev = head.prev;
-  } else {
-    head.next = list.next;
-  }
-  head.prev = list.prev;
-  head.qlen += list.qlen;
-  list.next = null;
-  list.prev = null;
-  list.qlen = 0;
-}
+export {
+  __pskb_pull_tail,
+  copy_bytes,
+  head_window,
+  pskb_trim,
+  skb_add_rx_frag,
+  skb_copy_bits,
+  skb_fill_page_desc,
+  skb_gso_segs,
+  skb_linearize,
+  skb_store_bits,
+} from "./skb_data.ts";
+export {
+  __skb_dequeue,
+  __skb_queue_head,
+  __skb_queue_tail,
+  __skb_unlink,
+  SkBuffHead,
+  skb_peek,
+  skb_peek_tail,
+  skb_queue_empty,
+  skb_queue_len,
+  skb_queue_purge_reason,
+  skb_queue_splice_tail_init,
+} from "./skb_queue.ts";
