@@ -60,6 +60,7 @@ const PREFIXES: readonly (readonly [string, string])[] = [
 export function phaseOf(fn: string): string {
   const exact = EXACT[fn];
   if (exact !== undefined) return exact;
+  if (/_(en|de)queue$/.test(fn)) return "qdisc";
   for (const [prefix, phase] of PREFIXES) if (fn.startsWith(prefix)) return phase;
   return "net";
 }

@@ -63,6 +63,8 @@ function neigh(n: TraceNote): string {
 /** " of nc[12]", or nothing. */
 export const ownerOf = (n: TraceNote): string => (Number(n.pid) > 0 ? ` of ${n.comm || "pid"}[${n.pid}]` : "");
 
+const handle = (h: number): string => (h !== 0 ? ` ${(h >>> 16).toString(16)}:` : "");
+
 function sock(n: TraceNote): string {
   if (n.family === "packet") return "copy for a packet socket (AF_PACKET)";
   if (n.found === "none") return `no socket on port ${n.dport}`;
@@ -92,7 +94,7 @@ export function noteWords(n: TraceNote): string {
     case "rx":
       return `${n.dev} queue ${n.queue}`;
     case "qdisc":
-      return `${n.qdisc} ${(Number(n.handle) >>> 16).toString(16)}: holds ${n.qlen} (${n.backlog} bytes)`;
+      return `${n.qdisc}${handle(Number(n.handle))} holds ${n.qlen} (${n.backlog} bytes)`;
     case "gro":
       return `GRO puts it behind skb ${n.parent}`;
     case "fragment":
