@@ -21,6 +21,7 @@ if (process.argv.includes("--if-needed") && existsSync(stamp)) {
   if (newest(join(root, "src")) < built && statSync(join(root, "package-lock.json")).mtimeMs < built) process.exit(0);
 }
 const { build } = await import("esbuild");
+const { top_level_const } = await import("./bundle-const.mjs");
 const started = Date.now();
 process.stderr.write("building dist/ … ");
 rmSync(join(root, "dist"), { recursive: true, force: true });
@@ -41,6 +42,8 @@ await build({
   sourcemap: true,
   external: ["koffi"],
   packages: "external",
+  // esbuild writes top-level constants as `var`, which V8 must take for mutable: about a fifth of the speed.
+  plugins: [top_level_const],
   logLevel: "warning",
 });
 mkdirSync(join(root, "dist"), { recursive: true });
