@@ -102,7 +102,9 @@ function run_cpus(k: Kernel): void {
     for (let i = 0; i < cpus.length; i++) {
       const cpu = cpus[i]!;
       if (cpu.softirq_pending === 0 && cpu.runqueue.length === 0 && cpu.irq_latch.length === 0) {
-        if (k.cost === null || !newidle_balance(k, cpu)) continue;
+        if (k.cost === null) continue;
+        cpu.run_at = Number.POSITIVE_INFINITY;
+        if (!newidle_balance(k, cpu)) continue;
       }
       if (!cpu_run(k, cpu)) continue;
       again = true;
