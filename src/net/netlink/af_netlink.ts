@@ -81,6 +81,7 @@ import {
   sock_register,
 } from "../core/sock.ts";
 import { put_int } from "../core/sock_opt.ts";
+import { genl_init } from "./genetlink.ts";
 
 const MAX_LINKS = 32;
 /** Room of a reply: a page less skb_shared_info, unless the reader has shown that it takes more. */
@@ -772,4 +773,5 @@ export function netlink_proto_init(k: Kernel): void {
     },
   });
   netlink_kernel_create(k, NETLINK_USERSOCK, { groups: 32, input: null });
+  genl_init(k);
 }

@@ -108,7 +108,7 @@ export class NlRig {
   constructor() {
     const w = this.world;
     this.machine = createMachine({
-      platform: { host: w.newHost(), clock: w.clock, dma: w.dma, frames: w.frames },
+      host: { host: w.newHost(), clock: w.clock, dma: w.dma, frames: w.frames },
       debug: true,
     });
     this.k = this.machine.kernel;
