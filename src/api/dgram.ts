@@ -37,7 +37,8 @@ export class SystemError extends Error {
   }
 }
 
-function parseAddress(address: string): number {
+/** Dotted quad → int32; throws SystemError. */
+export function parseAddress(address: string): number {
   const m = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(address);
   if (!m || m.slice(1).some((p) => Number(p) > 255)) throw new SystemError(-22, `address "${address}"`);
   return (Number(m[1]) << 24) | (Number(m[2]) << 16) | (Number(m[3]) << 8) | Number(m[4]);

@@ -8,6 +8,8 @@ import type { HwClock } from "../hw/clock.ts";
 import type { DmaSpace } from "../hw/dma.ts";
 import type { FramePool } from "../hw/frame.ts";
 import { pci_bus_free_slot, pci_bus_plug, pci_bus_unplug } from "../hw/pci.ts";
+import type { WirePort } from "../hw/port.ts";
+import { Wire, type WireOptions, wire_attach } from "../hw/wire.ts";
 import { start_kernel } from "../init/main.ts";
 import { spawn_task, TaskSys } from "../init/sys.ts";
 import { syscall } from "../kernel/cpu.ts";
@@ -16,10 +18,15 @@ import { Tty } from "../kernel/fs/pipe.ts";
 import { vfs_write_file } from "../kernel/fs/vfs.ts";
 import { type Kernel, live_counts } from "../kernel/kernel.ts";
 import { kill_something, type Task, wake_up_process } from "../kernel/sched.ts";
+import { dev_open } from "../net/core/dev_api.ts";
 import { cleanup_net } from "../net/core/net_namespace.ts";
+import { IfaRequest, inet_rtm_newaddr } from "../net/ipv4/devinet.ts";
+import { inet_rtm_newroute } from "../net/ipv4/fib_frontend.ts";
+import { FibConfig } from "../net/ipv4/fib_lookup.ts";
+import { RTN_UNICAST } from "../net/ipv4/ip_fib.ts";
 import { O_CREAT, O_RDONLY, O_TRUNC, O_WRONLY } from "../uapi/fcntl.ts";
 import type { Program } from "../uapi/sys.ts";
-import { DgramApi } from "./dgram.ts";
+import { DgramApi, parseAddress, SystemError } from "./dgram.ts";
 
 /** What a machine needs of the hardware beside its Host; arch/sim and arch/node both offer it. */
 export interface Platform {
@@ -29,9 +36,25 @@ export interface Platform {
   readonly frames: FramePool;
 }
 
+/** A card, what it is plugged into, and optionally its address. */
+export interface NicOptions {
+  /** "02:00:00:00:00:02"; default: derived from the card's number. */
+  mac?: string;
+  /** The other end of its cable: a TAP of `skbuff/node`, another machine's card, or nothing yet. */
+  port?: WirePort;
+  /** Rate, delay, impairments of the cable; default: infinitely fast. */
+  cable?: WireOptions;
+  /** "10.9.0.2/24": configured and brought up before createMachine() returns. */
+  ip?: string;
+  /** Default gateway by this card. */
+  gateway?: string;
+}
+
 export interface MachineOptions {
-  /** Time, randomness and memory: from `skbuff/node` (real time) or a lab's world (virtual time). */
-  platform: Platform;
+  /** Time, randomness and memory: `new NodePlatform()` of `skbuff/node` (real time) or a world (virtual time). */
+  host: Platform | { platform(): Platform };
+  /** Cards: eth0, eth1, … */
+  nics?: NicOptions[];
   /** Default "localhost". */
   hostname?: string;
   /** 1–31; default 1. */
@@ -106,10 +129,10 @@ export class Machine {
   readonly init: Task;
 
   constructor(options: MachineOptions) {
-    this.platform = options.platform;
+    this.platform = "platform" in options.host ? options.host.platform() : options.host;
     const all = builtin();
     if (options.programs) for (const [name, p] of options.programs) all.set(name, p);
-    this.kernel = start_kernel(options.platform.host, {
+    this.kernel = start_kernel(this.platform.host, {
       hostname: options.hostname ?? "localhost",
       cpus: options.cpus ?? 1,
       programs: all,
@@ -122,6 +145,51 @@ export class Machine {
     this.dgram = new DgramApi(this);
     this.writeFile("/etc/hostname", `${this.kernel.hostname}\n`);
     this.writeFile("/etc/hosts", `127.0.0.1\tlocalhost\n127.0.1.1\t${this.kernel.hostname}\n`);
+    for (const o of options.nics ?? []) this.plugNic(o);
+  }
+
+  private plugNic(o: NicOptions): void {
+    const index = this.nics.length;
+    const nic = this.addNic(o.mac !== undefined ? parseMac(o.mac) : Uint8Array.of(2, 0, 0, 0, 0, index + 1));
+    if (o.port !== undefined) {
+      const wire = new Wire(this.platform.clock, o.cable ?? { rate: 0 });
+      wire_attach(wire, 0, nic);
+      wire_attach(wire, 1, o.port);
+    }
+    if (o.ip !== undefined) this.configure(`eth${index}`, o.ip, o.gateway);
+  }
+
+  /** `ip link set NAME up`, `ip address add CIDR dev NAME` and the default route, at once. Throws SystemError. */
+  configure(name: string, cidr: string, gateway?: string): void {
+    const m = /^(\d+\.\d+\.\d+\.\d+)\/(\d{1,2})$/.exec(cidr);
+    if (!m || Number(m[2]) > 32) throw new SystemError(-22, `address "${cidr}"`);
+    const addr = parseAddress(m[1]!);
+    const k = this.kernel;
+    const net = this.init.net_ns;
+    const dev = net.dev_by_name.get(name);
+    if (dev === undefined) throw new SystemError(-19, `device "${name}"`);
+    const check = (err: number, what: string): void => {
+      if (err < 0) throw new SystemError(err, what);
+    };
+    syscall(k, () => {
+      check(dev_open(net.loopback_dev), "lo up");
+      check(dev_open(dev), `${name} up`);
+      const req = new IfaRequest();
+      req.ifindex = dev.ifindex;
+      req.prefixlen = Number(m[2]);
+      req.local = addr;
+      req.address = addr;
+      check(inet_rtm_newaddr(net, req, null), `address ${cidr}`);
+      if (gateway === undefined) return;
+      const cfg = new FibConfig();
+      cfg.fc_gw = parseAddress(gateway);
+      cfg.fc_has_gw = true;
+      cfg.fc_oif = dev.ifindex;
+      cfg.fc_type = RTN_UNICAST;
+      cfg.fc_protocol = 3;
+      cfg.fc_nlflags = 0x400 | 0x200;
+      check(inet_rtm_newroute(net, cfg, null), `gateway ${gateway}`);
+    });
   }
 
   get hostname(): string {
@@ -263,6 +331,11 @@ export class TextCollector {
   text(): string {
     return this.parts.join("");
   }
+}
+
+function parseMac(text: string): Uint8Array {
+  if (!/^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$/.test(text)) throw new SystemError(-22, `MAC address "${text}"`);
+  return Uint8Array.from(text.split(":").map((b) => Number.parseInt(b, 16)));
 }
 
 /** Boots a machine. */

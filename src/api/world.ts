@@ -33,8 +33,8 @@ export class World {
     return { host: sim_host(this.sim), clock: this.sim, dma: this.sim.dma, frames: this.sim.frames };
   }
 
-  createMachine(options: Omit<MachineOptions, "platform">): Machine {
-    return new Machine({ ...options, platform: this.platform() });
+  createMachine(options: Omit<MachineOptions, "host">): Machine {
+    return new Machine({ ...options, host: this.platform() });
   }
 
   /** A cable with impairments of its own random stream. */

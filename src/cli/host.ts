@@ -35,7 +35,7 @@ export async function hostCommand(o: HostOptions): Promise<number> {
     if (e instanceof TapError) return complain(e.message);
     throw e;
   }
-  const machine = createMachine({ platform: platform.platform(), hostname: o.tap });
+  const machine = createMachine({ host: platform, hostname: o.tap });
   machine.kernel.on_bug = (error, where) =>
     process.stderr.write(`skbuff: BUG in ${where}: ${(error as Error).stack ?? error}\n`);
   const nic = machine.addNic(Uint8Array.from(o.mac.split(":").map((b) => Number.parseInt(b, 16))));

@@ -128,7 +128,7 @@ export class Lab {
   private addMachine(spec: Machine, number: number): void {
     const { clock, dma, frames } = this.world;
     const computer = new Computer({
-      platform: { host: this.world.newHost(), clock, dma, frames },
+      host: { host: this.world.newHost(), clock, dma, frames },
       hostname: spec.name,
       cpus: spec.cpus,
       igb: {

@@ -35,7 +35,7 @@ export class TestNet {
   }
 
   /** A machine with `nics` cards, 02:00:00:00:MACHINE:CARD, not yet cabled. */
-  machine(hostname: string, options: Omit<MachineOptions, "platform"> & { nics?: number } = {}): Machine {
+  machine(hostname: string, options: Omit<MachineOptions, "host" | "nics"> & { nics?: number } = {}): Machine {
     const { nics = 1, ...rest } = options;
     const m = this.world.createMachine({ hostname, debug: true, ...rest });
     this.machines.push(m);
@@ -180,7 +180,7 @@ export function line(seed = 1, left: WireOptions = {}, right: WireOptions = {}):
 export function pair(
   seed = 1,
   cable: WireOptions = {},
-  options: Omit<MachineOptions, "platform"> = {},
+  options: Omit<MachineOptions, "host" | "nics"> = {},
 ): { net: TestNet; a: Machine; b: Machine; wire: Wire } {
   const net = new TestNet(seed);
   const a = net.machine("a", options);
