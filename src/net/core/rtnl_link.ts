@@ -5,6 +5,7 @@ import type { Kernel } from "../../kernel/kernel.ts";
 import { EEXIST, EINVAL, ENODEV, EOPNOTSUPP, EPERM } from "../../uapi/errno.ts";
 import { ALTIFNAMSIZ, IFALIASZ, IFF_ALLMULTI, IFF_PROMISC, IFNAMSIZ } from "../../uapi/if.ts";
 import * as L from "../../uapi/if_link.ts";
+import { NET_ADDR_SET } from "../../uapi/netdev_misc.ts";
 import { NLM_F_CREATE, NLM_F_DUMP_FILTERED, NLM_F_EXCL, NLM_F_MULTI, NLM_F_REPLACE } from "../../uapi/netlink.ts";
 import {
   type NlAttr,
@@ -468,6 +469,11 @@ function configure_new(req: NlRequest, tb: NlAttrs, attrs: NewLinkAttrs, made: N
   const dev = attrs.net.dev_by_name.get(attrs.ifname);
   for (const d of made) {
     const own = d === dev ? attrs : attrs.peer;
+    if (own !== null && own !== undefined && own.address !== null) {
+      // An address that was asked for is nobody's permanent one.
+      d.addr_assign_type = NET_ADDR_SET;
+      d.perm_addr = new Uint8Array(d.perm_addr.length);
+    }
     if (d === dev) {
       if (tb[L.IFLA_GROUP] !== undefined) d.group = nla_get_u32(tb[L.IFLA_GROUP]);
       if (tb[L.IFLA_BROADCAST] !== undefined && tb[L.IFLA_BROADCAST]!.len >= d.addr_len) {
