@@ -26,7 +26,7 @@ import { dst_init } from "../net/core/dst.ts";
 import { gro_init } from "../net/core/gro.ts";
 import { gso_init } from "../net/core/gso.ts";
 import { neigh_init } from "../net/core/neigh_table.ts";
-import { register_pernet_subsys, setup_net } from "../net/core/net_namespace.ts";
+import { put_net, register_pernet_subsys, setup_net } from "../net/core/net_namespace.ts";
 import { net_proc_init } from "../net/core/net-procfs.ts";
 import { net_sysfs_init } from "../net/core/net-sysfs.ts";
 import { rtnetlink_init } from "../net/core/rtnetlink.ts";
@@ -139,6 +139,7 @@ export function start_kernel(host: Host, config: MachineConfig = {}): Kernel {
   initcall(k, "net_sysfs_init", net_sysfs_init);
   // The last to register is the first to go: devices leave a namespace while its protocols still work.
   register_pernet_subsys(k, { exit: default_device_exit_net });
+  k.exit_hooks.push((task) => put_net(task.net_ns, task));
   printk(k, KERN_INFO, "Run /sbin/init as init process");
   return k;
 }
