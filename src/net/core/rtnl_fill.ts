@@ -68,8 +68,8 @@ export interface RtnlAfOps {
 declare module "../../kernel/kernel.ts" {
   interface Kernel {
     rtnl_af_ops: RtnlAfOps[];
-    /** Devices that RTM_NEWLINK is making: told of once, when they are complete. Null outside. */
-    rtnl_initializing: Set<NetDevice> | null;
+    /** Devices that RTM_NEWLINK is making, and whether they have been told of: once each, when complete. Null outside. */
+    rtnl_initializing: Map<NetDevice, boolean> | null;
   }
 }
 declare module "./netdevice.ts" {
@@ -255,12 +255,19 @@ export function rtmsg_ifinfo(
   rtnl_notify(net, w, RTNLGRP_LINK, info);
 }
 
-function rtnetlink_event(event: number, dev: NetDevice): void {
+function rtnetlink_event(event: number, dev: NetDevice, info?: unknown): void {
   const making = dev.net.kernel.rtnl_initializing;
   switch (event) {
     case NETDEV_REGISTER:
-      if (making !== null) making.add(dev);
-      else rtmsg_ifinfo(RTM_NEWLINK, dev, -1);
+      if (making === null) rtmsg_ifinfo(RTM_NEWLINK, dev, -1);
+      else {
+        // The other end of a veth comes first, and is told of before its partner is there.
+        for (const [other, told] of making) {
+          if (!told) rtmsg_ifinfo(RTM_NEWLINK, other, -1);
+          making.set(other, true);
+        }
+        making.set(dev, false);
+      }
       return;
     case NETDEV_UNREGISTER:
       if (making?.delete(dev)) return;
@@ -271,6 +278,10 @@ function rtnetlink_event(event: number, dev: NetDevice): void {
       if (making === null || !making.has(dev)) rtmsg_ifinfo(RTM_NEWLINK, dev, IFF_UP);
       return;
     case NETDEV_CHANGE:
+      // With a mask of flags it is dev_change_flags() that speaks, for itself (__dev_notify_flags).
+      if (typeof info === "number" && info !== 0) return;
+      if (making === null || !making.has(dev)) rtmsg_ifinfo(RTM_NEWLINK, dev, 0);
+      return;
     case NETDEV_CHANGEMTU:
     case NETDEV_CHANGEADDR:
     case NETDEV_CHANGENAME:

@@ -289,7 +289,8 @@ function set_operstate(dev: NetDevice, state: number): void {
 function do_setlink(req: NlRequest, dev: NetDevice, tb: NlAttrs): number {
   const k = req.net.kernel;
   const m = req.msg;
-  let modified = false;
+  /** Nobody else tells of these (DO_SETLINK_NOTIFY). */
+  let notify = false;
   let err = validate_linkmsg(req, dev, tb);
   if (err < 0) return err;
   const ifname = nla_get_string(tb[L.IFLA_IFNAME]);
@@ -303,31 +304,27 @@ function do_setlink(req: NlRequest, dev: NetDevice, tb: NlAttrs): number {
     if (net !== dev.net && ifname !== "" && net.dev_by_name.has(ifname)) return -EEXIST;
     err = dev_change_net_namespace(dev, net, ifname !== "" ? ifname : null);
     if (err < 0) return err === -EINVAL ? nl_err(req.extack, "The interface netns is immutable", err) : err;
-    modified = true;
   }
   if (tb[L.IFLA_MAP] !== undefined) return -EOPNOTSUPP;
   if (tb[L.IFLA_ADDRESS] !== undefined) {
     err = dev_set_mac_address(dev, nla_data(tb[L.IFLA_ADDRESS]).slice(0, dev.addr_len));
     if (err < 0) return err;
-    modified = true;
   }
   if (tb[L.IFLA_MTU] !== undefined) {
     err = dev_set_mtu(dev, nla_get_u32(tb[L.IFLA_MTU]) | 0, req.extack);
     if (err < 0) return err;
-    modified = true;
   }
   if (tb[L.IFLA_GROUP] !== undefined) {
     dev.group = nla_get_u32(tb[L.IFLA_GROUP]);
-    modified = true;
+    notify = true;
   }
   if (m.dv.getInt32(m.off + L.IFINFOMSG_INDEX, true) > 0 && ifname !== "") {
     err = dev_change_name(dev, ifname);
     if (err < 0) return err;
-    modified = true;
   }
   if (tb[L.IFLA_IFALIAS] !== undefined) {
     dev.ifalias = nla_get_string(tb[L.IFLA_IFALIAS]);
-    modified = true;
+    notify = true;
   }
   if (tb[L.IFLA_BROADCAST] !== undefined) {
     dev.broadcast = nla_data(tb[L.IFLA_BROADCAST]).slice(0, dev.addr_len);
@@ -357,8 +354,9 @@ function do_setlink(req: NlRequest, dev: NetDevice, tb: NlAttrs): number {
   if (tb[L.IFLA_GRO_MAX_SIZE] !== undefined) dev.gro_max_size = nla_get_u32(tb[L.IFLA_GRO_MAX_SIZE]);
   if (tb[L.IFLA_OPERSTATE] !== undefined) set_operstate(dev, nla_get_u8(tb[L.IFLA_OPERSTATE]));
   if (tb[L.IFLA_LINKMODE] !== undefined) dev.link_mode = nla_get_u8(tb[L.IFLA_LINKMODE]);
+  if (tb[L.IFLA_LINKMODE] !== undefined) notify = true;
   if (tb[L.IFLA_PROTO_DOWN] !== undefined) return nl_err(req.extack, "Protodown not supported by device", -EOPNOTSUPP);
-  if (modified && netif_running(dev)) call_netdevice_notifiers(NETDEV_CHANGE, dev, 0);
+  if (notify && netif_running(dev)) call_netdevice_notifiers(NETDEV_CHANGE, dev, 0);
   return 0;
 }
 
@@ -455,12 +453,12 @@ function rtnl_newlink_create(req: NlRequest, tb: NlAttrs, info: NlAttrs): number
     if (typeof peer === "number") return peer;
     attrs.peer = peer;
   }
-  const made = new Set<NetDevice>();
+  const made = new Map<NetDevice, boolean>();
   k.rtnl_initializing = made;
   err = ops.newlink(dest, attrs, req.extack);
-  if (err >= 0) err = configure_new(req, tb, attrs, [...made]);
+  if (err >= 0) err = configure_new(req, tb, attrs, [...made.keys()]);
   k.rtnl_initializing = null;
-  for (const dev of made) rtmsg_ifinfo(RTM_NEWLINK, dev, -1, nl_info(req));
+  for (const [dev, told] of made) if (!told) rtmsg_ifinfo(RTM_NEWLINK, dev, -1, nl_info(req));
   return Math.min(err, 0);
 }
 

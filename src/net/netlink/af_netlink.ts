@@ -63,6 +63,7 @@ import { AF_NETLINK, MSG_OOB, MSG_TRUNC, SOCK_DGRAM, SOCK_RAW, SOL_NETLINK } fro
 import type { MsgHdr } from "../../uapi/sys.ts";
 import { iov_length, memcpy_from_msg, put_cmsg, skb_copy_datagram_msg, skb_recv_datagram } from "../core/datagram.ts";
 import { type Net, register_pernet_subsys } from "../core/net_namespace.ts";
+import { proc_create_net } from "../core/net-procfs.ts";
 import { __skb_queue_tail, alloc_skb, consume_skb, type SkBuff, skb_clone, skb_put } from "../core/skbuff.ts";
 import {
   datagram_poll,
@@ -755,11 +756,25 @@ const netlink_proto: Proto = {
   obj_size: 1096,
 };
 
-/** All sockets of a namespace, by protocol and port: /proc/net/netlink and netlink_diag. */
-export function netlink_sockets(net: Net): NetlinkSock[] {
-  const out: NetlinkSock[] = [];
-  for (const t of net.nl_table) if (t !== undefined) out.push(...t.by_portid.values());
-  return out;
+/** Text of /proc/net/netlink: the kernel's ends first in each protocol, as sockets with port 0. */
+export function netlink_seq_show(net: Net): string {
+  let s = "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n";
+  const line = (id: number, protocol: number, nlk: NetlinkSock | null): string => {
+    let mask = 0;
+    for (const g of nlk?.groups ?? []) mask |= group_mask(g);
+    return (
+      `${id.toString(16).padStart(16, "0")} ${String(protocol).padEnd(3)} ${String(nlk?.portid ?? 0).padEnd(10)} ` +
+      `${(mask >>> 0).toString(16).padStart(8, "0")} ${String(nlk?.sk_rmem_alloc ?? 0).padEnd(8)} ` +
+      `${String(nlk?.sk_wmem_alloc ?? 0).padEnd(8)} ${String(nlk !== null && nlk.cb !== null ? 1 : 0).padEnd(5)} ` +
+      `${String(2).padEnd(8)} ${String(nlk?.sk_drops ?? 0).padEnd(8)} ${String(id).padEnd(8)}\n`
+    );
+  };
+  net.kernel.nl_protocols.forEach((cfg, protocol) => {
+    if (cfg === undefined) return;
+    if (cfg.input !== null) s += line(0, protocol, null);
+    for (const nlk of net.nl_table[protocol]?.by_portid.values() ?? []) s += line(nlk.sk_cookie, protocol, nlk);
+  });
+  return s;
 }
 
 /** core_initcall. The kernel's ends register after it. */
@@ -774,4 +789,5 @@ export function netlink_proto_init(k: Kernel): void {
   });
   netlink_kernel_create(k, NETLINK_USERSOCK, { groups: 32, input: null });
   genl_init(k);
+  proc_create_net(k, "netlink", netlink_seq_show);
 }
