@@ -11,6 +11,7 @@ import {
   pskb_expand_head,
   type SkBuff,
   SkbFrag,
+  skb_clone,
   skb_cloned,
   skb_pull,
 } from "./skbuff.ts";
@@ -123,6 +124,15 @@ export function __pskb_pull_tail(skb: SkBuff, delta: number): number {
   return skb.tail;
 }
 
+/** A packet of a frag_list that another list shares may not change: a clone takes its place in this one. */
+function frag_unshare(s: SkBuff): SkBuff {
+  if (s.users === 1) return s;
+  const n = skb_clone(s);
+  n.next = s.next;
+  consume_skb(s);
+  return n;
+}
+
 /** Drops the first `delta` bytes of the non-linear part. */
 function skb_eat_frags(skb: SkBuff, delta: number): void {
   const head = skb.head;
@@ -146,10 +156,9 @@ function skb_eat_frags(skb: SkBuff, delta: number): void {
     if (delta >= s.len) {
       delta -= s.len;
       head.frag_list = s.next;
-      s.next = null;
       consume_skb(s);
     } else {
-      skb_pull(s, delta);
+      skb_pull((head.frag_list = frag_unshare(s)), delta);
       delta = 0;
     }
   }
@@ -192,13 +201,15 @@ export function pskb_trim(skb: SkBuff, len: number): number {
     const next: SkBuff | null = s.next;
     const size = s.len;
     if (start >= len) {
-      if (prev) prev.next = null;
+      if (prev !== null) prev.next = null;
       else head.frag_list = null;
-      s.next = null;
       consume_skb(s);
     } else {
-      if (start + size > len) pskb_trim(s, len - start);
-      prev = s;
+      const own = frag_unshare(s);
+      if (prev !== null) prev.next = own;
+      else head.frag_list = own;
+      if (start + size > len) pskb_trim(own, len - start);
+      prev = own;
     }
     start += size;
     s = next;

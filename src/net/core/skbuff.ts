@@ -284,8 +284,8 @@ export function head_put(head: HeadBuf): void {
     let skb: SkBuff | null = head.frag_list;
     head.frag_list = null;
     while (skb !== null) {
+      // A packet that another head's list shares keeps its place in that list.
       const next: SkBuff | null = skb.next;
-      skb.next = null;
       consume_skb(skb);
       skb = next;
     }
@@ -708,6 +708,9 @@ export function skb_copy_expand(skb: SkBuff, headroom: number, tailroom: number)
   skb_reserve(n, headroom);
   const off = skb_put(n, skb.len);
   skb_copy_bits(skb, 0, n.head.u8, off, skb.len);
+  // Headers that were pulled lie in the headroom, and go along as far as there is room.
+  const front = Math.min(headroom, skb.data);
+  if (front !== 0) copy_bytes(n.head.u8, headroom - front, skb.head.u8, skb.data - front, front);
   const delta = n.data - skb.data;
   shift_headers(n, delta);
   n.head.gso_size = skb.head.gso_size;
@@ -742,15 +745,11 @@ function shift_headers(skb: SkBuff, delta: number): void {
  */
 export function pskb_expand_head(skb: SkBuff, nhead: number, ntail: number): number {
   const old = skb.head;
-  const linear = skb.tail - skb.data;
   const bytes = kmalloc_head(skb.end + nhead + ntail);
   const head = head_alloc(skb.kernel, bytes - SHINFO_SIZE);
   if (head === null) return -12;
-  const data = skb.data + nhead;
-  copy_bytes(head.u8, data, old.u8, skb.data, linear);
-  if (skb.mac_header >= 0 && skb.mac_header < skb.data) {
-    copy_bytes(head.u8, skb.mac_header + nhead, old.u8, skb.mac_header, skb.data - skb.mac_header);
-  }
+  // The headroom too: headers that were pulled lie there.
+  copy_bytes(head.u8, nhead, old.u8, 0, skb.tail);
   for (let i = 0; i < old.nr_frags; i++) {
     const f = old.frags[i]!;
     f.page.dataref++;
@@ -767,13 +766,13 @@ export function pskb_expand_head(skb: SkBuff, nhead: number, ntail: number): num
   head.gso_type = old.gso_type;
   head.tx_flags = old.tx_flags;
   head_put(old);
+  if (skb.sk === null || skb.destructor === null) skb.truesize += bytes - SHINFO_SIZE - skb.end;
   skb.head = head;
-  skb.data = data;
+  skb.data += nhead;
   skb.tail += nhead;
   skb.end = bytes - SHINFO_SIZE;
   skb.cloned = false;
   if (nhead !== 0) shift_headers(skb, nhead);
-  if (skb.sk === null || skb.destructor === null) skb.truesize = bytes + SKB_SIZE + skb.data_len;
   return 0;
 }
 
