@@ -95,9 +95,9 @@ test("segments have the bytes, the lengths, the next ID and right sums", () => {
         for (let s: SkBuff | null = segs; s !== null; ) {
           const len = Math.min(700, total - offset);
           assert.equal(s.len, 42 + len);
-          const dv = s.head.dv;
-          const iph = s.network_header;
-          const uh = s.transport_header;
+          const dv: DataView = s.head.dv;
+          const iph: number = s.network_header;
+          const uh: number = s.transport_header;
           assert.deepEqual([s.mac_header, iph, uh], [s.data, s.data + 14, s.data + 34]);
           assert.equal(dv.getUint16(iph + 2), 28 + len);
           assert.equal(dv.getUint16(iph + 4), id);
