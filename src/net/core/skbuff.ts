@@ -446,12 +446,12 @@ function skb_panic(skb: SkBuff, len: number, what: string): never {
   );
 }
 
-/** Appends `len` bytes to the linear part and returns the offset of the first. */
+/** Appends `len` bytes to a linear packet and returns the offset of the first. */
 export function skb_put(skb: SkBuff, len: number): number {
   const off = skb.tail;
   skb.tail = off + len;
   skb.len += len;
-  if (skb.tail > skb.end) skb_panic(skb, len, "skb_over_panic");
+  if (skb.tail > skb.end || skb.data_len !== 0) skb_panic(skb, len, "skb_over_panic");
   return off;
 }
 

@@ -167,7 +167,7 @@ function __ip_append_data(
       const n = alloc_skb(k, alloclen + hh_len + 15);
       if (n === null) return -ENOBUFS;
       // Linux keeps what is more than one allocation in pages: truesize counts those as they are filled.
-      if (alloclen + hh_len + 15 > SKB_MAX_ALLOC) n.truesize = SKB_TRUESIZE(128) + datalen;
+      if (alloclen + hh_len + 15 > SKB_MAX_ALLOC) n.truesize = SKB_TRUESIZE(128) + datalen - transhdrlen;
       n.ip_summed = csummode;
       n.csum = 0;
       skb_reserve(n, hh_len);
