@@ -20,6 +20,8 @@ const POLLIN = 1;
 
 /** Frames taken in one go before the machine gets its turn, as a NAPI poll. */
 const BATCH = 64;
+/** How long after a frame the next one is looked for at every turn of the event loop, before poll(2) waits for it. */
+const BUSY_POLL_MS = 0.06;
 
 interface Libc {
   open(path: string, flags: number): number;
@@ -80,6 +82,8 @@ export class TapPort implements WirePort {
   private readonly fd: number;
   private end: WireEnd | null = null;
   private closed = false;
+  /** performance.now() until which an empty device is read again at the next turn. */
+  private busy_until = 0;
   /** A frame buffer and the pollfd: kept reachable, native code has their addresses. */
   private readonly buf: Uint8Array = new Uint8Array(FRAME_MAX + 64);
   private readonly pollfd: Uint8Array = new Uint8Array(8);
@@ -142,7 +146,12 @@ export class TapPort implements WirePort {
       if (n <= 0) {
         const err = n < 0 ? this.libc.errno() : EAGAIN;
         this.platform.pump();
-        if (err === EAGAIN) this.wait();
+        if (i > 0) this.busy_until = performance.now() + BUSY_POLL_MS;
+        if (err === EAGAIN) {
+          // A thread that sleeps in poll() takes longer to wake up than most peers take to answer.
+          if (performance.now() < this.busy_until) setImmediate(() => this.drain());
+          else this.wait();
+        }
         // EIO: the kernel's side is down; look again later.
         else if (err === EIO) setTimeout(() => this.wait(), 50);
         return;
