@@ -43,8 +43,6 @@ export function inet_getpeer_v4(net: Net, daddr: number): InetPeer {
 
 /** Takes one message of `timeout` jiffies from the bucket. False when there is none left. */
 export function inet_peer_xrlim_allow(net: Net, peer: InetPeer, timeout: number): boolean {
-  // No limit: the bucket, which errors about routes share, stays as it is.
-  if (timeout <= 0) return true;
   const now = jiffies(net.kernel);
   const token = Math.min(peer.rate_tokens + now - peer.rate_last, XRLIM_BURST_FACTOR * timeout);
   peer.rate_last = now;
