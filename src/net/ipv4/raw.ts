@@ -66,6 +66,7 @@ import {
   SKB_DROP_REASON_SOCKET_RCVBUFF,
 } from "../core/dropreason.ts";
 import { dst_output } from "../core/dst.ts";
+import { neigh_release } from "../core/neigh_table.ts";
 import { neigh_confirm } from "../core/neighbour.ts";
 import { type Net, register_pernet_subsys } from "../core/net_namespace.ts";
 import { LL_RESERVED_SPACE } from "../core/netdevice.ts";
@@ -496,7 +497,10 @@ export function inet_datagram_route(
   }
   if ((flags & MSG_CONFIRM) !== 0) {
     const n = rt.ops.neigh_lookup(rt, fl4.daddr);
-    if (n !== null) neigh_confirm(n);
+    if (n !== null) {
+      neigh_confirm(n);
+      neigh_release(n);
+    }
   }
   return rt;
 }

@@ -69,6 +69,7 @@ import {
   SKB_DROP_REASON_UDP_CSUM,
 } from "../core/dropreason.ts";
 import { dst_release } from "../core/dst.ts";
+import { neigh_release } from "../core/neigh_table.ts";
 import { neigh_confirm } from "../core/neighbour.ts";
 import type { Net } from "../core/net_namespace.ts";
 import { sock_rps_record_flow } from "../core/rps.ts";
@@ -288,7 +289,10 @@ export function udp_sendmsg(sk: Sock, msg: MsgHdr, len: number, flags: number): 
   }
   if ((flags & MSG_CONFIRM) !== 0) {
     const n = rt.ops.neigh_lookup(rt, daddr);
-    if (n !== null) neigh_confirm(n);
+    if (n !== null) {
+      neigh_confirm(n);
+      neigh_release(n);
+    }
   }
   saddr = fl4.saddr;
   if (ipc.addr === 0) {
