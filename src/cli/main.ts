@@ -3,6 +3,7 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { hostCommand } from "./host.ts";
 import { labCommand } from "./lab.ts";
+import { measureCommand } from "./measure.ts";
 import { replayCommand } from "./replay.ts";
 import { startCommand } from "./start.ts";
 import { VERSION } from "./version.ts";
@@ -72,6 +73,7 @@ Examples:
     .argument("<host>", "the machine on which the command runs")
     .argument("<command...>", "the command, after --")
     .option("--paths", "group packets that took the same way, and count them")
+    .option("--layers", "header by header: what each machine wraps, reads and takes off (OSI and TCP/IP layers)")
     .option("--filter <expr>", "only packets that match, in tcpdump's syntax")
     .option("--host <name>", "only what happened on this machine; repeatable", collect, [])
     .option("--seed <n>", "seed of all randomness", integer, 1)
@@ -80,6 +82,17 @@ Examples:
     .option("--pcap <file>", "write a pcapng file with the walk as packet comments")
     .addHelpText("after", "\nExample:\n  skbuff walk examples/first-lab pc1 -- ping -c 1 10.0.2.2")
     .action(run(walkCommand));
+
+  program
+    .command("measure")
+    .description("rate, throughput, delay by part, round-trip time, utilisation and loss while a command runs")
+    .argument("<path>", "the lab, as for skbuff lab")
+    .argument("<host>", "the machine on which the command runs")
+    .argument("<command...>", "the command, after --")
+    .option("--seed <n>", "seed of all randomness", integer, 1)
+    .option("--json", "one JSON object")
+    .addHelpText("after", "\nExample:\n  skbuff measure examples/first-lab pc1 -- ping -c 5 10.0.2.2")
+    .action(run(measureCommand));
 
   program
     .command("replay")

@@ -7,6 +7,7 @@ import {
   hostsOf,
   walk,
   walkJson,
+  walkLayers,
   walkPaths,
   walkPcap,
   walkPerfetto,
@@ -16,6 +17,7 @@ import { openTopology, paint } from "./open.ts";
 
 export interface WalkCliOptions {
   paths?: boolean;
+  layers?: boolean;
   filter?: string;
   host: string[];
   seed: number;
@@ -66,7 +68,9 @@ export async function walkCommand(path: string, host: string, command: string[],
   if (o.json) for (const line of walkJson(w, packets, o.host)) process.stdout.write(`${line}\n`);
   else {
     const text = { color: process.stdout.isTTY && !process.env.NO_COLOR, hosts: o.host };
-    process.stdout.write(`\n${o.paths ? walkPaths(w, packets, text) : walkText(w, packets, text)}`);
+    process.stdout.write(
+      `\n${o.layers ? walkLayers(w, packets, text) : o.paths ? walkPaths(w, packets, text) : walkText(w, packets, text)}`,
+    );
   }
   lab.stop();
   return bug ? 70 : w.exitCode;
@@ -88,7 +92,7 @@ function writeFiles(o: WalkCliOptions, perfetto: () => string, pcap: () => Uint8
 }
 
 /** One argument may be a whole command line; several are words, as a shell gave them to us. */
-function quote(word: string, _i: number, all: string[]): string {
+export function quote(word: string, _i: number, all: string[]): string {
   if (all.length === 1 || /^[\w@%+=:,./-]+$/.test(word)) return word;
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -9,7 +9,8 @@ import { family, type Packet, type WalkResult } from "./model.ts";
 import { Recorder } from "./recorder.ts";
 
 export { walkJson } from "./json.ts";
-export { family, type Packet, type PacketEnd, type WalkResult } from "./model.ts";
+export { walkLayers } from "./layers.ts";
+export { family, type Hop, type Packet, type PacketEnd, type WalkResult } from "./model.ts";
 export { walkPaths } from "./paths.ts";
 export { walkPcap } from "./pcap.ts";
 export { walkPerfetto } from "./perfetto.ts";
