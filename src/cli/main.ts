@@ -1,6 +1,7 @@
 // The skbuff command. Way in: main(argv); each subcommand is a file of its own.
 
 import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { tuneV8 } from "../arch/node/tune.ts";
 import { hostCommand } from "./host.ts";
 import { labCommand } from "./lab.ts";
 import { measureCommand } from "./measure.ts";
@@ -18,6 +19,7 @@ const collect = (value: string, before: string[]): string[] => [...before, value
 
 /** Runs one command line; returns the exit code. */
 export async function main(argv: string[]): Promise<number> {
+  tuneV8();
   let exitCode = 0;
   const run =
     <A extends unknown[]>(fn: (...args: A) => Promise<number> | number) =>

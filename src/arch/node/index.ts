@@ -2,3 +2,4 @@
 
 export { NodePlatform } from "./platform.ts";
 export { openTap, TapError, type TapOptions, TapPort } from "./tap.ts";
+export { tuneV8 } from "./tune.ts";

@@ -2,6 +2,7 @@
 // Read first: Linux's Documentation/networking/tuntap.rst. Way in: openTap(platform, { name }). Needs koffi and CAP_NET_ADMIN.
 
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { FRAME_MAX, type Frame, frame_alloc, frame_put } from "../../hw/frame.ts";
 import type { WireEnd, WirePort } from "../../hw/port.ts";
@@ -123,6 +124,22 @@ export class TapPort implements WirePort {
     dv.setInt32(0, this.fd, true);
     dv.setInt16(4, POLLIN, true);
     this.wait();
+  }
+
+  /**
+   * Resolves once the kernel's side can send. A device that was up before it was opened gets its queue only when the kernel
+   * has noticed the carrier, up to a second later; what it sends until then is lost.
+   */
+  async ready(limit_ms = 1500): Promise<void> {
+    const started = performance.now();
+    while (performance.now() - started < limit_ms) {
+      try {
+        if (readFileSync(`/sys/class/net/${this.name}/operstate`, "utf8") !== "down\n") return;
+      } catch {
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
   }
 
   private wait(): void {
