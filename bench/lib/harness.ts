@@ -3,6 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { type HeapProfiler, type Profiler, Session } from "node:inspector";
+import { tuneV8 } from "../../src/arch/node/tune.ts";
 import type { Kernel } from "../../src/kernel/kernel.ts";
 
 export interface BenchSetup {
@@ -202,6 +203,8 @@ async function heap(b: BenchSetup, seconds: number, batch: number): Promise<Benc
 
 /** Arguments: --size N, --warm S, --seconds S, --profile, --heap. */
 export async function bench_main(bench: Bench): Promise<void> {
+  // As the skbuff command does for itself.
+  tuneV8();
   const warm = Number(arg("--warm") ?? 1);
   const seconds = Number(arg("--seconds") ?? 1);
   const b = bench.setup(Number(arg("--size") ?? 64));
