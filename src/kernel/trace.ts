@@ -15,19 +15,14 @@ export interface TracedSkb {
   readonly dev: { readonly ifindex: number } | null;
 }
 
-/** Words of an Int32Array record. */
-export const REC_FN = 0;
-export const REC_CTX_CPU = 1;
-export const REC_SKB = 2;
-export const REC_IFINDEX = 3;
-export const REC_LEN = 4;
-export const REC_NOTE = 5;
-export const REC_DATA = 6;
-export const REC_WORDS = 8;
-
+/**
+ * A record: the time, and three words (four with details): function, context and CPU; packet; device and length; data
+ * and tail. Notes lie beside, by the number of their record.
+ */
+const REC_WORDS = 4;
 const CHUNK_RECORDS = 16384;
 
-export interface TraceChunk {
+interface TraceChunk {
   readonly time: Float64Array;
   readonly words: Int32Array;
 }
@@ -43,14 +38,17 @@ export type TraceSink = (k: Kernel, cpu: Cpu, fn: number, skb: TracedSkb | null,
 
 export class Tracer {
   readonly chunks: TraceChunk[] = [];
-  /** Records written so far; with a limit the oldest chunk is overwritten. */
-  count = 0;
   readonly max_chunks: number;
-  readonly notes: TraceNote[] = [];
+  /** Notes in the order of their records. */
+  readonly notes: { readonly at: number; readonly note: TraceNote }[] = [];
   /** Whether decisions are described in words (walk); off, only functions are recorded. */
   readonly detail: boolean;
-  chunk: TraceChunk | null = null;
+  /** The chunk in use, its arrays at hand. */
+  time: Float64Array = no_time;
+  words: Int32Array = no_words;
   pos: number = CHUNK_RECORDS;
+  /** Records in chunks that are full or gone. */
+  base: number = -CHUNK_RECORDS;
   /** Takes the records instead of the chunks, in the order of all machines that share it, with the packet at hand. */
   sink: TraceSink | null = null;
 
@@ -58,7 +56,15 @@ export class Tracer {
     this.detail = detail;
     this.max_chunks = max_chunks;
   }
+
+  /** Records written so far; with a limit the oldest chunk is overwritten. */
+  get count(): number {
+    return this.base + this.pos;
+  }
 }
+
+const no_time: Float64Array = new Float64Array(0);
+const no_words: Int32Array = new Int32Array(0);
 
 /** How many machines of the process want trace_key on. Kept on the key's own module object, not a second global. */
 export function trace_key_update(kernels_tracing: boolean): void {
@@ -80,46 +86,50 @@ export function tracer_stop(k: Kernel): Tracer | null {
   return t;
 }
 
-function next_chunk(t: Tracer): TraceChunk {
+/** A fresh chunk, or the oldest one when there may be no more. Returns the place of its first record. */
+function next_chunk(t: Tracer): number {
   let chunk: TraceChunk;
   if (t.max_chunks > 0 && t.chunks.length >= t.max_chunks) {
     chunk = t.chunks.shift()!;
+    const kept = t.base + 2 * CHUNK_RECORDS - t.max_chunks * CHUNK_RECORDS;
+    let gone = 0;
+    while (gone < t.notes.length && t.notes[gone]!.at < kept) gone++;
+    if (gone > 0) t.notes.splice(0, gone);
   } else {
     chunk = { time: new Float64Array(CHUNK_RECORDS), words: new Int32Array(CHUNK_RECORDS * REC_WORDS) };
   }
   t.chunks.push(chunk);
-  t.chunk = chunk;
+  t.time = chunk.time;
+  t.words = chunk.words;
+  t.base += CHUNK_RECORDS;
   t.pos = 0;
-  return chunk;
+  return 0;
 }
 
-function record(t: Tracer, k: Kernel, cpu: Cpu, fn: number, skb: TracedSkb | null, note: number): void {
+function record(t: Tracer, k: Kernel, fn: number, skb: TracedSkb | null, note: TraceNote | null): void {
   if (t.sink !== null) {
-    t.count++;
-    t.sink(k, cpu, fn, skb, note >= 0 ? t.notes.pop()! : null);
+    t.pos++;
+    t.sink(k, k.cpu, fn, skb, note);
     return;
   }
-  let chunk = t.chunk;
-  if (chunk === null || t.pos === CHUNK_RECORDS) chunk = next_chunk(t);
-  const i = t.pos++;
-  t.count++;
-  chunk.time[i] = k.now;
-  const w = chunk.words;
+  const i = t.pos === CHUNK_RECORDS ? next_chunk(t) : t.pos;
+  t.pos = i + 1;
+  t.time[i] = k.now;
+  const cpu = k.cpu;
+  const w = t.words;
   const o = i * REC_WORDS;
-  w[o] = fn;
-  w[o + REC_CTX_CPU] = (cpu.ctx << 8) | cpu.id;
-  w[o + REC_NOTE] = note;
+  w[o] = fn | (cpu.ctx << 16) | (cpu.id << 20);
   if (skb !== null) {
-    w[o + REC_SKB] = skb.id;
-    w[o + REC_IFINDEX] = skb.dev !== null ? skb.dev.ifindex : 0;
-    w[o + REC_LEN] = skb.len;
-    w[o + REC_DATA] = (skb.data << 16) | (skb.tail & 0xffff);
+    const dev = skb.dev;
+    w[o + 1] = skb.id;
+    w[o + 2] = dev !== null ? (dev.ifindex << 17) | skb.len : skb.len;
+    w[o + 3] = (skb.data << 16) | (skb.tail & 0xffff);
   } else {
-    w[o + REC_SKB] = 0;
-    w[o + REC_IFINDEX] = 0;
-    w[o + REC_LEN] = 0;
-    w[o + REC_DATA] = 0;
+    w[o + 1] = 0;
+    w[o + 2] = 0;
+    w[o + 3] = 0;
   }
+  if (note !== null) t.notes.push({ at: t.base + i, note });
 }
 
 /** A packet entered function `fn`. Call only behind `if (trace_key.on)`. */
@@ -127,14 +137,29 @@ export function trace_fn(fn: number, skb: TracedSkb): void {
   const k = skb.kernel;
   if (k.cost !== null) k.now += k.cost[fn]!;
   const t = k.tracer;
-  if (t !== null) record(t, k, k.cpu, fn, skb, -1);
+  if (t === null) return;
+  if (t.detail) {
+    record(t, k, fn, skb, null);
+    return;
+  }
+  // The same as record(), without what only details need: this is what tracing costs per function.
+  const i = t.pos === CHUNK_RECORDS ? next_chunk(t) : t.pos;
+  t.pos = i + 1;
+  t.time[i] = k.now;
+  const cpu = k.cpu;
+  const dev = skb.dev;
+  const w = t.words;
+  const o = i * REC_WORDS;
+  w[o] = fn | (cpu.ctx << 16) | (cpu.id << 20);
+  w[o + 1] = skb.id;
+  w[o + 2] = dev !== null ? (dev.ifindex << 17) | skb.len : skb.len;
 }
 
 /** A function was entered without a packet in hand (an interrupt, a poll, a system call). */
 export function trace_call(fn: number, k: Kernel): void {
   if (k.cost !== null) k.now += k.cost[fn]!;
   const t = k.tracer;
-  if (t !== null) record(t, k, k.cpu, fn, null, -1);
+  if (t !== null) record(t, k, fn, null, null);
 }
 
 /** True when decisions are to be described: build a note only then. */
@@ -145,16 +170,14 @@ export function trace_note(fn: number, skb: TracedSkb, note: TraceNote): void {
   const k = skb.kernel;
   const t = k.tracer;
   if (t === null) return;
-  t.notes.push(note);
-  record(t, k, k.cpu, fn, skb, t.notes.length - 1);
+  record(t, k, fn, skb, note);
 }
 
 /** A note without a packet: `igb_msix_ring` woke a poll, a route was added. */
 export function trace_event(fn: number, k: Kernel, note: TraceNote): void {
   const t = k.tracer;
   if (t === null) return;
-  t.notes.push(note);
-  record(t, k, k.cpu, fn, null, t.notes.length - 1);
+  record(t, k, fn, null, note);
 }
 
 export interface TraceRecord {
@@ -172,23 +195,27 @@ export interface TraceRecord {
 
 /** All records kept, oldest first. */
 export function* tracer_records(t: Tracer): Generator<TraceRecord, void> {
+  let at = t.base + CHUNK_RECORDS - t.chunks.length * CHUNK_RECORDS;
+  let next_note = 0;
   for (const chunk of t.chunks) {
-    const n = chunk === t.chunk ? t.pos : CHUNK_RECORDS;
-    for (let i = 0; i < n; i++) {
+    const n = chunk.words === t.words ? t.pos : CHUNK_RECORDS;
+    for (let i = 0; i < n; i++, at++) {
       const o = i * REC_WORDS;
       const w = chunk.words;
-      const note = w[o + REC_NOTE]!;
+      const head = w[o]!;
+      while (next_note < t.notes.length && t.notes[next_note]!.at < at) next_note++;
+      const note = t.notes[next_note];
       yield {
         ts_ns: chunk.time[i]!,
-        fn: w[o]!,
-        ctx: w[o + REC_CTX_CPU]! >> 8,
-        cpu: w[o + REC_CTX_CPU]! & 0xff,
-        skb: w[o + REC_SKB]!,
-        ifindex: w[o + REC_IFINDEX]!,
-        len: w[o + REC_LEN]!,
-        data: w[o + REC_DATA]! >>> 16,
-        tail: w[o + REC_DATA]! & 0xffff,
-        note: note >= 0 ? t.notes[note]! : null,
+        fn: head & 0xffff,
+        ctx: (head >> 16) & 15,
+        cpu: head >>> 20,
+        skb: w[o + 1]!,
+        ifindex: w[o + 2]! >>> 17,
+        len: w[o + 2]! & 0x1ffff,
+        data: w[o + 3]! >>> 16,
+        tail: w[o + 3]! & 0xffff,
+        note: note !== undefined && note.at === at ? note.note : null,
       };
     }
   }
