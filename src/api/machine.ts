@@ -18,7 +18,7 @@ import { Tty } from "../kernel/fs/pipe.ts";
 import { vfs_write_file } from "../kernel/fs/vfs.ts";
 import { type Kernel, live_counts } from "../kernel/kernel.ts";
 import { kill_something, type Task, wake_up_process } from "../kernel/sched.ts";
-import { dev_open } from "../net/core/dev_api.ts";
+import { dev_change_name, dev_open } from "../net/core/dev_api.ts";
 import { cleanup_net } from "../net/core/net_namespace.ts";
 import { IfaRequest, inet_rtm_newaddr } from "../net/ipv4/devinet.ts";
 import { inet_rtm_newroute } from "../net/ipv4/fib_frontend.ts";
@@ -203,6 +203,22 @@ export class Machine {
     this.nics.push(nic);
     syscall(this.kernel, () => pci_bus_plug(this.kernel.pci_bus, nic.pf));
     return nic;
+  }
+
+  /** `ip link set FROM name TO`. Throws SystemError. */
+  renameInterface(from: string, to: string): void {
+    const dev = this.init.net_ns.dev_by_name.get(from);
+    if (dev === undefined) throw new SystemError(-19, `device "${from}"`);
+    const err = syscall(this.kernel, () => dev_change_name(dev, to));
+    if (err < 0) throw new SystemError(err, `device "${from}" as "${to}"`);
+  }
+
+  /** `ip link set NAME up`. Throws SystemError. */
+  openInterface(name: string): void {
+    const dev = this.init.net_ns.dev_by_name.get(name);
+    if (dev === undefined) throw new SystemError(-19, `device "${name}"`);
+    const err = syscall(this.kernel, () => dev_open(dev));
+    if (err < 0) throw new SystemError(err, `${name} up`);
   }
 
   removeNic(nic: I82576): void {

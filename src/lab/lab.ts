@@ -11,6 +11,7 @@ import type { FramePool } from "../hw/frame.ts";
 import { Hub, hub_plug } from "../hw/hub.ts";
 import { Wire, type WireOptions, wire_attach } from "../hw/wire.ts";
 import { tracer_start } from "../kernel/trace.ts";
+import { IFF_UP } from "../uapi/if.ts";
 import { applyCostProfile, COST_PROFILES, type CostProfile } from "./cost.ts";
 import type { LinkProperties } from "./link_properties.ts";
 import type { Machine, Script, Segment, Topology } from "./topology.ts";
@@ -78,7 +79,7 @@ export interface ExecResult {
 /** How long a startup script may take in virtual time before the lab goes on without it. */
 const STARTUP_LIMIT_NS = 120e9;
 
-/** Virtual time between the startup scripts and the first command: links come up, addresses settle. */
+/** Time between the startup scripts and the first command: links come up, addresses settle. In real time at most. */
 const SETTLE_NS = 1e9;
 
 /** MAC addresses that follow from names, so that a lab looks the same each time: 02 + hash of the machine + index. */
@@ -104,6 +105,17 @@ function wireOptions(link: LinkProperties, seed: number): WireOptions {
     };
   }
   return o;
+}
+
+/** The kernel numbers cards as they come; the file may say `eth1` without `eth0`, or `ens3`. As udev: first out of the way. */
+function nameInterfaces(computer: Computer, spec: Machine): void {
+  const wrong = spec.interfaces.map((itf, i) => ({ from: `eth${i}`, to: itf.name })).filter((r) => r.from !== r.to);
+  wrong.forEach((r, i) => {
+    if (!wrong.some((other) => other.to === r.from)) return;
+    computer.renameInterface(r.from, `rename${i}`);
+    r.from = `rename${i}`;
+  });
+  for (const r of wrong) computer.renameInterface(r.from, r.to);
 }
 
 export class Lab {
@@ -143,6 +155,7 @@ export class Lab {
       const mac = itf.mac !== undefined ? parseMac(itf.mac) : derivedMac(number, itf.index);
       host.nics.set(itf.index, computer.addNic(mac));
     }
+    nameInterfaces(computer, spec);
     for (const f of spec.files) computer.writeFile(f.path, f.bytes);
     Object.assign(computer.init.env, Object.fromEntries(spec.env));
   }
@@ -199,6 +212,8 @@ export class Lab {
       for (const itf of host.spec.interfaces)
         if (itf.mtu !== undefined) host.computer.exec(`ip link set ${itf.name} mtu ${itf.mtu}`);
       host.computer.exec("ip link set lo up");
+      // Containers come with their interfaces up: the startup scripts of both formats rely on it.
+      for (const itf of host.spec.interfaces) host.computer.openInterface(itf.name);
       for (const [name, value] of host.spec.sysctls) {
         host.computer.writeFileOrProc(`/proc/sys/${name.includes("/") ? name : name.replaceAll(".", "/")}`, value);
       }
@@ -281,9 +296,24 @@ export class Lab {
   async bootRealtime(): Promise<{ host: string; script: string; exitCode: number }[]> {
     const steps = this.bootSteps();
     for (let r = steps.next(); ; r = steps.next()) {
-      if (r.done) return r.value;
+      if (r.done) {
+        for (const end = performance.now() + SETTLE_NS / 1e6; !this.linksUp() && performance.now() < end; ) {
+          await new Promise((resolve) => setTimeout(resolve, 2));
+        }
+        return r.value;
+      }
       await Promise.all(r.value.map((p) => p.exited));
     }
+  }
+
+  /** Whether no interface that is up still waits for its cable. */
+  private linksUp(): boolean {
+    return [...this.hosts.values()].every((h) =>
+      h.spec.interfaces.every((itf) => {
+        const flags = Number(h.computer.readFile(`/sys/class/net/${itf.name}/flags`));
+        return (flags & IFF_UP) === 0 || h.computer.readFile(`/sys/class/net/${itf.name}/operstate`) === "up\n";
+      }),
+    );
   }
 
   /** Calls back for each frame that is sent on a segment: its bytes (valid during the call), the sending end, the time. */
