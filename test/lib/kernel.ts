@@ -160,7 +160,8 @@ export class KernelRig {
     this.up(a.loopback_dev, b.loopback_dev, va, vb);
     this.ip("addr add 10.0.0.1/24 dev va", a);
     this.ip("addr add 10.0.0.2/24 dev vb", b);
-    this.run(1);
+    // Long enough after boot for ICMP's rate limits to have filled up.
+    this.run(2000);
     return { a, b, va, vb };
   }
 

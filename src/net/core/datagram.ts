@@ -1,8 +1,10 @@
 // Between a program's buffers and packets: copying in and out, taking datagrams from a queue.
 // Mirrors net/core/datagram.c and lib/iov_iter.c. Way in: skb_copy_datagram_msg(), memcpy_from_msg(), __skb_recv_datagram().
 
+import type { File } from "../../kernel/fs/file.ts";
 import { EAGAIN } from "../../uapi/errno.ts";
-import { MSG_CTRUNC, MSG_PEEK, RCV_SHUTDOWN } from "../../uapi/socket.ts";
+import { O_NONBLOCK } from "../../uapi/fcntl.ts";
+import { MSG_CTRUNC, MSG_DONTWAIT, MSG_PEEK, RCV_SHUTDOWN } from "../../uapi/socket.ts";
 import type { MsgHdr } from "../../uapi/sys.ts";
 import { __skb_unlink, copy_bytes, type SkBuff, skb_copy_bits, skb_get } from "./skbuff.ts";
 import { type Sock, sock_error } from "./sock.ts";
@@ -70,6 +72,10 @@ export function skb_copy_datagram_msg(skb: SkBuff, offset: number, msg: MsgHdr, 
   return len === 0 ? 0 : -14;
 }
 
+/** Who does not wait is told to try again, even of a socket that will never have anything. */
+const sock_nonblock = (sk: Sock, flags: number): boolean =>
+  (flags & MSG_DONTWAIT) !== 0 || (((sk.sk_socket?.file as File | null)?.f_flags ?? 0) & O_NONBLOCK) !== 0;
+
 /**
  * The next packet of the receive queue, or null with `err[0]` = 0 (shut down), the pending error, or -EAGAIN.
  * MSG_PEEK leaves it there and takes a reference.
@@ -89,7 +95,7 @@ export function __skb_recv_datagram(sk: Sock, flags: number, err: Int32Array): S
     __skb_unlink(skb, sk.sk_receive_queue);
     return skb;
   }
-  err[0] = (sk.sk_shutdown & RCV_SHUTDOWN) !== 0 ? 0 : -EAGAIN;
+  err[0] = (sk.sk_shutdown & RCV_SHUTDOWN) !== 0 && !sock_nonblock(sk, flags) ? 0 : -EAGAIN;
   return null;
 }
 export const skb_recv_datagram = __skb_recv_datagram;

@@ -172,6 +172,8 @@ export class SkBuff {
   // --- the control buffer (cb[48]): one set of fields per owner ----------------------------------------------------
   /** IPCB: the device it came in on, IPSKB_* flags, options, largest fragment. */
   ipcb_iif = 0;
+  /** PKTINFO_SKB_CB: the address that would answer, for IP_PKTINFO; found before the device is forgotten. */
+  ipcb_spec_dst = 0;
   ipcb_flags = 0;
   ipcb_opt: IpOptions | null = null;
   frag_max_size = 0;
@@ -351,6 +353,7 @@ function skb_take(k: Kernel, head: HeadBuf): SkBuff {
   skb.nfct = null;
   skb.list_tail = null;
   skb.ipcb_iif = 0;
+  skb.ipcb_spec_dst = 0;
   skb.ipcb_flags = 0;
   skb.ipcb_opt = null;
   skb.frag_max_size = 0;

@@ -216,6 +216,8 @@ export class Sock {
   sk_max_ack_backlog = 0;
   sk_ack_backlog = 0;
   sk_tsflags = 0;
+  /** SO_BUSY_POLL: kept for programs that ask; there is nothing to poll busily for. */
+  sk_ll_usec = 0;
   sk_stamp = 0.5;
   /** Peak of allocated options etc.; the task that made it, for ss -p. */
   sk_owner_pid = 0;

@@ -52,13 +52,21 @@ function timeo_of(v: Uint8Array): number {
   return sec * 1000 + Math.ceil(usec / 1000);
 }
 
+/** A struct as far as the program's buffer goes. */
+function put_struct(optval: Uint8Array, size: number, fill: (dv: DataView) => void): number {
+  const b = new Uint8Array(size);
+  fill(new DataView(b.buffer));
+  const n = Math.min(size, optval.length);
+  optval.set(b.subarray(0, n));
+  return n;
+}
+
 function put_timeo(optval: Uint8Array, ms: number): number {
-  if (optval.length < 16) return -EINVAL;
-  const dv = new DataView(optval.buffer, optval.byteOffset, optval.byteLength);
   const v = ms === Number.POSITIVE_INFINITY ? 0 : ms;
-  dv.setBigInt64(0, BigInt(Math.floor(v / 1000)), true);
-  dv.setBigInt64(8, BigInt((v % 1000) * 1000), true);
-  return 16;
+  return put_struct(optval, 16, (dv) => {
+    dv.setBigInt64(0, BigInt(Math.floor(v / 1000)), true);
+    dv.setBigInt64(8, BigInt((v % 1000) * 1000), true);
+  });
 }
 
 function text_of(v: Uint8Array): string {
@@ -69,7 +77,6 @@ function text_of(v: Uint8Array): string {
 
 export function sock_bindtoindex(sk: Sock, ifindex: number): number {
   if (ifindex < 0) return -EINVAL;
-  if (ifindex !== 0 && !sk.net.dev_by_index.has(ifindex)) return -ENODEV;
   sk.sk_bound_dev_if = ifindex;
   sk.prot.rehash?.(sk);
   sk_dst_reset(sk);
@@ -198,7 +205,9 @@ export function sock_setsockopt(sock: Socket, optname: number, optval: Uint8Arra
     case S.SO_BINDTOIFINDEX:
       return sock_bindtoindex(sk, val);
     case S.SO_BUSY_POLL:
-      return val < 0 ? -EINVAL : 0;
+      if (val < 0) return -EINVAL;
+      sk.sk_ll_usec = val;
+      return 0;
     default:
       return -ENOPROTOOPT;
   }
@@ -244,13 +253,11 @@ export function sock_getsockopt(sock: Socket, optname: number, optval: Uint8Arra
       return put_int(optval, sk.sk_no_check_tx ? 1 : 0);
     case S.SO_PRIORITY:
       return put_int(optval, sk.sk_priority);
-    case S.SO_LINGER: {
-      if (optval.length < 8) return -EINVAL;
-      const dv = new DataView(optval.buffer, optval.byteOffset, optval.byteLength);
-      dv.setInt32(0, sock_flag(sk, SOCK_LINGER) ? 1 : 0, true);
-      dv.setInt32(4, sk.sk_lingertime, true);
-      return 8;
-    }
+    case S.SO_LINGER:
+      return put_struct(optval, 8, (dv) => {
+        dv.setInt32(0, sock_flag(sk, SOCK_LINGER) ? 1 : 0, true);
+        dv.setInt32(4, sk.sk_lingertime, true);
+      });
     case S.SO_TIMESTAMP:
       return put_int(optval, sock_flag(sk, SOCK_RCVTSTAMP) ? 1 : 0);
     case S.SO_TIMESTAMPNS:
@@ -276,7 +283,7 @@ export function sock_getsockopt(sock: Socket, optname: number, optval: Uint8Arra
     case S.SO_BINDTOIFINDEX:
       return put_int(optval, sk.sk_bound_dev_if);
     case S.SO_BUSY_POLL:
-      return put_int(optval, 0);
+      return put_int(optval, sk.sk_ll_usec);
     case S.SO_COOKIE: {
       if (optval.length < 8) return -EINVAL;
       new DataView(optval.buffer, optval.byteOffset, optval.byteLength).setBigUint64(0, BigInt(sk.sk_cookie), true);

@@ -5,7 +5,7 @@ import { trace_fn } from "../../kernel/trace.ts";
 import { F_ip_append_data, F_ip_make_skb } from "../../kernel/trace_fn.ts";
 import { trace_key } from "../../kernel/trace_key.ts";
 import { csum_block_add } from "../../lib/checksum.ts";
-import { EAGAIN, EMSGSIZE, ENOBUFS } from "../../uapi/errno.ts";
+import { EAGAIN, EMSGSIZE, ENOBUFS, EPIPE } from "../../uapi/errno.ts";
 import {
   IP_DF,
   IPH_DADDR,
@@ -18,7 +18,14 @@ import {
   IPH_TTL,
   IPH_VER_IHL,
 } from "../../uapi/ip.ts";
-import { IP_PMTUDISC_DO, IPPROTO_ICMP, IPPROTO_UDP, MSG_MORE, MSG_PROBE_BIT } from "../../uapi/socket.ts";
+import {
+  IP_PMTUDISC_DO,
+  IPPROTO_ICMP,
+  IPPROTO_UDP,
+  MSG_MORE,
+  MSG_PROBE_BIT,
+  SEND_SHUTDOWN,
+} from "../../uapi/socket.ts";
 import type { MsgHdr } from "../../uapi/sys.ts";
 import { memcpy_from_msg } from "../core/datagram.ts";
 import { dst_release } from "../core/dst.ts";
@@ -124,7 +131,7 @@ function __ip_append_data(
   const maxfraglen = ((mtu - fragheaderlen) & ~7) + fragheaderlen;
   const maxnonfragsize = ip_sk_ignore_df(inet) ? 0xffff : mtu;
   if (cork.length + length > maxnonfragsize - fragheaderlen) {
-    ip_local_error(sk, EMSGSIZE, fl4.daddr, fl4.fl4_dport, mtu - (opt !== null ? opt.optlen : 0));
+    ip_local_error(sk, EMSGSIZE, fl4.daddr, inet.inet_dport, mtu - (opt !== null ? opt.optlen : 0));
     return -EMSGSIZE;
   }
   let csummode = CHECKSUM_NONE;
@@ -154,18 +161,10 @@ function __ip_append_data(
       let alloclen = (flags & MSG_MORE) !== 0 ? mtu : fraglen;
       if (datalen === length + fraggap) alloclen += rt.trailer_len;
       alloclen += exthdrlen;
-      if (transhdrlen !== 0) {
-        if (
-          sk.sk_wmem_alloc + SKB_TRUESIZE(Math.min(alloclen, SKB_MAX_ALLOC)) > 2 * sk.sk_sndbuf &&
-          queue.next !== null
-        )
-          return -ENOBUFS;
-        const e = sock_error(sk);
-        if (e !== 0) return e;
-        if (sk.sk_wmem_alloc >= sk.sk_sndbuf && queue.next === null) return -EAGAIN;
-      } else if (sk.sk_wmem_alloc > 2 * sk.sk_sndbuf) return -ENOBUFS;
+      const e = append_room(sk, queue, transhdrlen, alloclen);
+      if (e < 0) return append_error(sk, cork, length, e);
       const n = alloc_skb(k, alloclen + hh_len + 15);
-      if (n === null) return -ENOBUFS;
+      if (n === null) return append_error(sk, cork, length, -ENOBUFS);
       // Linux keeps what is more than one allocation in pages: truesize counts those as they are filled.
       if (alloclen + hh_len + 15 > SKB_MAX_ALLOC) n.truesize = SKB_TRUESIZE(128) + datalen - transhdrlen;
       n.ip_summed = csummode;
@@ -205,7 +204,7 @@ function __ip_append_data(
     const room = skb!.end - skb!.tail;
     if (room < copy) {
       const grown = grow_tail(skb!, copy);
-      if (grown < 0) return grown;
+      if (grown < 0) return append_error(sk, cork, length, grown);
     }
     const off = skb_put(skb!, copy);
     getfrag(skb!, off, msg, from, copy, off - skb!.data - fragheaderlen);
@@ -213,6 +212,25 @@ function __ip_append_data(
     length -= copy;
   }
   return 0;
+}
+
+/** May one more packet be charged to the socket? The first of a message waits (-EAGAIN), the others fail. */
+function append_room(sk: Sock, queue: SkBuffHead, transhdrlen: number, alloclen: number): number {
+  if (transhdrlen === 0) return sk.sk_wmem_alloc > 2 * sk.sk_sndbuf ? -ENOBUFS : 0;
+  if (queue.next !== null && sk.sk_wmem_alloc + SKB_TRUESIZE(Math.min(alloclen, SKB_MAX_ALLOC)) > 2 * sk.sk_sndbuf) {
+    return -ENOBUFS;
+  }
+  const e = sock_error(sk);
+  if (e !== 0) return e;
+  if ((sk.sk_shutdown & SEND_SHUTDOWN) !== 0) return -EPIPE;
+  return sk.sk_wmem_alloc >= sk.sk_sndbuf && queue.next === null ? -EAGAIN : 0;
+}
+
+/** What did not find room is discarded and counted; a message that is too long was refused before, uncounted. */
+function append_error(sk: Sock, cork: InetCork, rest: number, err: number): number {
+  cork.length -= rest;
+  sk.net.mib.ip[IPSTATS_MIB_OUTDISCARDS]!++;
+  return err;
 }
 
 /** More room behind a corked packet, charged to its socket. */
@@ -344,9 +362,7 @@ export function ip_append_data(
     const err = ip_setup_cork(sk, inet.cork, ipc, rt!);
     if (err < 0) return err;
   } else transhdrlen = 0;
-  const err = __ip_append_data(sk, fl4, sk.sk_write_queue, inet.cork, msg, from, length, transhdrlen, flags);
-  if (err < 0) sk.net.mib.ip[IPSTATS_MIB_OUTDISCARDS]!++;
-  return err;
+  return __ip_append_data(sk, fl4, sk.sk_write_queue, inet.cork, msg, from, length, transhdrlen, flags);
 }
 
 /** The corked message as one packet, or null when there is none. */
@@ -393,7 +409,13 @@ export function ip_make_skb(
     const mtu = ipv4_mtu(rt);
     const len = length + IPH_LEN;
     const hh_len = LL_RESERVED_SPACE(dev);
-    if (len <= mtu && len + hh_len + 15 <= SKB_MAX_ALLOC && sk.sk_wmem_alloc < sk.sk_sndbuf && sk.sk_err === 0) {
+    if (
+      len <= mtu &&
+      len + hh_len + 15 <= SKB_MAX_ALLOC &&
+      sk.sk_wmem_alloc < sk.sk_sndbuf &&
+      sk.sk_err === 0 &&
+      (sk.sk_shutdown & SEND_SHUTDOWN) === 0
+    ) {
       const skb = alloc_skb(sk.net.kernel, len + hh_len + 15)!;
       skb_reserve(skb, hh_len);
       skb_put(skb, len);
@@ -436,7 +458,6 @@ export function ip_make_skb(
   if (err < 0) {
     err_out[0] = err;
     flush_pending(sk, queue, cork);
-    sk.net.mib.ip[IPSTATS_MIB_OUTDISCARDS]!++;
     return null;
   }
   const skb = __ip_make_skb(sk, fl4, queue, cork);

@@ -121,5 +121,5 @@ export function ip_forward_finish(net: Net, sk: Sock | null, skb: SkBuff): numbe
 }
 
 /** TC_PRIO_* for the TOS field of RFC 1349, as pfifo_fast uses it. */
-const ip_tos2prio: readonly number[] = [0, 1, 0, 0, 2, 2, 2, 2, 6, 6, 6, 6, 4, 4, 4, 4];
+const ip_tos2prio: readonly number[] = [0, 0, 0, 0, 2, 2, 2, 2, 6, 6, 6, 6, 4, 4, 4, 4];
 export const rt_tos2priority = (tos: number): number => ip_tos2prio[(tos & 0x1e) >> 1]!;

@@ -2,19 +2,22 @@
 // Way in: ip_setsockopt(), ip_getsockopt(), ip_cmsg_send(), ip_cmsg_recv_offset(), ip_icmp_error(), ip_recv_error().
 
 import type { Kernel } from "../../kernel/kernel.ts";
-import { EADDRNOTAVAIL, EAGAIN, EINVAL, ENOPROTOOPT, ENOTCONN } from "../../uapi/errno.ts";
+import { EADDRNOTAVAIL, EAGAIN, EINVAL, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP } from "../../uapi/errno.ts";
 import { IPH_DADDR, IPH_SADDR, IPH_TOS, IPH_TTL } from "../../uapi/ip.ts";
 import * as S from "../../uapi/socket.ts";
 import type { MsgHdr } from "../../uapi/sys.ts";
 import { for_each_cmsg, put_cmsg, skb_copy_datagram_msg } from "../core/datagram.ts";
+import { IpOptions } from "../core/ip_options_type.ts";
 import { skb_checksum } from "../core/skb_checksum.ts";
 import {
   __skb_dequeue,
   alloc_skb,
+  CHECKSUM_COMPLETE,
   consume_skb,
   pskb_may_pull,
   type SkBuff,
   skb_clone,
+  skb_dst_drop,
   skb_pull,
   skb_put,
   skb_reserve,
@@ -103,6 +106,17 @@ export function ip_cmsg_send(sk: Sock, msg: MsgHdr, ipc: IpcmCookie): number {
 
 // --- control messages of a receive --------------------------------------------------------------------------------
 
+/** Before a packet is queued: what IP_PKTINFO will say, while route and device are known; then the route may go. */
+export function ipv4_pktinfo_prepare(sk: InetSock, skb: SkBuff): void {
+  if ((sk.cmsg_flags & IP_CMSG_PKTINFO) !== 0 && skb.dst !== null) {
+    skb.ipcb_spec_dst = fib_compute_spec_dst(skb);
+    // What a machine sends to itself is shown as come in where the address lives.
+    const rt = skb.dst as Rtable;
+    if (skb.ipcb_iif === sk.net.loopback_dev.ifindex && rt.rt_iif !== 0) skb.ipcb_iif = rt.rt_iif;
+  }
+  skb_dst_drop(skb);
+}
+
 /** Appends what inet.cmsg_flags asks for. `tlen`: transport header bytes in front of the payload. */
 export function ip_cmsg_recv_offset(msg: MsgHdr, sk: Sock, skb: SkBuff, tlen: number): void {
   const flags = inet_sk(sk).cmsg_flags;
@@ -116,9 +130,9 @@ export function ip_cmsg_recv_offset(msg: MsgHdr, sk: Sock, skb: SkBuff, tlen: nu
   if ((flags & IP_CMSG_PKTINFO) !== 0) {
     const b = new Uint8Array(12);
     const d = new DataView(b.buffer);
-    d.setInt32(0, skb.ipcb_iif, true);
-    const rt = skb.dst as Rtable | null;
-    d.setInt32(4, rt !== null ? fib_compute_spec_dst(skb) : dv.getInt32(iph + IPH_DADDR));
+    // What was queued before the option was set has neither.
+    d.setInt32(0, skb.ipcb_spec_dst !== 0 ? skb.ipcb_iif : 0, true);
+    d.setInt32(4, skb.ipcb_spec_dst);
     d.setInt32(8, dv.getInt32(iph + IPH_DADDR));
     put_cmsg(msg, S.SOL_IP, S.IP_PKTINFO, b);
   }
@@ -146,7 +160,8 @@ export function ip_cmsg_recv_offset(msg: MsgHdr, sk: Sock, skb: SkBuff, tlen: nu
     d.setInt32(4, dv.getInt32(iph + IPH_DADDR));
     put_cmsg(msg, S.SOL_IP, S.IP_ORIGDSTADDR, b);
   }
-  if ((flags & IP_CMSG_CHECKSUM) !== 0) {
+  // Only what a card summed: nobody sums for this.
+  if ((flags & IP_CMSG_CHECKSUM) !== 0 && skb.ip_summed === CHECKSUM_COMPLETE) {
     const th = skb.transport_header - skb.data;
     put_cmsg(msg, S.SOL_IP, S.IP_CHECKSUM, int4(skb_checksum(skb, th + tlen, skb.len - th - tlen, 0)));
   }
@@ -299,12 +314,24 @@ function set_tos(sk: Sock, inet: InetSock, val: number): void {
   sk_dst_reset(sk);
 }
 
+/** Options that say nothing without a value. For the others an empty one is 0. */
+const needs_value: readonly number[] = [
+  S.IP_TTL,
+  S.IP_MULTICAST_TTL,
+  S.IP_MULTICAST_LOOP,
+  S.IP_MULTICAST_ALL,
+  S.IP_MINTTL,
+  S.IP_FREEBIND,
+  S.IP_TRANSPARENT,
+];
+
 /** SOL_IP options; 0 or -errno. */
 export function ip_setsockopt(sk: Sock, level: number, optname: number, optval: Uint8Array): number {
   if (level !== S.SOL_IP) return -ENOPROTOOPT;
   const inet = inet_sk(sk);
   const val = optval_int(optval);
   const on = val !== 0;
+  if (optval.length < 1 && needs_value.includes(optname)) return -EINVAL;
   for (const [name, flag] of cmsg_option) {
     if (name !== optname) continue;
     if (on) inet.cmsg_flags |= flag;
@@ -381,6 +408,7 @@ export function ip_setsockopt(sk: Sock, level: number, optname: number, optval: 
       inet.mc_all = on;
       return 0;
     case S.IP_UNICAST_IF: {
+      if (optval.length !== 4) return -EINVAL;
       const ifindex = new DataView(optval.buffer, optval.byteOffset, optval.byteLength).getInt32(0);
       if (ifindex !== 0 && !sk.net.dev_by_index.has(ifindex)) return -EADDRNOTAVAIL;
       inet.uc_index = ifindex;
@@ -430,10 +458,11 @@ export function ip_setsockopt(sk: Sock, level: number, optname: number, optval: 
     case S.IP_MSFILTER:
       return ip_mc_msfilter_option(sk, optval);
     case S.IP_LOCAL_PORT_RANGE: {
+      if (optval.length !== 4) return -EINVAL;
       const lo = val & 0xffff;
       const hi = val >>> 16;
       if (lo !== 0 && hi !== 0 && lo > hi) return -EINVAL;
-      inet.local_port_range = lo === 0 && hi === 0 ? [0, 0] : [lo || 1, hi || 65535];
+      inet.local_port_range = [lo, hi];
       return 0;
     }
     default:
@@ -441,67 +470,78 @@ export function ip_setsockopt(sk: Sock, level: number, optname: number, optval: 
   }
 }
 
+/** An int, or one byte of it for a program whose buffer has no room for more. */
+function put_ip_int(optval: Uint8Array, val: number): number {
+  if (optval.length === 0 || optval.length >= 4 || val < 0 || val > 255) return put_int(optval, val);
+  optval[0] = val;
+  return 1;
+}
+
 export function ip_getsockopt(sk: Sock, level: number, optname: number, optval: Uint8Array): number {
-  if (level !== S.SOL_IP) return -ENOPROTOOPT;
+  if (level !== S.SOL_IP) return -EOPNOTSUPP;
   const inet = inet_sk(sk);
   for (const [name, flag] of cmsg_option) {
-    if (name === optname) return put_int(optval, (inet.cmsg_flags & flag) !== 0 ? 1 : 0);
+    if (name === optname) return put_ip_int(optval, (inet.cmsg_flags & flag) !== 0 ? 1 : 0);
   }
   switch (optname) {
     case S.IP_OPTIONS: {
       const opt = inet.inet_opt;
       if (opt === null || opt.data === null) return 0;
+      // As the program gave them, before room was made for what is filled in on the way.
+      const given = Object.assign(new IpOptions(), opt, { data: opt.data.slice() });
+      ip_options_undo(given);
       const n = Math.min(opt.optlen, optval.length);
-      optval.set(opt.data.subarray(0, n));
+      optval.set(given.data.subarray(0, n));
       return n;
     }
     case S.IP_TOS:
-      return put_int(optval, inet.tos);
+      return put_ip_int(optval, inet.tos);
     case S.IP_TTL:
-      return put_int(optval, inet.uc_ttl === -1 ? sk.net.ipv4.sysctl_ip_default_ttl : inet.uc_ttl);
+      return put_ip_int(optval, inet.uc_ttl === -1 ? sk.net.ipv4.sysctl_ip_default_ttl : inet.uc_ttl);
     case S.IP_HDRINCL:
-      return put_int(optval, inet.hdrincl ? 1 : 0);
+      return put_ip_int(optval, inet.hdrincl ? 1 : 0);
     case S.IP_NODEFRAG:
-      return put_int(optval, inet.nodefrag ? 1 : 0);
+      return put_ip_int(optval, inet.nodefrag ? 1 : 0);
     case S.IP_BIND_ADDRESS_NO_PORT:
-      return put_int(optval, inet.bind_address_no_port ? 1 : 0);
+      return put_ip_int(optval, inet.bind_address_no_port ? 1 : 0);
     case S.IP_MTU_DISCOVER:
-      return put_int(optval, inet.pmtudisc);
+      return put_ip_int(optval, inet.pmtudisc);
     case S.IP_MTU: {
       const dst = sk.sk_dst_cache;
       if (sk.sk_state !== TCP_ESTABLISHED || dst === null) return -ENOTCONN;
-      return put_int(optval, dst.ops.mtu(dst));
+      return put_ip_int(optval, dst.ops.mtu(dst));
     }
     case S.IP_RECVERR:
-      return put_int(optval, inet.recverr ? 1 : 0);
+      return put_ip_int(optval, inet.recverr ? 1 : 0);
     case S.IP_RECVERR_RFC4884:
-      return put_int(optval, inet.recverr_rfc4884 ? 1 : 0);
+      return put_ip_int(optval, inet.recverr_rfc4884 ? 1 : 0);
     case S.IP_MINTTL:
-      return put_int(optval, inet.min_ttl);
+      return put_ip_int(optval, inet.min_ttl);
     case S.IP_FREEBIND:
-      return put_int(optval, inet.freebind ? 1 : 0);
+      return put_ip_int(optval, inet.freebind ? 1 : 0);
     case S.IP_TRANSPARENT:
-      return put_int(optval, inet.transparent ? 1 : 0);
+      return put_ip_int(optval, inet.transparent ? 1 : 0);
     case S.IP_MULTICAST_TTL:
-      return put_int(optval, inet.mc_ttl);
+      return put_ip_int(optval, inet.mc_ttl);
     case S.IP_MULTICAST_LOOP:
-      return put_int(optval, inet.mc_loop ? 1 : 0);
+      return put_ip_int(optval, inet.mc_loop ? 1 : 0);
     case S.IP_MULTICAST_ALL:
-      return put_int(optval, inet.mc_all ? 1 : 0);
+      return put_ip_int(optval, inet.mc_all ? 1 : 0);
     case S.IP_MULTICAST_IF: {
-      if (optval.length < 4) return -EINVAL;
-      new DataView(optval.buffer, optval.byteOffset, optval.byteLength).setInt32(0, inet.mc_addr);
-      return 4;
+      const b = new Uint8Array(4);
+      new DataView(b.buffer).setInt32(0, inet.mc_addr);
+      const n = Math.min(4, optval.length);
+      optval.set(b.subarray(0, n));
+      return n;
     }
     case S.IP_UNICAST_IF: {
-      if (optval.length < 4) return -EINVAL;
-      new DataView(optval.buffer, optval.byteOffset, optval.byteLength).setInt32(0, inet.uc_index);
-      return 4;
+      const i = inet.uc_index;
+      return put_ip_int(optval, ((i & 0xff) << 24) | ((i & 0xff00) << 8) | ((i >> 8) & 0xff00) | (i >>> 24));
     }
     case S.IP_MSFILTER:
       return ip_mc_msfget(sk, optval);
     case S.IP_LOCAL_PORT_RANGE:
-      return put_int(optval, (inet.local_port_range[1] << 16) | inet.local_port_range[0]);
+      return put_ip_int(optval, (inet.local_port_range[1] << 16) | inet.local_port_range[0]);
     default:
       return -ENOPROTOOPT;
   }

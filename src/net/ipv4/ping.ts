@@ -53,7 +53,7 @@ import {
   SKB_NOT_DROPPED_YET,
 } from "../core/dropreason.ts";
 import { type Net, register_pernet_subsys } from "../core/net_namespace.ts";
-import { kfree_skb_reason, type SkBuff, skb_clone, skb_dst_drop, skb_dst_force, skb_push } from "../core/skbuff.ts";
+import { kfree_skb_reason, type SkBuff, skb_clone, skb_push } from "../core/skbuff.ts";
 import { IPSTATS_MIB_OUTNOROUTES } from "../core/snmp.ts";
 import {
   __sock_queue_rcv_skb,
@@ -73,7 +73,7 @@ import { ip_mc_drop_socket } from "./igmp.ts";
 import { InetSock } from "./inet_sock.ts";
 import { ip_flush_pending_frames, ip_push_pending_frames } from "./ip_append.ts";
 import { RTN_LOCAL } from "./ip_fib.ts";
-import { ip_getsockopt, ip_icmp_error, ip_recv_error, ip_setsockopt } from "./ip_sockglue.ts";
+import { ip_getsockopt, ip_icmp_error, ip_recv_error, ip_setsockopt, ipv4_pktinfo_prepare } from "./ip_sockglue.ts";
 import {
   inet_append,
   inet_datagram_copy,
@@ -200,8 +200,7 @@ export function ping_rcv(skb: SkBuff): number {
     kfree_skb_reason(n, SKB_DROP_REASON_SOCKET_FILTER);
     return SKB_NOT_DROPPED_YET;
   }
-  if (sk.cmsg_flags !== 0) skb_dst_force(n);
-  else skb_dst_drop(n);
+  ipv4_pktinfo_prepare(sk, n);
   if (__sock_queue_rcv_skb(sk, n) < 0) kfree_skb_reason(n, SKB_DROP_REASON_SOCKET_RCVBUFF);
   return SKB_NOT_DROPPED_YET;
 }

@@ -77,8 +77,6 @@ import {
   type SkBuff,
   skb_clone,
   skb_copy_bits,
-  skb_dst_drop,
-  skb_dst_force,
   skb_push,
   skb_put,
   skb_reserve,
@@ -131,6 +129,7 @@ import {
   ip_local_error,
   ip_recv_error,
   ip_setsockopt,
+  ipv4_pktinfo_prepare,
 } from "./ip_sockglue.ts";
 import { ipv4_is_multicast } from "./netns_ipv4.ts";
 import {
@@ -255,9 +254,7 @@ function raw_rcv(sk: RawSock, skb: SkBuff): void {
     kfree_skb_reason(skb, SKB_DROP_REASON_SOCKET_FILTER);
     return;
   }
-  // The route is of use to IP_PKTINFO only, and must not be a borrowed one.
-  if (sk.cmsg_flags !== 0) skb_dst_force(skb);
-  else skb_dst_drop(skb);
+  ipv4_pktinfo_prepare(sk, skb);
   if (__sock_queue_rcv_skb(sk, skb) < 0) kfree_skb_reason(skb, SKB_DROP_REASON_SOCKET_RCVBUFF);
 }
 

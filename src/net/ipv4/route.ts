@@ -649,7 +649,7 @@ export function ip_route_output_key(net: Net, fl4: Flowi4): Rtable | number {
       fl4.flowi4_oif = dev_out.ifindex;
       return mkroute_output(net, fl4, res, orig_oif, dev_out, flags);
     }
-    if ((fl4.flowi4_flags & 1) === 0 && __ip_dev_find(net, fl4.saddr) === null) return -EINVAL;
+    if ((fl4.flowi4_flags & 1) === 0 && __ip_dev_find(net, fl4.saddr) === null) return -ENETUNREACH;
   }
   if (fl4.flowi4_oif !== 0) {
     dev_out = net.dev_by_index.get(fl4.flowi4_oif) ?? null;
@@ -752,7 +752,8 @@ function mkroute_output(
   }
   net.kernel.rt_cache_stat.out_slow_tot++;
   const rt = new Rtable(net, dev_out, flags, type, no_metrics, false, ip_local_deliver, ip_output);
-  rt.rt_iif = orig_oif;
+  // To an address of our own: IP_PKTINFO names the device that has it.
+  rt.rt_iif = type === RTN_LOCAL && nh !== null && nh.dev !== null ? nh.dev.ifindex : orig_oif;
   if ((flags & RTCF_LOCAL) === 0) rt.input = discard_in;
   if ((flags & (RTCF_BROADCAST | RTCF_MULTICAST)) !== 0 && (flags & RTCF_LOCAL) !== 0 && (dev_out.flags & 8) === 0) {
     rt.output = ip_mc_output;

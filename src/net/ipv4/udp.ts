@@ -135,6 +135,7 @@ import {
   ip_icmp_error,
   ip_recv_error,
   ip_setsockopt,
+  ipv4_pktinfo_prepare,
 } from "./ip_sockglue.ts";
 import { ipv4_is_multicast } from "./netns_ipv4.ts";
 import {
@@ -603,17 +604,10 @@ function udp_queue_rcv_one_skb(sk: UdpSock, skb: SkBuff): number {
 /** Charges the receive buffer; over its limit the datagram is refused. The wake-up comes last. */
 function __udp_enqueue_schedule_skb(sk: UdpSock, skb: SkBuff): number {
   if (trace_key.on) trace_fn(F___udp_enqueue_schedule_skb, skb);
-  // One datagram may go over: the test is against what was there before.
-  if (sk.sk_rmem_alloc > sk.sk_rcvbuf) return -12;
-  // The route is needed by recvmsg only for ancillary data, which is kept in the control buffer.
-  if (skb.dst !== null) {
-    const dst = skb.dst;
-    if (sk.cmsg_flags === 0 || skb.dst_noref) {
-      skb.dst = null;
-      if (!skb.dst_noref) dst.release(dst);
-      skb.dst_noref = false;
-    }
-  }
+  // An empty queue takes a datagram of any size.
+  const rmem = sk.sk_rmem_alloc;
+  if (rmem !== 0 && rmem + skb.truesize > sk.sk_rcvbuf) return -12;
+  if (skb.dst !== null) ipv4_pktinfo_prepare(sk, skb);
   skb.dev = null;
   // RFS: the flow of a connected socket is steered to where it is read.
   if (sk.inet_daddr !== 0) sk.sk_rxhash = skb.hash;

@@ -138,14 +138,22 @@ function port_in_use(table: UdpTable, sk: UdpSock, port: number): boolean {
   return false;
 }
 
+/** The sysctl's range, narrowed by IP_LOCAL_PORT_RANGE where that lies inside. */
+function inet_sk_get_local_port_range(sk: UdpSock): readonly [number, number] {
+  const [lo, hi] = sk.net.ipv4.ip_local_ports;
+  const [sk_lo, sk_hi] = sk.local_port_range;
+  if (sk_lo === 0 && sk_hi === 0) return [lo, hi];
+  const low = lo < sk_lo && sk_lo <= hi ? sk_lo : lo;
+  return [low, hi > sk_hi && sk_hi >= low ? sk_hi : hi];
+}
+
 /** Binds to `snum`, or to a free port of ip_local_port_range when it is 0. Returns 0 or -EADDRINUSE. */
 export function udp_lib_get_port(table: UdpTable, sk: UdpSock, snum: number): number {
   const net = sk.net;
   let port = snum;
   if (port === 0) {
-    const range = sk.local_port_range[1] !== 0 ? sk.local_port_range : net.ipv4.ip_local_ports;
-    const low = range[0];
-    const n = range[1] - low + 1;
+    const [low, high] = inet_sk_get_local_port_range(sk);
+    const n = high - low + 1;
     const rnd = new Uint8Array(4);
     net.kernel.host.random_bytes(rnd);
     const first = (rnd[0]! | (rnd[1]! << 8) | (rnd[2]! << 16)) % n;

@@ -1,0 +1,4 @@
+// System calls of sockets against Linux 6.18: errors, addresses, states, binding conflicts.
+import { play_scenes } from "./socket_scenes.ts";
+
+play_scenes("sockets.txt");
