@@ -361,6 +361,7 @@ function igb_intr_per_packet(_irq: number, data: unknown): void {
   const q_vector = data as IgbQVector;
   if (trace_key.on) trace_call(F_igb_msix_ring, q_vector.kernel);
   if (q_vector.adapter.state & __IGB_DOWN) return;
+  igb_write_itr(q_vector);
   igb_clean_tx_irq(q_vector);
   igb_clean_rx_irq(q_vector, q_vector.rx.count);
 }
