@@ -2,7 +2,9 @@
 // Linux behaviour pinned: NAPI and its budget, smp_affinity, RPS and its backlog, receive livelock without NAPI, sy against si.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Lab } from "../../src/lab/lab.ts";
+import type { Lab, LabOptions } from "../../src/lab/lab.ts";
+import { loadTopology } from "../../src/lab/topology.ts";
+import { memoryTree } from "../../src/lab/tree.ts";
 import { bootLab } from "../lib/lab_pages.ts";
 
 function sh(lab: Lab, host: string, command: string): string {
@@ -197,5 +199,51 @@ test("arp: one question to all, one answer; the entry ages and fails as in Linux
   assert.equal(state("10.0.0.2"), "REACHABLE");
   lab.exec("pc1", "ping -c 1 -W 4 10.0.0.9");
   assert.equal(state("10.0.0.9"), "FAILED");
+  end(lab);
+});
+
+test("cost and napi in lab files: taken, or refused with a hint", () => {
+  const conf = loadTopology(memoryTree({ "lab.conf": 'a[0]=A\na[cost]="calibrated"\na[napi]=off\nb[0]=A\n' }));
+  assert.deepEqual(conf.diagnostics, []);
+  assert.deepEqual(
+    conf.machines.map((m) => [m.cost, m.napi]),
+    [
+      ["calibrated", false],
+      ["none", true],
+    ],
+  );
+  const yaml =
+    "topology: {nodes: {a: {labels: {cost: calibrated, napi: off}}, b: {}}, links: [{endpoints: [a:eth1, b:eth1]}]}";
+  const clab = loadTopology(memoryTree({ "x.clab.yml": yaml }));
+  assert.deepEqual(
+    clab.machines.map((m) => [m.cost, m.napi]),
+    [
+      ["calibrated", false],
+      ["none", true],
+    ],
+  );
+  const wrong = loadTopology(memoryTree({ "lab.conf": "a[0]=A\na[cost]=calibrate\na[napi]=no\n" }));
+  assert.match(
+    wrong.diagnostics[0]!.text,
+    /cost is none or calibrated, not "calibrate" \(did you mean "calibrated"\?\)/,
+  );
+  assert.match(wrong.diagnostics[1]!.text, /napi is on or off, not "no"/);
+});
+
+test("the options of a run go before the lab's file", () => {
+  const cost = (options: LabOptions): boolean => {
+    const lab = bootLab("examples/ring-overrun", options);
+    const costs = lab.host("pc2").computer.kernel.cost !== null;
+    end(lab);
+    return costs;
+  };
+  assert.equal(cost({}), true);
+  assert.equal(cost({ cost: null }), false);
+});
+
+test("timers that are due while the CPU is busy wait for it, and the clock goes on", () => {
+  const lab = bootLab("examples/who-pays-for-sending");
+  // Timers of 1 ms beside a program that leaves no pause.
+  sh(lab, "pc1", "ping -q -i 0.001 -c 20 10.0.0.2 > /dev/null & udpflood -q -t 0.05 10.0.0.2; wait");
   end(lab);
 });
