@@ -16,16 +16,14 @@ export interface TracedSkb {
 }
 
 /**
- * A record: the time, and three words (four with details): function, context and CPU; packet; device and length; data
- * and tail. Notes lie beside, by the number of their record.
+ * A record is three words: function, context and CPU; packet; device and length. Two marks say more when there is more:
+ * MARK_TIME before a record when the clock has moved since the last, MARK_DATA before it when details are recorded.
+ * Small, because a ring that stays in the cache is what keeps tracing cheap. Notes lie beside, by their record's place.
  */
-const REC_WORDS = 4;
-const CHUNK_RECORDS = 16384;
-
-interface TraceChunk {
-  readonly time: Float64Array;
-  readonly words: Int32Array;
-}
+const REC_WORDS = 3;
+const CHUNK_WORDS = 8192 * REC_WORDS;
+const MARK_TIME = 0xffff;
+const MARK_DATA = 0xfffe;
 
 /** A decision, a drop, or a step of lineage, attached to a record. */
 export interface TraceNote {
@@ -37,18 +35,20 @@ export interface TraceNote {
 export type TraceSink = (k: Kernel, cpu: Cpu, fn: number, skb: TracedSkb | null, note: TraceNote | null) => void;
 
 export class Tracer {
-  readonly chunks: TraceChunk[] = [];
+  /** Oldest first; the last is in use. */
+  readonly chunks: Int32Array[] = [];
   readonly max_chunks: number;
   /** Notes in the order of their records. */
   readonly notes: { readonly at: number; readonly note: TraceNote }[] = [];
   /** Whether decisions are described in words (walk); off, only functions are recorded. */
   readonly detail: boolean;
-  /** The chunk in use, its arrays at hand. */
-  time: Float64Array = no_time;
+  /** The chunk in use, and the place of the next record in it. */
   words: Int32Array = no_words;
-  pos: number = CHUNK_RECORDS;
-  /** Records in chunks that are full or gone. */
-  base: number = -CHUNK_RECORDS;
+  pos: number = CHUNK_WORDS;
+  /** Words in chunks that are full or gone. */
+  base: number = -CHUNK_WORDS;
+  /** The time of the last record written. */
+  now: number = Number.NaN;
   /** Takes the records instead of the chunks, in the order of all machines that share it, with the packet at hand. */
   sink: TraceSink | null = null;
 
@@ -56,15 +56,11 @@ export class Tracer {
     this.detail = detail;
     this.max_chunks = max_chunks;
   }
-
-  /** Records written so far; with a limit the oldest chunk is overwritten. */
-  get count(): number {
-    return this.base + this.pos;
-  }
 }
 
-const no_time: Float64Array = new Float64Array(0);
 const no_words: Int32Array = new Int32Array(0);
+const time_f64: Float64Array = new Float64Array(1);
+const time_i32: Int32Array = new Int32Array(time_f64.buffer);
 
 /** How many machines of the process want trace_key on. Kept on the key's own module object, not a second global. */
 export function trace_key_update(kernels_tracing: boolean): void {
@@ -74,7 +70,7 @@ export function trace_key_update(kernels_tracing: boolean): void {
 /** Starts recording on this machine. `max_records` 0 keeps everything. */
 export function tracer_start(k: Kernel, options: { detail?: boolean; max_records?: number } = {}): Tracer {
   const max = options.max_records ?? 0;
-  k.tracer = new Tracer(options.detail ?? false, max > 0 ? Math.max(2, Math.ceil(max / CHUNK_RECORDS)) : 0);
+  k.tracer = new Tracer(options.detail ?? false, max > 0 ? Math.max(2, Math.ceil((max * REC_WORDS) / CHUNK_WORDS)) : 0);
   trace_key.on = true;
   return k.tracer;
 }
@@ -86,49 +82,64 @@ export function tracer_stop(k: Kernel): Tracer | null {
   return t;
 }
 
-/** A fresh chunk, or the oldest one when there may be no more. Returns the place of its first record. */
-function next_chunk(t: Tracer): number {
-  let chunk: TraceChunk;
+/** A fresh chunk, or the oldest one when there may be no more. */
+function next_chunk(t: Tracer): void {
+  let chunk: Int32Array;
   if (t.max_chunks > 0 && t.chunks.length >= t.max_chunks) {
     chunk = t.chunks.shift()!;
-    const kept = t.base + 2 * CHUNK_RECORDS - t.max_chunks * CHUNK_RECORDS;
+    const kept = t.base + 2 * CHUNK_WORDS - t.max_chunks * CHUNK_WORDS;
     let gone = 0;
     while (gone < t.notes.length && t.notes[gone]!.at < kept) gone++;
     if (gone > 0) t.notes.splice(0, gone);
   } else {
-    chunk = { time: new Float64Array(CHUNK_RECORDS), words: new Int32Array(CHUNK_RECORDS * REC_WORDS) };
+    chunk = new Int32Array(CHUNK_WORDS);
   }
   t.chunks.push(chunk);
-  t.time = chunk.time;
-  t.words = chunk.words;
-  t.base += CHUNK_RECORDS;
+  t.words = chunk;
+  t.base += CHUNK_WORDS;
   t.pos = 0;
-  return 0;
+  // Each chunk begins with a time, so that those before it may go.
+  t.now = Number.NaN;
+}
+
+/** Writes three words and returns their place in the chunk. */
+function put(t: Tracer, a: number, b: number, c: number): number {
+  if (t.pos === CHUNK_WORDS) next_chunk(t);
+  const i = t.pos;
+  t.words[i] = a;
+  t.words[i + 1] = b;
+  t.words[i + 2] = c;
+  t.pos = i + REC_WORDS;
+  return i;
+}
+
+/** The clock moved, or the chunk is full: writes the time. Returns the place of the record that follows. */
+function put_time(t: Tracer, now: number): number {
+  do {
+    if (t.pos === CHUNK_WORDS) next_chunk(t);
+    t.now = now;
+    time_f64[0] = now;
+    put(t, MARK_TIME, time_i32[0]!, time_i32[1]!);
+  } while (t.pos === CHUNK_WORDS);
+  return t.pos;
 }
 
 function record(t: Tracer, k: Kernel, fn: number, skb: TracedSkb | null, note: TraceNote | null): void {
   if (t.sink !== null) {
-    t.pos++;
     t.sink(k, k.cpu, fn, skb, note);
     return;
   }
-  const i = t.pos === CHUNK_RECORDS ? next_chunk(t) : t.pos;
-  t.pos = i + 1;
-  t.time[i] = k.now;
+  if (t.detail && skb !== null) put(t, MARK_DATA, skb.data, skb.tail);
+  if (k.now !== t.now || t.pos === CHUNK_WORDS) put_time(t, k.now);
   const cpu = k.cpu;
-  const w = t.words;
-  const o = i * REC_WORDS;
-  w[o] = fn | (cpu.ctx << 16) | (cpu.id << 20);
-  if (skb !== null) {
-    const dev = skb.dev;
-    w[o + 1] = skb.id;
-    w[o + 2] = dev !== null ? (dev.ifindex << 17) | skb.len : skb.len;
-    w[o + 3] = (skb.data << 16) | (skb.tail & 0xffff);
-  } else {
-    w[o + 1] = 0;
-    w[o + 2] = 0;
-    w[o + 3] = 0;
-  }
+  const dev = skb !== null ? skb.dev : null;
+  const len = skb !== null ? skb.len : 0;
+  const i = put(
+    t,
+    fn | (cpu.ctx << 16) | (cpu.id << 20),
+    skb !== null ? skb.id : 0,
+    dev !== null ? (dev.ifindex << 17) | len : len,
+  );
   if (note !== null) t.notes.push({ at: t.base + i, note });
 }
 
@@ -143,16 +154,14 @@ export function trace_fn(fn: number, skb: TracedSkb): void {
     return;
   }
   // The same as record(), without what only details need: this is what tracing costs per function.
-  const i = t.pos === CHUNK_RECORDS ? next_chunk(t) : t.pos;
-  t.pos = i + 1;
-  t.time[i] = k.now;
+  const i = k.now !== t.now || t.pos === CHUNK_WORDS ? put_time(t, k.now) : t.pos;
+  t.pos = i + REC_WORDS;
   const cpu = k.cpu;
   const dev = skb.dev;
   const w = t.words;
-  const o = i * REC_WORDS;
-  w[o] = fn | (cpu.ctx << 16) | (cpu.id << 20);
-  w[o + 1] = skb.id;
-  w[o + 2] = dev !== null ? (dev.ifindex << 17) | skb.len : skb.len;
+  w[i] = fn | (cpu.ctx << 16) | (cpu.id << 20);
+  w[i + 1] = skb.id;
+  w[i + 2] = dev !== null ? (dev.ifindex << 17) | skb.len : skb.len;
 }
 
 /** A function was entered without a packet in hand (an interrupt, a poll, a system call). */
@@ -195,28 +204,42 @@ export interface TraceRecord {
 
 /** All records kept, oldest first. */
 export function* tracer_records(t: Tracer): Generator<TraceRecord, void> {
-  let at = t.base + CHUNK_RECORDS - t.chunks.length * CHUNK_RECORDS;
+  let at = t.base + CHUNK_WORDS - t.chunks.length * CHUNK_WORDS;
   let next_note = 0;
-  for (const chunk of t.chunks) {
-    const n = chunk.words === t.words ? t.pos : CHUNK_RECORDS;
-    for (let i = 0; i < n; i++, at++) {
-      const o = i * REC_WORDS;
-      const w = chunk.words;
-      const head = w[o]!;
+  let ts_ns = 0;
+  let data = 0;
+  let tail = 0;
+  for (const w of t.chunks) {
+    const n = w === t.words ? t.pos : CHUNK_WORDS;
+    for (let i = 0; i < n; i += REC_WORDS, at += REC_WORDS) {
+      const head = w[i]!;
+      if (head === MARK_TIME) {
+        time_i32[0] = w[i + 1]!;
+        time_i32[1] = w[i + 2]!;
+        ts_ns = time_f64[0]!;
+        continue;
+      }
+      if (head === MARK_DATA) {
+        data = w[i + 1]!;
+        tail = w[i + 2]!;
+        continue;
+      }
       while (next_note < t.notes.length && t.notes[next_note]!.at < at) next_note++;
       const note = t.notes[next_note];
       yield {
-        ts_ns: chunk.time[i]!,
+        ts_ns,
         fn: head & 0xffff,
         ctx: (head >> 16) & 15,
         cpu: head >>> 20,
-        skb: w[o + 1]!,
-        ifindex: w[o + 2]! >>> 17,
-        len: w[o + 2]! & 0x1ffff,
-        data: w[o + 3]! >>> 16,
-        tail: w[o + 3]! & 0xffff,
+        skb: w[i + 1]!,
+        ifindex: w[i + 2]! >>> 17,
+        len: w[i + 2]! & 0x1ffff,
+        data,
+        tail,
         note: note !== undefined && note.at === at ? note.note : null,
       };
+      data = 0;
+      tail = 0;
     }
   }
 }
