@@ -374,7 +374,7 @@ export function* printRoute(run: Run, m: NlMsg, f: RouteFilter): Blocking<void> 
     const name = yield* run.rtnl.indexToName(nla_get_u32(tb[R.RTA_OIF]));
     ctx.put("dev", name, `dev ${ctx.paint("ifname", `${name} `)}`);
   }
-  if ((h.table !== R.RT_TABLE_MAIN || details > 0) && f.table === 0 && (!cloned || details > 0)) {
+  if ((h.table !== R.RT_TABLE_MAIN || details > 0) && f.table === 0) {
     const table = tableName(h.table, numeric);
     ctx.put("table", table, `table ${table} `);
   }

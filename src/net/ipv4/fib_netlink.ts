@@ -51,7 +51,7 @@ import {
   U16,
   U32,
 } from "../netlink/nlattr.ts";
-import { fib_get_table, fib_tables, inet_rtm_delroute, inet_rtm_newroute } from "./fib_frontend.ts";
+import { fib_get_table, fib_res_table, fib_tables, inet_rtm_delroute, inet_rtm_newroute } from "./fib_frontend.ts";
 import { type FibAlias, FibConfig, FibNhConfig } from "./fib_lookup.ts";
 import { fib_find_matching_alias, fib_table_dump } from "./fib_trie.ts";
 import { type FibInfo, type FibNh, Flowi4, RTAX_MAX } from "./ip_fib.ts";
@@ -595,7 +595,9 @@ function inet_rtm_getroute(req: NlRequest): number {
   const w = new NlMsgWriter(256);
   const res = net.kernel.route_res;
   const table =
-    (rtm_flags & R.RTM_F_LOOKUP_TABLE) !== 0 ? (res.fi !== null ? res.tb_id : 0) || R.RT_TABLE_MAIN : R.RT_TABLE_MAIN;
+    (rtm_flags & R.RTM_F_LOOKUP_TABLE) !== 0 && res.fi !== null
+      ? fib_res_table(net, res) || R.RT_TABLE_MAIN
+      : R.RT_TABLE_MAIN;
   let answer = 0;
   if ((rtm_flags & R.RTM_F_FIB_MATCH) !== 0) {
     const tbl = res.fi !== null ? fib_get_table(net, res.tb_id) : null;

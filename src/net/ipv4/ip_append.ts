@@ -216,7 +216,8 @@ function __ip_append_data(
 
 /** May one more packet be charged to the socket? The first of a message waits (-EAGAIN), the others fail. */
 function append_room(sk: Sock, queue: SkBuffHead, transhdrlen: number, alloclen: number): number {
-  if (transhdrlen === 0) return sk.sk_wmem_alloc > 2 * sk.sk_sndbuf ? -ENOBUFS : 0;
+  // Linux counts one more than what is in flight: a queue of exactly twice the limit is full.
+  if (transhdrlen === 0) return sk.sk_wmem_alloc >= 2 * sk.sk_sndbuf ? -ENOBUFS : 0;
   if (queue.next !== null && sk.sk_wmem_alloc + SKB_TRUESIZE(Math.min(alloclen, SKB_MAX_ALLOC)) > 2 * sk.sk_sndbuf) {
     return -ENOBUFS;
   }

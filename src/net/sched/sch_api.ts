@@ -46,6 +46,7 @@ import {
   RTM_DELQDISC,
   RTM_GETQDISC,
   RTM_GETTCLASS,
+  RTM_GETTFILTER,
   RTM_NEWQDISC,
   RTM_NEWTCLASS,
   RTNLGRP_TC,
@@ -455,6 +456,11 @@ function* tc_dump_tclass(req: NlRequest, w: NlMsgWriter): NetlinkDump {
   return 0;
 }
 
+/** There are no classifiers: every list of filters is empty. */
+function* tc_dump_tfilter(): NetlinkDump {
+  return 0;
+}
+
 /** After rtnetlink_init(). */
 export function tc_init(k: Kernel): void {
   k.qdisc_autohandle = 0x80000000;
@@ -462,4 +468,5 @@ export function tc_init(k: Kernel): void {
   rtnl_register(k, 0, RTM_DELQDISC, tc_get_qdisc, null);
   rtnl_register(k, 0, RTM_GETQDISC, tc_get_qdisc, tc_dump_qdisc);
   rtnl_register(k, 0, RTM_GETTCLASS, null, tc_dump_tclass);
+  rtnl_register(k, 0, RTM_GETTFILTER, null, tc_dump_tfilter);
 }

@@ -47,3 +47,13 @@ test("net.core.default_qdisc: an unknown discipline is -ENOENT, a known one serv
   assert.match(shown, /qdisc pfifo 0: /);
   m.poweroff();
 });
+
+test("tc filter show: no classifier, so no filter; Linux answers with an empty list", () => {
+  const world = createWorld();
+  const m = world.createMachine({ debug: true });
+  const out = new TextCollector();
+  const p = m.exec("tc filter show dev lo; echo $?", { stdout: out.push, stderr: out.push });
+  world.wait(p, 10e9);
+  assert.equal(out.text(), "0\n");
+  m.poweroff();
+});
