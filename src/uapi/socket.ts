@@ -124,6 +124,7 @@ export const IP_CHECKSUM = 23;
 export const IP_BIND_ADDRESS_NO_PORT = 24;
 export const IP_RECVFRAGSIZE = 25;
 export const IP_RECVERR_RFC4884 = 26;
+export const SO_EE_RFC4884_FLAG_INVALID = 1;
 export const IP_PMTUDISC_DONT = 0;
 export const IP_PMTUDISC_WANT = 1;
 export const IP_PMTUDISC_DO = 2;

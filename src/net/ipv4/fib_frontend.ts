@@ -287,7 +287,13 @@ function __fib_validate_source(
   fl4.saddr = dst;
   fl4.flowi4_tos = tos & INET_DSCP_MASK;
   fl4.flowi4_mark = skb !== null && src_vmark(net, idev) ? skb.mark : 0;
-  if (skb !== null && net.ipv4.fib.fib_rules_require_fldissect > 0) fib4_early_flow_dissect(skb, fl4);
+  if (skb !== null && net.ipv4.fib.fib_rules_require_fldissect > 0) {
+    fib4_rules_early_flow_dissect(skb, fl4);
+    // The way back has the ports the other way round.
+    const sport = fl4.fl4_sport;
+    fl4.fl4_sport = fl4.fl4_dport;
+    fl4.fl4_dport = sport;
+  }
   // With no address of its own (a DHCP client) a device cannot be checked for the way back.
   const no_addr = idev.ifa_list.length === 0;
   if (fib_lookup(net, fl4, res, 0) < 0) return rpf !== 0 ? -EXDEV : 0;
@@ -304,16 +310,16 @@ function __fib_validate_source(
   return 0;
 }
 
-/** For rules that look at ports: the flow of the way back has them the other way round. */
-function fib4_early_flow_dissect(skb: SkBuff, fl4: Flowi4): void {
+/** Protocol and ports of a received packet, for rules that look at them (`ip rule … ipproto udp dport 53`). */
+export function fib4_rules_early_flow_dissect(skb: SkBuff, fl4: Flowi4): void {
   const dv = skb.head.dv;
   const iph = skb.network_header;
   fl4.flowi4_proto = dv.getUint8(iph + 9);
   const l4 = iph + (dv.getUint8(iph) & 15) * 4;
   const has_ports = fl4.flowi4_proto === 6 || fl4.flowi4_proto === 17 || fl4.flowi4_proto === 136;
   if (!has_ports || (dv.getUint16(iph + 6) & 0x1fff) !== 0 || l4 + 4 > skb.tail) return;
-  fl4.fl4_dport = dv.getUint16(l4);
-  fl4.fl4_sport = dv.getUint16(l4 + 2);
+  fl4.fl4_sport = dv.getUint16(l4);
+  fl4.fl4_dport = dv.getUint16(l4 + 2);
 }
 
 // --- requests -----------------------------------------------------------------------------------------------------

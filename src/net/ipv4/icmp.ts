@@ -683,24 +683,33 @@ export function icmp_err(skb: SkBuff, info: number): number {
 }
 
 /**
- * RFC 4884 section 5: where in an error the extension structure begins, from the end of the quoted header `off` and of its
- * transport header `thlen`. Returns the offset from data, or -1 when there is none; -2 when there is one that is broken.
+ * RFC 4884 section 5: where in an error the extension structure begins, in bytes after the quoted IP header, which is at
+ * skb.data. 0 when there is none; negative when there is one that is broken (section 7).
  */
-export function ip_icmp_error_rfc4884(skb: SkBuff, thlen: number, off: number): number {
+export function ip_icmp_error_rfc4884(skb: SkBuff): number {
   const dv = skb.head.dv;
   const type = dv.getUint8(skb.transport_header + ICMPH_TYPE);
-  if (type !== ICMP_DEST_UNREACH && type !== ICMP_TIME_EXCEEDED && type !== ICMP_PARAMETERPROB) return -1;
-  const words = dv.getUint8(skb.transport_header + 5);
-  if (words === 0) return -1;
-  const at = words * 4;
-  // RFC 4884 section 4: the original datagram is padded to at least 128 bytes.
-  if (at < 128 || at < off + thlen || at + 4 > skb.len) return -1;
-  const b = new Uint8Array(4);
-  skb_copy_bits(skb, at, b, 0, 4);
-  if (b[0]! >> 4 !== 2) return -2;
-  if ((b[2]! | b[3]!) !== 0 && csum_fold(skb_checksum(skb, at, skb.len - at, 0)) !== 0) return -2;
+  if (type !== ICMP_DEST_UNREACH && type !== ICMP_TIME_EXCEEDED && type !== ICMP_PARAMETERPROB) return 0;
+  const at = dv.getUint8(skb.transport_header + 5) * 4;
+  // RFC 4884 section 4.1: the original datagram is padded to at least 128 bytes.
+  if (at < 128 || at + EXT_HLEN > skb.len) return 0;
+  const b = new Uint8Array(EXT_HLEN);
+  skb_copy_bits(skb, at, b, 0, EXT_HLEN);
+  if (b[0]! >> 4 !== 2) return -at;
+  if ((b[2]! | b[3]!) !== 0 && csum_fold(skb_checksum(skb, at, skb.len - at, 0)) !== 0) return -at;
+  // Objects, each with its length (section 7.1), up to the end.
+  for (let o = at + EXT_HLEN; o < skb.len; ) {
+    if (o + EXT_HLEN > skb.len) return -at;
+    skb_copy_bits(skb, o, b, 0, EXT_HLEN);
+    const len = (b[0]! << 8) | b[1]!;
+    if (len < EXT_HLEN || o + len > skb.len) return -at;
+    o += len;
+  }
   return at;
 }
+
+/** The extension header, and that of each object. */
+const EXT_HLEN = 4;
 
 // --- registration -------------------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ import { type Sock, sk_dst_reset, sock_queue_err_skb, TCP_ESTABLISHED } from "..
 import { optval_int, put_int, sock_recv_cmsgs } from "../core/sock_opt.ts";
 import { __ip_dev_find } from "./devinet.ts";
 import { fib_compute_spec_dst } from "./fib_frontend.ts";
+import { ip_icmp_error_rfc4884 } from "./icmp.ts";
 import {
   ip_mc_join_group,
   ip_mc_leave_group,
@@ -180,6 +181,8 @@ export interface SockExterr {
   ee_type: number;
   ee_code: number;
   ee_info: number;
+  /** struct sock_ee_data_rfc4884, with IP_RECVERR_RFC4884: where extensions begin in the payload; negative when broken. */
+  rfc4884: number;
   /** Whom the packet was for. */
   addr: number;
   port: number;
@@ -199,12 +202,15 @@ export function ip_icmp_error(sk: Sock, skb: SkBuff, err: number, port: number, 
   const n = skb_clone(skb);
   const dv = n.head.dv;
   const inner = skb.data;
+  const ext = inet_sk(sk).recverr_rfc4884 ? ip_icmp_error_rfc4884(skb) : 0;
+  const headers = payload - inner;
   n.exterr = {
     ee_errno: err,
     ee_origin: S.SO_EE_ORIGIN_ICMP,
     ee_type: dv.getUint8(skb.transport_header),
     ee_code: dv.getUint8(skb.transport_header + 1),
     ee_info: info,
+    rfc4884: Math.abs(ext) <= headers ? 0 : ext - Math.sign(ext) * headers,
     addr: dv.getInt32(inner + IPH_DADDR),
     port,
     offender: dv.getInt32(skb.network_header + IPH_SADDR),
@@ -235,6 +241,7 @@ export function ip_local_error(sk: Sock, err: number, daddr: number, port: numbe
     ee_type: 0,
     ee_code: 0,
     ee_info: info,
+    rfc4884: 0,
     addr: daddr,
     port,
     offender: 0,
@@ -276,6 +283,8 @@ export function ip_recv_error(sk: Sock, msg: MsgHdr, len: number): number {
   b[5] = ee.ee_type;
   b[6] = ee.ee_code;
   d.setUint32(8, ee.ee_info >>> 0, true);
+  d.setUint16(12, Math.abs(ee.rfc4884), true);
+  b[14] = ee.rfc4884 < 0 ? S.SO_EE_RFC4884_FLAG_INVALID : 0;
   if (ee.ee_origin === S.SO_EE_ORIGIN_ICMP) {
     d.setUint16(16, S.AF_INET, true);
     d.setInt32(20, ee.offender);

@@ -42,7 +42,7 @@ import { IPSTATS_MIB_INADDRERRORS, IPSTATS_MIB_INNOROUTES } from "../core/snmp.t
 import type { Sock } from "../core/sock.ts";
 import { arp_tbl_lookup } from "./arp.ts";
 import { __ip_dev_find, inet_select_addr } from "./devinet.ts";
-import { fib_lookup, fib_validate_source } from "./fib_frontend.ts";
+import { fib_lookup, fib_validate_source, fib4_rules_early_flow_dissect } from "./fib_frontend.ts";
 import { fib_select_path } from "./fib_semantics.ts";
 import { icmp_send } from "./icmp.ts";
 import { ip_check_mc_rcu } from "./igmp.ts";
@@ -444,6 +444,7 @@ function ip_route_input_slow(skb: SkBuff, daddr: number, saddr: number, tos: num
   fl4.fl4_sport = 0;
   fl4.fl4_dport = 0;
   fl4.flowi4_multipath_hash = 0;
+  if (net.ipv4.fib.fib_rules_require_fldissect > 0) fib4_rules_early_flow_dissect(skb, fl4);
   const err = fib_lookup(net, fl4, res, 0);
   if (trace_key.on && trace_detail(k)) trace_fib(skb, res, err, daddr);
   if (err !== 0) {

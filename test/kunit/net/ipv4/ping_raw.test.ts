@@ -213,9 +213,15 @@ test("ping of 3000 bytes: two fragments out without a copy, two in, one reply", 
 });
 
 /** An ICMP error from 10.0.0.2 about the last packet sent. */
-function answer_error(r: EdgeRig, type: number, code: number, info = 0): void {
+function answer_error(r: EdgeRig, type: number, code: number, info = 0, extensions: number[] = []): void {
   const sent = r.take().at(-1)!.frame;
-  const quote = sent.subarray(14, 14 + 28);
+  let quote = sent.subarray(14, 14 + 28);
+  if (extensions.length > 0) {
+    const padded = new Uint8Array(128 + extensions.length);
+    padded.set(quote);
+    padded.set(extensions, 128);
+    quote = padded;
+  }
   const f = new Uint8Array(14 + 20 + 8 + quote.length);
   const dv = new DataView(f.buffer);
   f.set([2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45]);
@@ -260,6 +266,34 @@ test("ping socket: errors reach the error queue with IP_RECVERR, and a connected
   assert.equal(c.recv().n, -EAGAIN);
   p.close();
   c.close();
+  r.end();
+});
+
+test("IP_RECVERR_RFC4884: where the extensions of an ICMP error begin, and whether they hold (RFC 4884 sections 5 and 7)", () => {
+  const r = rig();
+  const p = new Sk(r, DGRAM, ICMP);
+  assert.equal(p.set(0, 11, 1), 0);
+  const error = (extensions: number[]): [number, number] => {
+    p.send(request(3, "abc"), "10.0.0.2");
+    // The length field is the second byte of the word that codes 0 and 1 do not use: 32 words.
+    answer_error(r, 3, 1, extensions.length > 0 ? 32 << 16 : 0, extensions);
+    assert.equal(p.recv().n, -EHOSTUNREACH);
+    const c = p.recv(0x2000).control;
+    const dv = new DataView(c.buffer, c.byteOffset);
+    return [dv.getUint16(16 + 12, true), c[16 + 14]!];
+  };
+  const mpls = [0x20, 0, 0, 0, 0, 8, 1, 1, 0, 1, 1, 1];
+  assert.deepEqual(error(mpls), [0, 0]);
+  assert.equal(p.set(0, 26, 1), 0);
+  assert.deepEqual(error([]), [0, 0]);
+  // A ping socket's queued packet begins at the quoted ICMP header.
+  assert.deepEqual(error(mpls), [108, 0]);
+  assert.deepEqual(error([0x10, ...mpls.slice(1)]), [108, 1]);
+  assert.deepEqual(error([0x20, 0, 0x12, 0x34, ...mpls.slice(4)]), [108, 1]);
+  assert.deepEqual(error([0x20, 0, 0, 0, 0, 9, 1, 1, 0, 1, 1, 1]), [108, 1]);
+  assert.deepEqual(error([0x20, 0, 0, 0, 0, 0, 1, 1]), [108, 1]);
+  assert.deepEqual(error([0x20, 0, 0, 0, 0, 8, 1, 1, 0, 1, 1, 1, 0]), [108, 1]);
+  p.close();
   r.end();
 });
 

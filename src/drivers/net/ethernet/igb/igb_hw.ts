@@ -98,6 +98,8 @@ export const fc_names: readonly string[] = ["None", "RX", "TX", "RX/TX"];
 
 /** Everything in the MAC back to its start, addresses loaded, and the PHY asleep while the device is not up. */
 export function igb_reset(adapter: IgbAdapter): void {
+  // Until a link says otherwise: what was asked for decides about DROP_EN when the device is opened.
+  adapter.fc_current = adapter.fc_requested;
   wr32(adapter, R.E1000_IMC, -1);
   wr32(adapter, R.E1000_RCTL, 0);
   wr32(adapter, R.E1000_TCTL, R.E1000_TCTL_PSP);
