@@ -50,6 +50,7 @@ import {
   MSG_MORE,
   MSG_OOB,
   MSG_PEEK,
+  MSG_PROBE_BIT,
   MSG_TRUNC,
   PACKET_HOST,
   SOCKADDR_IN_LEN,
@@ -301,6 +302,11 @@ export function udp_sendmsg(sk: Sock, msg: MsgHdr, len: number, flags: number): 
     daddr = fl4.daddr;
     ipc.addr = daddr;
   }
+  // MSG_PROBE only asks for the path: nothing is sent, and no message begun.
+  if ((flags & MSG_PROBE_BIT) !== 0) {
+    dst_release(rt);
+    return len;
+  }
   if (!corkreq) {
     const err = k.udp_err;
     const skb = ip_make_skb(sk, fl4, msg, ulen, UDP_HLEN, ipc, rt, flags, err);
@@ -316,6 +322,8 @@ export function udp_sendmsg(sk: Sock, msg: MsgHdr, len: number, flags: number): 
   up.cork_len = UDP_HLEN;
   const err = ip_append_data(sk, fl4, msg, 0, ulen, UDP_HLEN, ipc, rt, flags | MSG_MORE);
   if (err < 0) {
+    // A path too narrow for any fragment: the cork did not take the route.
+    if (inet.cork.dst !== rt) dst_release(rt);
     udp_flush_pending_frames(up);
     return udp_send_error(sk, err);
   }
@@ -330,7 +338,7 @@ function udp_append_corked(up: UdpSock, msg: MsgHdr, len: number, flags: number,
     udp_flush_pending_frames(up);
     return udp_send_error(up, err);
   }
-  up.cork_len += len;
+  if ((flags & MSG_PROBE_BIT) === 0) up.cork_len += len;
   if (!corkreq) {
     const e = udp_push_pending_frames(up);
     if (e < 0) return udp_send_error(up, e);

@@ -25,3 +25,55 @@ for (const [name, type, protocol] of [
     rig.end();
   });
 }
+
+/** What Linux 6.18 answered to these sequences of sendto(): flags, bytes; then what arrived. */
+const PROBES: readonly [sends: [number, string][], got: string[]][] = [
+  [[[0x10, "probe"]], []],
+  [
+    [
+      [0x8010, "probemore"],
+      [0, "after"],
+    ],
+    ["after"],
+  ],
+  [
+    [
+      [0x8000, "x"],
+      [0x10, "yy"],
+      [0, "z"],
+    ],
+    ["x", "z"],
+  ],
+  [
+    [
+      [0x8000, "q"],
+      [0x8010, "r"],
+      [0, "s"],
+    ],
+    ["qs"],
+  ],
+  [[[0x810, "confirmprobe"]], []],
+  [[[0x810, ""]], []],
+];
+
+test("MSG_PROBE on a UDP socket sends nothing, alone or within a corked message", () => {
+  const rig = new KernelRig();
+  rig.up(rig.net.loopback_dev);
+  const sys = rig.task();
+  const [tx, rx] = [sys.socket(2, 2, 0), sys.socket(2, 2, 0)];
+  const to = sockaddr("127.0.0.1", 7);
+  assert.equal(sys.bind(rx, to), 0);
+  for (const [sends, want] of PROBES) {
+    for (const [flags, text] of sends)
+      assert.equal(now(sys.sendto(tx, new TextEncoder().encode(text), flags, to)), text.length);
+    const got: string[] = [];
+    const buf = new Uint8Array(100);
+    for (;;) {
+      const n = now(sys.recvfrom(rx, buf, 0x40, null));
+      if (typeof n !== "number" || n < 0) break;
+      got.push(new TextDecoder().decode(buf.subarray(0, n)));
+    }
+    assert.deepEqual(got, want, JSON.stringify(sends));
+  }
+  rig.end();
+});
