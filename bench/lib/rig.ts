@@ -60,9 +60,13 @@ export class Rig {
   readonly world: SimWorld;
   readonly k: Kernel;
 
-  constructor(options: { seed?: number; cpus?: number; igb?: { napi?: boolean; rss?: number } } = {}) {
+  constructor(options: { seed?: number; cpus?: number; debug?: boolean; igb?: { napi?: boolean; rss?: number } } = {}) {
     this.world = new SimWorld({ seed: options.seed ?? 1 });
-    this.k = start_kernel(sim_host(this.world), { cpus: options.cpus ?? 1, igb: options.igb ?? {} });
+    this.k = start_kernel(sim_host(this.world), {
+      cpus: options.cpus ?? 1,
+      igb: options.igb ?? {},
+      debug: options.debug ?? false,
+    });
     this.k.on_bug = (e) => {
       throw e;
     };

@@ -1,0 +1,234 @@
+// The machine that the frame fuzzer feeds: a card on a cable, a veth, sockets of each kind open, forwarding on; and its bounds.
+// Way in: new FrameRig(), inject(), check_bounds(), end().
+
+import { Rig, sockaddr_in } from "../../bench/lib/rig.ts";
+import { I82576 } from "../../src/hw/82576.ts";
+import { type Frame, frame_from_bytes, frame_put } from "../../src/hw/frame.ts";
+import { pci_bus_free_slot, pci_bus_plug, pci_bus_unplug } from "../../src/hw/pci.ts";
+import type { WireEnd, WirePort } from "../../src/hw/port.ts";
+import { Wire, wire_attach, wire_send } from "../../src/hw/wire.ts";
+import { close_fd } from "../../src/kernel/fs/file.ts";
+import type { Kernel } from "../../src/kernel/kernel.ts";
+import type { Task } from "../../src/kernel/sched.ts";
+import { netif_rx } from "../../src/net/core/dev.ts";
+import { dev_close } from "../../src/net/core/dev_api.ts";
+import { cleanup_net, type Net } from "../../src/net/core/net_namespace.ts";
+import type { NetDevice } from "../../src/net/core/netdevice.ts";
+import { netdev_alloc_skb, skb_put } from "../../src/net/core/skbuff.ts";
+import type { Sock } from "../../src/net/core/sock.ts";
+import { eth_type_trans } from "../../src/net/ethernet/eth.ts";
+import { sockfd_lookup, sys_bind, sys_connect, sys_recvfrom, sys_sendto, sys_socket } from "../../src/net/socket.ts";
+import { MSG_DONTWAIT } from "../../src/uapi/socket.ts";
+import { OPEN_PORTS, OUR_MAC } from "./frame_gen.ts";
+
+const AF_INET = 2;
+const AF_PACKET = 17;
+const SOCK_DGRAM = 2;
+const SOCK_RAW = 3;
+
+/** Takes all and says nothing. */
+class SinkPort implements WirePort {
+  end: WireEnd | null = null;
+  frames = 0;
+  wire_plug(end: WireEnd | null): void {
+    this.end = end;
+  }
+  wire_link(): void {}
+  wire_rx(f: Frame): void {
+    this.frames++;
+    frame_put(f);
+  }
+  wire_tx_wake(): void {}
+  wire_tx_event(): void {}
+  wire_abilities(): number {
+    return 0;
+  }
+}
+
+/** "nic": on the cable of the igb. "veth": into the backlog, as a device without NAPI does. */
+export type Entry = "nic" | "veth";
+
+export class FrameRig {
+  readonly rig: Rig;
+  readonly k: Kernel;
+  readonly net: Net;
+  readonly far: Net;
+  readonly nic: I82576;
+  readonly wire: Wire;
+  readonly port: SinkPort = new SinkPort();
+  readonly eth0: NetDevice;
+  readonly v0: NetDevice;
+  readonly task: Task;
+  readonly fds: number[] = [];
+  readonly baseline: Record<string, number>;
+  private readonly buf: Uint8Array = new Uint8Array(65536);
+  private readonly addr: Uint8Array = new Uint8Array(128);
+
+  constructor(seed: number, cpus = 1) {
+    const rig = new Rig({ seed, cpus, debug: true });
+    this.rig = rig;
+    this.k = rig.k;
+    this.k.on_bug = null;
+    this.net = rig.k.init_net;
+    this.baseline = rig.live();
+    this.far = rig.netns("far");
+    this.nic = new I82576({
+      clock: rig.world,
+      dma: rig.world.dma,
+      pool: rig.world.frames,
+      mac: OUR_MAC,
+      slot: pci_bus_free_slot(rig.k.pci_bus),
+    });
+    rig.call(() => pci_bus_plug(rig.k.pci_bus, this.nic.pf));
+    this.wire = new Wire(rig.world);
+    wire_attach(this.wire, 0, this.nic);
+    wire_attach(this.wire, 1, this.port);
+    rig.run(1e6);
+    this.eth0 = this.net.dev_by_name.get("eth0")!;
+    const lo = this.net.dev_by_name.get("lo")!;
+    rig.up(lo);
+    rig.up(this.eth0);
+    rig.addr(this.eth0, "10.0.0.1/24");
+    const [v0, v1] = rig.veth(this.net, "v0", this.far, "v1");
+    this.v0 = v0;
+    rig.addr(v0, "10.1.0.1/16");
+    rig.addr(v1, "10.1.0.2/16");
+    rig.run(5e9);
+    rig.sysctl(this.net, "net/ipv4/ip_forward", 1);
+    rig.route(this.far, "default", "10.1.0.1");
+    rig.route(this.net, "172.16.0.0/12", "10.0.0.9");
+    this.task = rig.task("fuzz", this.net);
+    this.open_sockets();
+    rig.run(1e9);
+  }
+
+  private open(family: number, type: number, protocol: number): number {
+    const fd = this.rig.call(() => sys_socket(this.task, family, type, protocol));
+    if (fd < 0) throw new Error(`socket(${family}, ${type}, ${protocol}): ${fd}`);
+    this.fds.push(fd);
+    return fd;
+  }
+
+  private open_sockets(): void {
+    const { rig, task } = this;
+    for (const port of OPEN_PORTS) {
+      const fd = this.open(AF_INET, SOCK_DGRAM, 0);
+      rig.call(() => sys_bind(task, fd, sockaddr_in("0.0.0.0", port)));
+    }
+    // The last of them connected, with errors wanted, in a group, with all there is to be told.
+    const fd = this.fds[this.fds.length - 1]!;
+    for (const name of [11, 8, 12, 13, 6, 20, 7, 25, 26]) rig.setsockopt_int(task, fd, 0, name, 1);
+    rig.setsockopt_int(task, fd, 1, 29, 1);
+    const mreq = Uint8Array.of(0xe0, 1, 1, 1, 10, 0, 0, 1);
+    const mc = this.fds[0]!;
+    this.setsockopt(mc, 0, 35, mreq);
+    rig.call(() => sys_connect(task, fd, sockaddr_in("10.0.0.3", 7)));
+    this.open(AF_INET, SOCK_DGRAM, 136);
+    rig.call(() => sys_bind(task, this.fds[this.fds.length - 1]!, sockaddr_in("0.0.0.0", 6000)));
+    for (const proto of [1, 2, 17, 255]) this.open(AF_INET, SOCK_RAW, proto);
+    // Protocols in network byte order: ETH_P_ALL, ETH_P_IP.
+    this.open(AF_PACKET, SOCK_RAW, 0x0300);
+    this.open(AF_PACKET, SOCK_DGRAM, 0x0008);
+  }
+
+  private setsockopt(fd: number, level: number, name: number, value: Uint8Array): void {
+    const sock = sockfd_lookup(this.task, fd);
+    if (typeof sock === "number") throw new Error("no socket");
+    const err = this.rig.call(() => sock.ops.setsockopt(sock, level, name, value));
+    if (err < 0) throw new Error(`setsockopt ${level} ${name}: ${err}`);
+  }
+
+  inject(entry: Entry, frame: Uint8Array): void {
+    if (entry === "nic") {
+      const f = frame_from_bytes(this.rig.world.frames, frame);
+      if (f !== null) wire_send(this.port.end!, f);
+      return;
+    }
+    // Drivers hand over whole Ethernet headers only.
+    if (frame.length < 14) return;
+    this.rig.call(() => {
+      const skb = netdev_alloc_skb(this.v0, frame.length)!;
+      skb.head.u8.set(frame, skb_put(skb, frame.length));
+      skb.protocol = eth_type_trans(skb, this.v0);
+      netif_rx(skb);
+    });
+  }
+
+  /** Reads what the sockets got, at most `n` each; the error queues too. */
+  drain(n: number): void {
+    for (const fd of this.fds) {
+      for (let i = 0; i < n; i++) {
+        const r = this.rig.call(() => sys_recvfrom(this.task, fd, this.buf, MSG_DONTWAIT, this.addr));
+        if (r === -11) break;
+      }
+      for (let i = 0; i < n; i++) {
+        const r = this.rig.call(() => sys_recvfrom(this.task, fd, this.buf, MSG_DONTWAIT | 0x2000, this.addr));
+        if (r < 0) break;
+      }
+    }
+  }
+
+  /** Something of ours goes out meanwhile: to neighbours that exist, and that do not. */
+  send(to: string, port: number, size: number): void {
+    const fd = this.fds[0]!;
+    this.rig.call(() => sys_sendto(this.task, fd, this.buf.subarray(0, size), MSG_DONTWAIT, sockaddr_in(to, port)));
+  }
+
+  sock(fd: number): Sock | null {
+    const s = sockfd_lookup(this.task, fd);
+    return typeof s === "number" ? null : s.sk;
+  }
+
+  /** What a flood may make grow, against its limit. Throws on the first that is over. */
+  check_bounds(): Record<string, number> {
+    const k = this.k;
+    const live = this.rig.live();
+    const seen: Record<string, number> = { ...live };
+    const limit = (name: string, value: number, max: number): void => {
+      seen[name] = Math.max(seen[name] ?? 0, value);
+      if (value > max) throw new Error(`unbounded: ${name} is ${value}, at most ${max}`);
+    };
+    for (const fd of this.fds) {
+      const sk = this.sock(fd)!;
+      // One packet may pass the limit by its own size.
+      limit("socket rmem", sk.sk_rmem_alloc, sk.sk_rcvbuf + 70_000);
+    }
+    for (const net of k.nets) {
+      const dir = net.ipv4_fqdir;
+      limit("fragment memory", dir.mem, dir.high_thresh + 200_000);
+      for (const paths of net.ipv4.fib.info_devhash.values())
+        for (const nh of paths) limit("route exceptions of a path", nh.exceptions?.size ?? 0, 10_240);
+    }
+    limit("neighbours", k.arp_tbl.entries, 1024 + 64);
+    for (const cpu of k.cpus) {
+      limit("backlog", cpu.softnet_data.input_pkt_queue.qlen, k.netdev_max_backlog + 1);
+    }
+    limit("frames on the cable", this.rig.world.frames.live, 4096);
+    limit("skbs", live.skbs!, 60_000);
+    limit("heads", live.heads!, 60_000);
+    limit("dsts", live.dsts!, 60_000);
+    limit("timers", live.timers!, 20_000);
+    return seen;
+  }
+
+  /** Takes everything down; returns what is left beyond what there was at boot. */
+  end(): Record<string, number> {
+    const { rig, k } = this;
+    this.drain(100_000);
+    for (const fd of this.fds) rig.call(() => close_fd(this.task, fd));
+    for (const net of [...k.nets]) for (const dev of [...net.dev_by_index.values()]) rig.call(() => dev_close(dev));
+    rig.call(() => pci_bus_unplug(k.pci_bus, this.nic.pf));
+    rig.call(() => cleanup_net(this.far));
+    rig.run(300e9);
+    // A local address outlives its link's "down"; only the namespace's end takes its routes.
+    rig.call(() => cleanup_net(this.net));
+    rig.run(1e9);
+    const left: Record<string, number> = {};
+    for (const [name, n] of Object.entries(rig.live())) {
+      const extra = n - (this.baseline[name] ?? 0);
+      if (extra !== 0) left[name] = extra;
+    }
+    if (rig.world.frames.live > 0) left.frames = rig.world.frames.live;
+    return left;
+  }
+}

@@ -1,0 +1,62 @@
+// The long run: `node tools/fuzz.mjs frames|calls --count N --seed N [--rounds N]`. Rounds take the seeds that follow. A failure is
+// made small and printed as a corpus file; the exit code is 1.
+
+import { writeFileSync } from "node:fs";
+import { fuzz_calls } from "./calls.ts";
+import { corpus_text } from "./corpus.ts";
+import { fuzz_frames, minimise } from "./frames.ts";
+
+const argument = (name: string, fallback: number): number => {
+  const i = process.argv.indexOf(name);
+  return i >= 0 ? Number(process.argv[i + 1]) : fallback;
+};
+
+const which = process.argv[2] ?? "frames";
+const count = argument("--count", 1_000_000);
+const first = argument("--seed", 1);
+const rounds = argument("--rounds", 1);
+const memory = (): string => `${Math.round(process.memoryUsage().rss / 1e6)} MB`;
+let failed = false;
+
+for (let seed = first; seed < first + rounds && !failed; seed++) {
+  const started = process.cpuUsage();
+  const seconds = (): string => {
+    const u = process.cpuUsage(started);
+    return `${((u.user + u.system) / 1e6).toFixed(1)} s`;
+  };
+  const progress = (n: number): void => {
+    process.stderr.write(`\r${n} ${seconds()} ${memory()}   `);
+  };
+  if (which === "frames") {
+    const r = fuzz_frames(count, seed, progress);
+    process.stderr.write("\r");
+    console.log(`frames: ${r.frames}, seed ${seed}, ${r.answers} answers, ${seconds()} of CPU, ${memory()}`);
+    console.log(`  peaks: ${JSON.stringify(r.peaks)}`);
+    if (r.failure === null) continue;
+    failed = true;
+    console.log(`FAILED at case ${r.failure.at}: ${r.failure.what}\n${r.failure.stack}`);
+    const steps = minimise(seed, r.failure.at, r.failure.what);
+    if (steps === null) {
+      console.log(`not shown by frames alone: repeat with --seed ${seed} --count ${r.frames}`);
+      continue;
+    }
+    const file = `frames-${seed}-${r.failure.at}.json`;
+    writeFileSync(file, corpus_text(r.failure.what, steps));
+    console.log(`${steps.length} frames suffice: ${file} (belongs in test/fuzz/corpus)`);
+  } else if (which === "calls") {
+    const r = fuzz_calls(count, seed, (n) => {
+      if (n % 100_000 === 0) progress(n);
+    });
+    process.stderr.write("\r");
+    console.log(`calls: ${r.calls}, ${r.ok} succeeded, seed ${seed}, ${seconds()} of CPU, ${memory()}`);
+    if (r.failure === null) continue;
+    failed = true;
+    console.log(
+      `FAILED on machine ${r.failure.at} (seed ${seed}): ${r.failure.call}\n${r.failure.what}\n${r.failure.stack}`,
+    );
+  } else {
+    console.error(`no fuzzer "${which}": frames, calls`);
+    process.exit(2);
+  }
+}
+process.exit(failed ? 1 : 0);
