@@ -1,8 +1,8 @@
 import { createWorld } from "skbuff";
 
 const world = createWorld({ seed: 1 });
-const a = world.createMachine({ hostname: "a", nics: [{ mac: "02:00:00:00:00:0a", ip: "10.0.0.1/24" }] });
-const b = world.createMachine({ hostname: "b", nics: [{ mac: "02:00:00:00:00:0b", ip: "10.0.0.2/24" }] });
+const a = world.createMachine({ hostname: "a", nics: [{ ip: "10.0.0.1/24" }] });
+const b = world.createMachine({ hostname: "b", nics: [{ ip: "10.0.0.2/24" }] });
 world.connect(a.nics[0], b.nics[0], { rate: 1e9, delay_ns: 5_000_000, impair: { loss: 0.2 } });
 world.run(3e9); // the links come up
 

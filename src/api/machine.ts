@@ -38,7 +38,7 @@ export interface Platform {
 
 /** A card, what it is plugged into, and optionally its address. */
 export interface NicOptions {
-  /** "02:00:00:00:00:02"; default: derived from the card's number. */
+  /** "02:00:00:00:00:02"; default: a locally administered one from the host's randomness (of a world: from its seed). */
   mac?: string;
   /** The other end of its cable: a TAP of `skbuff/node`, another machine's card, or nothing yet. */
   port?: WirePort;
@@ -150,7 +150,7 @@ export class Machine {
 
   private plugNic(o: NicOptions): void {
     const index = this.nics.length;
-    const nic = this.addNic(o.mac !== undefined ? parseMac(o.mac) : Uint8Array.of(2, 0, 0, 0, 0, index + 1));
+    const nic = this.addNic(o.mac !== undefined ? parseMac(o.mac) : randomMac(this.platform.host));
     if (o.port !== undefined) {
       const wire = new Wire(this.platform.clock, o.cable ?? { rate: 0 });
       wire_attach(wire, 0, nic);
@@ -347,6 +347,14 @@ export class TextCollector {
   text(): string {
     return this.parts.join("");
   }
+}
+
+/** Unicast, locally administered (IEEE 802 section 8.4). */
+function randomMac(host: Host): Uint8Array {
+  const mac = new Uint8Array(6);
+  host.random_bytes(mac);
+  mac[0] = (mac[0]! & 0xfc) | 2;
+  return mac;
 }
 
 function parseMac(text: string): Uint8Array {

@@ -39,6 +39,7 @@ import {
   igb_setup_all_rx_resources,
   igb_setup_all_tx_resources,
   igb_setup_mrqc,
+  igb_setup_srrctl,
   igb_up,
 } from "./igb_main.ts";
 
@@ -312,7 +313,10 @@ function igb_set_pauseparam(dev: NetDevice, p: EthtoolPauseparam): number {
   adapter.fc_autoneg = p.autoneg;
   // With autonegotiation, what the command line does not say stays as it was; here the partner always agrees.
   adapter.fc_requested = (p.rx_pause ? 1 : 0) | (p.tx_pause ? 2 : 0);
-  if (netif_running(dev) && adapter.link_speed !== 0) igb_config_fc_after_link_up(adapter, adapter.link_duplex === 2);
+  if (!netif_running(dev) || adapter.link_speed === 0) adapter.fc_current = adapter.fc_requested;
+  else igb_config_fc_after_link_up(adapter, adapter.link_duplex === 2);
+  // Whether a full queue drops depends on it.
+  if (netif_running(dev)) for (const ring of adapter.rx_ring) igb_setup_srrctl(adapter, ring);
   return 0;
 }
 

@@ -203,20 +203,25 @@ function igb_configure_tx_ring(adapter: IgbAdapter, ring: IgbRing): void {
   wr32(adapter, R.E1000_TXDCTL(n), 8 | (1 << 8) | (16 << 16) | R.E1000_TXDCTL_QUEUE_ENABLE);
 }
 
+/** Buffer size, and whether the queue drops when it is full. */
+export function igb_setup_srrctl(adapter: IgbAdapter, ring: IgbRing): void {
+  let srrctl = R.E1000_SRRCTL_DESCTYPE_ADV_ONEBUF | (ring.rx_head_size > 2048 ? 3 : 2);
+  // A queue that is full must not hold up the others, unless the sender can be paused.
+  if (adapter.rx_ring.length > 1 && !(adapter.fc_current & 1)) srrctl |= R.E1000_SRRCTL_DROP_EN;
+  wr32(adapter, R.E1000_SRRCTL(ring.reg_idx), srrctl);
+}
+
 function igb_configure_rx_ring(adapter: IgbAdapter, ring: IgbRing): void {
   const n = ring.reg_idx;
   const dma = ring.desc!.dma;
   const large = adapter.max_frame_size > IGB_MAX_FRAME_BUILD_SKB;
   ring.rx_buffer_len = large ? IGB_RXBUFFER_3072 : IGB_RXBUFFER_2048 - NET_SKB_PAD;
   ring.rx_head_size = large ? 4096 : 2048;
-  let srrctl = R.E1000_SRRCTL_DESCTYPE_ADV_ONEBUF | (large ? 3 : 2);
-  // A queue that is full must not hold up the others, unless the sender can be paused.
-  if (adapter.rx_ring.length > 1 && !(adapter.fc_current & 1)) srrctl |= R.E1000_SRRCTL_DROP_EN;
   wr32(adapter, R.E1000_RXDCTL(n), 0);
   wr32(adapter, R.E1000_RDBAL(n), (dma % 0x1_0000_0000) | 0);
   wr32(adapter, R.E1000_RDBAH(n), dma_hi(dma));
   wr32(adapter, R.E1000_RDLEN(n), ring.count * R.E1000_DESC_SIZE);
-  wr32(adapter, R.E1000_SRRCTL(n), srrctl);
+  igb_setup_srrctl(adapter, ring);
   wr32(adapter, R.E1000_RXDCTL(n), 8 | (8 << 8) | (4 << 16) | R.E1000_RXDCTL_QUEUE_ENABLE);
 }
 

@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { IgbAdapter } from "../../../../../../src/drivers/net/ethernet/igb/igb.ts";
+import { rd32 } from "../../../../../../src/drivers/net/ethernet/igb/igb.ts";
 import { igb_alloc_rx_buffers } from "../../../../../../src/drivers/net/ethernet/igb/igb_rx.ts";
+import * as R from "../../../../../../src/hw/82576_regs.ts";
 import { type Frame, frame_from_bytes } from "../../../../../../src/hw/frame.ts";
 import { Hub, hub_plug } from "../../../../../../src/hw/hub.ts";
 import { pci_bus_plug, pci_bus_unplug } from "../../../../../../src/hw/pci.ts";
@@ -464,6 +466,21 @@ test("RSS: flows spread over queues, each queue's interrupt on its own CPU, one 
   m.got = [];
   for (let p = 0; p < 20; p++) m.inject(0, eth(M1, 0x0800, ipv4(A, B, 6, tcp(A, B, 1000 + p, 80, bytes_of(4)))));
   assert.deepEqual(new Set(m.got.map((g) => g.queue)), new Set([2]));
+  m.end();
+});
+
+test("a full queue drops for itself only without pause frames: from the first open on, and changed while it runs", () => {
+  const m = new Machine({ cpus: 2 });
+  m.add_nic();
+  const d = m.dev();
+  const dropping = (): boolean[] =>
+    [0, 1].map((n) => (rd32(adapter_of(m), R.E1000_SRRCTL(n)) & R.E1000_SRRCTL_DROP_EN) !== 0);
+  m.up();
+  assert.deepEqual(dropping(), [false, false], "before there is a link, what is asked for counts");
+  d.ethtool_ops!.set_pauseparam!(d, { autoneg: false, rx_pause: false, tx_pause: false });
+  assert.deepEqual(dropping(), [true, true]);
+  d.ethtool_ops!.set_pauseparam!(d, { autoneg: false, rx_pause: true, tx_pause: false });
+  assert.deepEqual(dropping(), [false, false]);
   m.end();
 });
 
