@@ -1,5 +1,6 @@
 // A lab at a terminal: one shell per host behind one line editor (Node's readline), with history and completion.
-// `@pc2` or `connect pc2` goes to another host, `hosts` lists them. Way in: `runTerminal(lab, options)`.
+// `@pc2` or `connect pc2` goes to another host, `@pc2 COMMAND` runs one there and comes back, `hosts` lists them. What other
+// hosts print in the background appears with their name in front. Way in: `runTerminal(lab, options)`.
 // The shells read whole lines from their Tty and print their own prompts: the last unfinished line of output is what
 // the editor shows in front of what is typed.
 
@@ -45,6 +46,10 @@ class Session {
   partial = "";
   /** Finished lines that are not on the screen yet. */
   pending = "";
+  /** Where `@HOST COMMAND` was typed: the prompt goes back there when this shell prompts again. */
+  errandFor: Session | null = null;
+  /** It does: the prompt was swallowed, so that what is printed from now on stands alone. */
+  errandDone = false;
   private readonly decoder = new TextDecoder();
 
   constructor(host: LabHost, columns: number, rows: number) {
@@ -68,6 +73,10 @@ class Session {
     const nl = all.lastIndexOf("\n");
     this.partial = all.slice(nl + 1);
     this.pending += all.slice(0, nl + 1);
+    if (this.errandFor !== null && this.atPrompt && this.partial.endsWith("$ ")) {
+      this.errandDone = true;
+      this.partial = "";
+    }
     if (this.pending.length > BACKLOG * 2) this.pending = `…\n${this.pending.slice(-BACKLOG)}`;
   }
 
@@ -211,9 +220,11 @@ class Terminal {
     const at = /^\s*@(\S+)\s*(.*)$/.exec(line);
     const to = at !== null ? at[1] : words[0] === "connect" && words.length === 2 ? words[1] : undefined;
     if (to !== undefined) {
+      const from = this.active;
       if (!this.lab.hosts.has(to)) this.say(`no host "${to}"; there are: ${[...this.lab.hosts.keys()].join(", ")}`);
       else this.connect(to);
       if (at !== null && at[2] !== "" && this.lab.hosts.has(to)) {
+        this.active.errandFor = from === this.active ? null : from;
         this.active.take(`${at[2]}\n`);
         this.active.send(this.encoder.encode(`${at[2]}\n`));
       } else if (!this.lab.hosts.has(to)) this.prompt();
@@ -267,6 +278,19 @@ class Terminal {
     this.finish(code);
   }
 
+  /** The command of `@HOST COMMAND` is done, or in the background: back to where it was typed. */
+  private goBack(): void {
+    const back = this.active.errandFor;
+    if (back === null || !this.active.errandDone) return;
+    this.active.errandFor = null;
+    this.active.errandDone = false;
+    if (this.trail.at(-1) === back) this.trail.pop();
+    this.putLines(this.active, "");
+    this.active = back;
+    if (back.partial === "" && back.atPrompt) back.send(this.encoder.encode("\n"));
+    this.moved();
+  }
+
   // --- the screen --------------------------------------------------------------------------------------------------
 
   /** Something was put into a machine: let it run, then show. */
@@ -285,21 +309,35 @@ class Terminal {
     this.refresh();
   }
 
+  /** Writes finished lines above what is being typed, those of other hosts with their name. */
+  private putLines(s: Session, prefix: string): void {
+    if (s.pending !== "")
+      this.output.write(prefix === "" ? s.pending : s.pending.replace(/^/gm, prefix).slice(0, -prefix.length));
+    s.pending = "";
+  }
+
   /** Writes finished lines above what is being typed, and shows the unfinished one before it. */
   private refresh(): void {
-    const s = this.active;
+    if (this.done) return;
     const rl = this.readline;
-    if (this.done || (s.pending === "" && rl.getPrompt() === s.partial)) return;
+    const others = [...this.sessions.values()].filter((o) => o !== this.active && o.pending !== "");
+    const s = this.active;
+    if (others.length > 0 || s.pending !== "" || rl.getPrompt() !== s.partial) this.paint(s, others);
+    this.goBack();
+  }
+
+  private paint(s: Session, others: Session[]): void {
+    const rl = this.readline;
     moveCursor(this.output, 0, -rl.getCursorPos().rows);
     cursorTo(this.output, 0);
     clearScreenDown(this.output);
-    if (s.pending !== "") this.output.write(s.pending);
-    s.pending = "";
+    for (const o of others) this.putLines(o, `${o.host.name}: `);
+    this.putLines(s, "");
     rl.setPrompt(s.partial);
     // readline still counts the rows that were just cleared.
     (rl as { prevRows?: number }).prevRows = 0;
     // With nothing to show readline would put a blank there.
-    if (s.partial !== "" || rl.line !== "") rl.prompt(true);
+    if (rl.getPrompt() !== "" || rl.line !== "") rl.prompt(true);
   }
 }
 

@@ -80,9 +80,18 @@ test("a prompt, commands, several lines, another host and back, exit", async () 
   s.type("uname -n; exit\n");
   await s.until(/\npc2\n(?:exit\n)?.*pc1\$ $/s);
   s.type("@pc2 echo from $(uname -n)\n");
-  await s.until(/\nfrom pc2\n/);
-  s.type("exit\n");
-  await s.until(/pc1\$ $/);
+  await s.until(/\nfrom pc2\n[\s\S]*pc1\$ $/);
+  // In the background there: its lines come with the host's name, and go above what is being typed here.
+  s.type("@pc2 sleep 0.05 && echo later &\n");
+  await s.until(/\n\[1\] \d+\n[\s\S]*pc1\$ $/);
+  s.type("echo ty");
+  await s.until(/pc2: later\n[\s\S]*pc1\$ echo ty$/);
+  s.type("ped\n");
+  await s.until(/\ntyped\n[\s\S]*pc1\$ $/);
+  s.type("@pc2 sleep 1000\n");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  s.type("\x03");
+  await s.until(/sleep 1000\n\^C\n[\s\S]*pc1\$ $/);
   s.type("exit 7\n");
   assert.equal(await s.ended, 7);
 });
