@@ -33,8 +33,9 @@ function loopback_xmit(skb: SkBuff, dev: NetDevice): number {
   skb.tstamp = 0;
   skb_orphan(skb);
   skb_dst_force(skb);
-  const len = skb.len;
   skb.protocol = eth_type_trans(skb, dev);
+  // Without the link header: that is how Linux counts on lo.
+  const len = skb.len;
   const stats = dev.stats;
   stats.rx_packets++;
   stats.tx_packets++;

@@ -16,12 +16,13 @@ import {
   register_netdevice,
   unregister_netdevice,
 } from "../../net/core/dev_api.ts";
-import { SKB_DROP_REASON_DEV_READY } from "../../net/core/dropreason.ts";
+import { SKB_DROP_REASON_DEV_READY, SKB_DROP_REASON_NOT_SPECIFIED } from "../../net/core/dropreason.ts";
 import type { Net } from "../../net/core/net_namespace.ts";
 import {
   NET_RX_DROP,
   NETDEV_TX_OK,
   NETIF_F_FRAGLIST,
+  NETIF_F_GRO,
   NETIF_F_GSO_SOFTWARE,
   NETIF_F_HIGHDMA,
   NETIF_F_HW_CSUM,
@@ -37,10 +38,14 @@ import {
   netif_running,
   type RtnlLinkOps,
 } from "../../net/core/netdevice.ts";
-import { kfree_skb_reason, type SkBuff, skb_orphan, skb_scrub_packet } from "../../net/core/skbuff.ts";
+import { kfree_skb_reason, type SkBuff, skb_is_gso, skb_orphan, skb_scrub_packet } from "../../net/core/skbuff.ts";
 import { eth_hw_addr_random, eth_mac_addr, eth_type_trans, ether_setup } from "../../net/ethernet/eth.ts";
 import { EINVAL } from "../../uapi/errno.ts";
 import { NET_ADDR_RANDOM } from "../../uapi/netdev_misc.ts";
+
+const ETH_HLEN = 14;
+/** A frame may carry one VLAN tag beyond the MTU. */
+const VLAN_HLEN = 4;
 
 class VethPriv {
   peer: NetDevice | null = null;
@@ -57,6 +62,13 @@ function veth_xmit(skb: SkBuff, dev: NetDevice): number {
     return NETDEV_TX_OK;
   }
   const len = skb.len;
+  // is_skb_forwardable: the peer's MTU bounds what it takes.
+  if (len > rcv.mtu + ETH_HLEN + VLAN_HLEN && !skb_is_gso(skb)) {
+    rcv.stats.rx_dropped++;
+    dev.stats.tx_dropped++;
+    kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+    return NETDEV_TX_OK;
+  }
   // __dev_forward_skb: nothing of the sender's world comes along.
   skb_orphan(skb);
   skb_scrub_packet(skb, rcv.net !== dev.net);
@@ -103,6 +115,17 @@ const veth_netdev_ops: NetDeviceOps = {
   ndo_get_iflink: (dev) => veth_priv(dev).peer?.ifindex ?? 0,
 };
 
+const XDP_RX_STATS = ["xdp_packets", "xdp_bytes", "drops", "xdp_redirect", "xdp_drops", "xdp_tx", "xdp_tx_errors"];
+const XDP_TX_STATS = ["xdp_xmit", "xdp_xmit_errors"];
+
+/** There is no XDP, so all of these stay zero; scripts expect them. */
+function xdp_stat_names(dev: NetDevice): string[] {
+  const names: string[] = [];
+  for (let q = 0; q < dev.real_num_rx_queues; q++) for (const s of XDP_RX_STATS) names.push(`rx_queue_${q}_${s}`);
+  for (let q = 0; q < dev.real_num_tx_queues; q++) for (const s of XDP_TX_STATS) names.push(`tx_queue_${q}_${s}`);
+  return names;
+}
+
 const VETH_FEATURES =
   NETIF_F_SG |
   NETIF_F_FRAGLIST |
@@ -148,20 +171,23 @@ function veth_setup(dev: NetDevice): void {
       other_count: 0,
       combined_count: 0,
     }),
-    get_strings: () => ["peer_ifindex"],
-    get_ethtool_stats: (d) => [veth_priv(d).peer?.ifindex ?? 0],
+    get_strings: (d) => ["peer_ifindex", ...xdp_stat_names(d)],
+    get_ethtool_stats: (d) => [veth_priv(d).peer?.ifindex ?? 0, ...xdp_stat_names(d).map(() => 0)],
   };
 }
 
-function create_end(net: Net, attrs: NewLinkAttrs, name: string): NetDevice {
+function create_end(net: Net, attrs: NewLinkAttrs, asked: NewLinkAttrs, name: string): NetDevice {
   const dev = alloc_netdev_mqs(
     net,
     name,
     veth_netdev_ops,
     veth_setup,
-    attrs.num_tx_queues || 1,
-    attrs.num_rx_queues || 1,
+    attrs.num_tx_queues || net.kernel.cpus.length,
+    attrs.num_rx_queues || net.kernel.cpus.length,
   );
+  // As many as there could be; one is used until ethtool or XDP asks for more. `asked` are the words before "peer".
+  if (asked.num_tx_queues === 0) dev.real_num_tx_queues = 1;
+  if (asked.num_rx_queues === 0) dev.real_num_rx_queues = 1;
   if (attrs.mtu !== null) dev.mtu = attrs.mtu;
   if (attrs.txqlen !== null) dev.tx_queue_len = attrs.txqlen;
   if (attrs.address !== null) dev.dev_addr = attrs.address.slice();
@@ -170,6 +196,12 @@ function create_end(net: Net, attrs: NewLinkAttrs, name: string): NetDevice {
     dev.addr_assign_type = NET_ADDR_RANDOM;
   }
   return dev;
+}
+
+/** GRO needs NAPI, which an end has only with XDP or when GRO is asked for. */
+function veth_disable_gro(dev: NetDevice): void {
+  dev.features &= ~NETIF_F_GRO;
+  dev.wanted_features &= ~NETIF_F_GRO;
 }
 
 /** Makes both ends. Either both are registered or none. */
@@ -181,17 +213,18 @@ function veth_newlink(net: Net, attrs: NewLinkAttrs, extack: { msg: string }): n
     return -EINVAL;
   }
   const peer_attrs = p ?? { ...attrs, ifname: "", address: null };
-  const peer = create_end(peer_net, peer_attrs, peer_attrs.ifname !== "" ? peer_attrs.ifname : "veth%d");
+  const peer = create_end(peer_net, peer_attrs, attrs, peer_attrs.ifname !== "" ? peer_attrs.ifname : "veth%d");
   let err = register_netdevice(peer);
   if (err < 0) return err;
   netif_carrier_off(peer);
-  const dev = create_end(net, attrs, attrs.ifname !== "" ? attrs.ifname : "veth%d");
+  const dev = create_end(net, attrs, attrs, attrs.ifname !== "" ? attrs.ifname : "veth%d");
   err = register_netdevice(dev);
   if (err < 0) {
     unregister_netdevice(peer);
     return err;
   }
   netif_carrier_off(dev);
+  for (const end of [dev, peer]) veth_disable_gro(end);
   veth_priv(dev).peer = peer;
   veth_priv(peer).peer = dev;
   attrs.ifname = dev.name;

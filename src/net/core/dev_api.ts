@@ -52,7 +52,14 @@ import {
   NETDEV_UP,
   NETIF_F_GRO,
   NETIF_F_GSO,
+  NETIF_F_GSO_UDP_L4,
+  NETIF_F_HW_CSUM,
+  NETIF_F_IP_CSUM,
+  NETIF_F_IPV6_CSUM,
   NETIF_F_SG,
+  NETIF_F_TSO,
+  NETIF_F_TSO_ECN,
+  NETIF_F_TSO6,
   NETREG_REGISTERED,
   NETREG_UNREGISTERED,
   NETREG_UNREGISTERING,
@@ -414,11 +421,23 @@ export function dev_change_tx_queue_len(dev: NetDevice, len: number): number {
   return 0;
 }
 
+/** What needs something that is off goes off as well. */
+function netdev_fix_features(features: number): number {
+  const csum4 = (features & (NETIF_F_HW_CSUM | NETIF_F_IP_CSUM)) !== 0;
+  const csum6 = (features & (NETIF_F_HW_CSUM | NETIF_F_IPV6_CSUM)) !== 0;
+  const sg = (features & NETIF_F_SG) !== 0;
+  if (!sg) features &= ~NETIF_F_GSO;
+  if (!sg || !csum4) features &= ~(NETIF_F_TSO | NETIF_F_TSO_ECN);
+  if (!sg || !csum6) features &= ~NETIF_F_TSO6;
+  if (!csum4 || !csum6) features &= ~NETIF_F_GSO_UDP_L4;
+  return features;
+}
+
 /** Applies wanted_features within what the hardware can; returns whether something changed. */
 export function netdev_update_features(dev: NetDevice): boolean {
   let features = (dev.features & ~dev.hw_features) | (dev.wanted_features & dev.hw_features);
   if (dev.ops.ndo_fix_features) features = dev.ops.ndo_fix_features(dev, features);
-  if ((features & NETIF_F_SG) === 0) features &= ~NETIF_F_GSO;
+  features = netdev_fix_features(features);
   if (features === dev.features) return false;
   if (dev.ops.ndo_set_features && dev.ops.ndo_set_features(dev, features) < 0) return false;
   dev.features = features;

@@ -448,18 +448,16 @@ export function igmp_mc_seq_show(net: Net): string {
 /** /proc/net/mcfilter. */
 export function igmp_mcf_seq_show(net: Net): string {
   let out = "Idx Device        MCA        SRC    INC    EXC\n";
-  let any = false;
   for (const dev of for_each_netdev(net)) {
     if (!dev.ip_ptr) continue;
     for (const im of mc_groups(dev.ip_ptr)) {
       for (const [src, s] of im.sources) {
-        any = true;
         out += `${String(dev.ifindex).padStart(3)} ${dev.name.padStart(6)} 0x${hex8(im.multiaddr)} 0x${hex8(src)} `;
         out += `${String(s.inc).padStart(6)} ${String(s.exc).padStart(6)}\n`;
       }
     }
   }
-  return any ? out : "";
+  return out;
 }
 
 /** Sysctls of groups. inet_init() registers igmp_rcv() with the protocols. */

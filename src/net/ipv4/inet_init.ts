@@ -80,8 +80,8 @@ function ipv4_init_net(k: Kernel): void {
       net.ipv4_raw_users = 0;
       net.udp_table = new UdpTable();
       net.udplite_table = new UdpTable();
-      net.sysctl_rmem_max = 212992;
-      net.sysctl_wmem_max = 212992;
+      net.sysctl_rmem_max = 4 << 20;
+      net.sysctl_wmem_max = 4 << 20;
       net.sysctl_rmem_default = 212992;
       net.sysctl_wmem_default = 212992;
       net.sysctl_optmem_max = 131072;
@@ -104,7 +104,7 @@ export function inet_init(k: Kernel): void {
   inet_proto_init(k);
   protocol_init(k);
   ipv4_init_net(k);
-  for (const prot of [udp_prot, udplite_prot, raw_prot, ping_prot]) proto_register(k, prot);
+  for (const prot of [udp_prot, raw_prot, ping_prot, udplite_prot]) proto_register(k, prot);
   sock_register(k, inet_family_ops);
   add_protocol(k, icmp_protocol, IPPROTO_ICMP);
   add_protocol(k, udp_protocol, IPPROTO_UDP);

@@ -316,7 +316,7 @@ declare module "../../kernel/kernel.ts" {
 
 export const ping_prot: Proto = {
   name: "PING",
-  obj_size: 976,
+  obj_size: 1016,
   alloc: (net, family, prot) => new InetSock(net, family, prot),
   init: ping_init_sock,
   destroy: (sk) => {

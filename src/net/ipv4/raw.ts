@@ -665,7 +665,7 @@ export function inet_datagram_ioctl(sk: Sock, cmd: number, arg: Uint8Array): num
 
 export const raw_prot: Proto = {
   name: "RAW",
-  obj_size: 1024,
+  obj_size: 1152,
   alloc: (net, family, prot) => new RawSock(net, family, prot),
   destroy: raw_destroy,
   close: raw_close,

@@ -220,17 +220,14 @@ function notify_and_destroy(tc: TcRequest, clid: number, olds: Qdisc[], old: Qdi
 const check_loop = (q: Qdisc, below: Qdisc): boolean => q === below || qdisc_descendants(q).includes(below);
 
 /**
- * A qdisc sits in the place and the request names no handle: is it to be changed, or replaced by a new one? "add"
- * replaces, "replace" does when the kind differs, and so does "change", for which Linux asks no NLM_F_CREATE.
+ * A qdisc sits in the place and the request names no handle: is it to be changed, or replaced by a new one? "add",
+ * "replace" and "change" (for which Linux asks no NLM_F_CREATE) replace it when the kind differs.
  */
 function create_or_replace(tc: TcRequest, q: Qdisc): boolean {
   const flags = tc.req.msg.flags;
-  const other_kind = tc.kind !== null && tc.kind !== q.ops.id;
-  if ((flags & NLM_F_CREATE) !== 0) {
-    if ((flags & NLM_F_EXCL) !== 0) return true;
-    return (flags & NLM_F_REPLACE) !== 0 && other_kind;
-  }
-  return (flags & (NLM_F_EXCL | NLM_F_REPLACE)) === 0 && other_kind;
+  if (tc.kind === null || tc.kind === q.ops.id) return false;
+  const how = (flags & (NLM_F_EXCL | NLM_F_REPLACE)) !== 0;
+  return (flags & NLM_F_CREATE) !== 0 ? how : !how;
 }
 
 function tc_modify_qdisc(req: NlRequest): number {
@@ -261,7 +258,8 @@ function tc_modify_qdisc(req: NlRequest): number {
         const there = qdisc_lookup(dev, tc.handle);
         if (there === null) return create_n_graft(tc, p, true);
         if ((flags & NLM_F_EXCL) !== 0) return nl_err(req.extack, "Exclusivity flag on, cannot override", -EEXIST);
-        if (tc.kind !== null && tc.kind !== there.ops.id) return nl_err(req.extack, "Invalid qdisc name", -EINVAL);
+        if (tc.kind !== null && tc.kind !== there.ops.id)
+          return nl_err(req.extack, "Invalid qdisc name: must match existing qdisc", -EINVAL);
         if (p !== null && check_loop(there, p)) return nl_err(req.extack, "Qdisc parent/child loop detected", -ELOOP);
         // One qdisc in two places: it has one more owner.
         there.refcnt++;
@@ -276,7 +274,8 @@ function tc_modify_qdisc(req: NlRequest): number {
   }
   if (q === null) return nl_err(req.extack, "Specified qdisc not found", -ENOENT);
   if ((flags & NLM_F_EXCL) !== 0) return nl_err(req.extack, "Exclusivity flag on, cannot modify", -EEXIST);
-  if (tc.kind !== null && tc.kind !== q.ops.id) return nl_err(req.extack, "Invalid qdisc name", -EINVAL);
+  if (tc.kind !== null && tc.kind !== q.ops.id)
+    return nl_err(req.extack, "Invalid qdisc name: must match existing qdisc", -EINVAL);
   const err = qdisc_change(tc, q);
   if (err === 0) qdisc_notify(tc, clid, null, q);
   return err;
@@ -321,7 +320,8 @@ function tc_get_qdisc(req: NlRequest): number {
     q = qdisc_lookup(dev, tc.handle);
     if (q === null) return nl_err(req.extack, "Failed to find qdisc with specified handle", -ENOENT);
   }
-  if (tc.kind !== null && tc.kind !== q.ops.id) return nl_err(req.extack, "Invalid qdisc name", -EINVAL);
+  if (tc.kind !== null && tc.kind !== q.ops.id)
+    return nl_err(req.extack, "Invalid qdisc name: must match existing qdisc", -EINVAL);
   if (req.msg.type === RTM_DELQDISC) {
     if (clid === 0) return nl_err(req.extack, "Classid cannot be zero", -EINVAL);
     if (q.handle === 0) return nl_err(req.extack, "Cannot delete qdisc with handle of zero", -ENOENT);
