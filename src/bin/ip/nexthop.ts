@@ -93,7 +93,7 @@ function* modify(run: Run, a: Args, command: number, flags: number): Blocking<nu
       nla_put_u32(w, H.NHA_ID, n);
     } else if (a.is("dev")) {
       const index = yield* rtnl.nameToIndex(a.next());
-      if (index === 0) ctx.invalidArgument("invalid device\n", a.word);
+      if (index === 0) ctx.invalidArgument("Device does not exist\n", a.word);
       nla_put_u32(w, H.NHA_OIF, index);
       if (family === AF_UNSPEC) family = 2;
     } else if (a.is("via")) {

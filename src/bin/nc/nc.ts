@@ -164,9 +164,11 @@ function* bindSource(sys: Sys, o: NcOptions, fd: number): Blocking<string | unde
   }
   let port = 0;
   if (o.sourcePort !== undefined) {
-    const range = yield* parsePorts(sys, o, o.sourcePort);
-    if (typeof range === "string") return range;
-    port = range[0];
+    // getaddrinfo: a service, or a number of which 16 bits count.
+    const service = yield* servicePort(sys, o.sourcePort, o.udp ? "udp" : "tcp");
+    if (service === undefined && !/^\d+$/.test(o.sourcePort))
+      return "getaddrinfo: Servname not supported for ai_socktype";
+    port = service ?? Number(BigInt(o.sourcePort) & 0xffffn);
   }
   const err = sys.bind(fd, sockaddrIn(addr, port));
   return err < 0 ? `bind failed: ${strerror(err)}` : undefined;

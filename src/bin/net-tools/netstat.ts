@@ -11,7 +11,7 @@ import { serviceName } from "../lib/services.ts";
 import { describe, inet6Lines, inet6Text, listInterfaces, tableRow } from "./interfaces.ts";
 import { MIB_HIDDEN, MIB_TEXT } from "./mib_text.ts";
 import { type RouteStyle, routeTable } from "./routes.ts";
-import { NETSTAT_FAMILIES, NETSTAT_USAGE } from "./usage.ts";
+import { NETSTAT_FAMILIES, NETSTAT_USAGE, NETSTAT_VERSION } from "./usage.ts";
 
 const IFF_UP = 1;
 const TCP_LISTEN = 10;
@@ -75,7 +75,7 @@ export const netstat: Program = function* (sys, argv) {
     return 0;
   }
   if (o.has("V")) {
-    yield* print(sys, "net-tools 2.10\n");
+    yield* print(sys, NETSTAT_VERSION);
     return 0;
   }
   if (o.has("M")) {
