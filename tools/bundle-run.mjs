@@ -10,7 +10,7 @@ import { top_level_const } from "./bundle-const.mjs";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 
 /** Returns the exit code. */
-export async function bundle_and_run(entry, args) {
+export async function bundle_and_run(entry, args, node_options = []) {
   const dir = mkdtempSync(join(tmpdir(), "skbuff-run-"));
   try {
     const outfile = join(dir, "main.mjs");
@@ -28,7 +28,9 @@ export async function bundle_and_run(entry, args) {
       plugins: [top_level_const],
       logLevel: "error",
     });
-    const r = spawnSync(process.execPath, ["--enable-source-maps", outfile, ...args], { stdio: "inherit" });
+    const r = spawnSync(process.execPath, [...node_options, "--enable-source-maps", outfile, ...args], {
+      stdio: "inherit",
+    });
     return r.status ?? 1;
   } finally {
     rmSync(dir, { recursive: true, force: true });
