@@ -15,7 +15,7 @@ import { vfs_init } from "../kernel/fs/vfs.ts";
 import { Kernel, type KernelConfig } from "../kernel/kernel.ts";
 import { KERN_INFO, KERN_NOTICE, printk } from "../kernel/printk.ts";
 import { proc_root_init } from "../kernel/proc.ts";
-import { task_create } from "../kernel/sched.ts";
+import { resched_gave_way, task_create } from "../kernel/sched.ts";
 import { spawn_ksoftirqd } from "../kernel/softirq.ts";
 import { sysctl_init } from "../kernel/sysctl.ts";
 import { hrtimers_init } from "../kernel/time/hrtimer.ts";
@@ -68,8 +68,11 @@ export function start_kernel(host: Host, config: MachineConfig = {}): Kernel {
   for (let i = 0; i < ncpus; i++) k.cpus.push(new Cpu(k, i));
   k.cpu = k.cpus[0]!;
   k.clock_event = () => timer_interrupt(k);
+  k.resched_posted = false;
   k.post_resched = () => {
-    k.resched = true;
+    k.entry_depth++;
+    resched_gave_way(k);
+    k.entry_depth--;
     cpu_kick(k, k.cpus[0]!);
   };
   k.programs = config.programs ?? new Map();

@@ -17,6 +17,7 @@ import {
   fd_install,
   fget,
   files_dup2,
+  fput,
   get_unused_fd,
   set_close_on_exec,
 } from "../kernel/fs/file.ts";
@@ -82,9 +83,12 @@ import {
   F_GETFL,
   F_SETFD,
   F_SETFL,
+  O_ACCMODE,
   O_APPEND,
   O_CLOEXEC,
   O_NONBLOCK,
+  O_RDONLY,
+  O_WRONLY,
 } from "../uapi/fcntl.ts";
 import { MSG_DONTWAIT } from "../uapi/socket.ts";
 import type { Blocking, EpollEvent, MsgHdr, PollFd, Program, SpawnOptions, Stat, Sys } from "../uapi/sys.ts";
@@ -299,25 +303,29 @@ export class TaskSys implements Sys {
 
   private *file_io(fd: number, buf: Uint8Array, write: boolean): Blocking<number> {
     const task = this.task;
+    let done = 0;
     for (;;) {
       const file = fget(task, fd);
       if (file === null) return -EBADF;
       const op = write ? file.f_op.write : file.f_op.read;
-      if (op === undefined) return -EINVAL;
+      if (op === undefined) return (file.f_flags & O_ACCMODE) === (write ? O_RDONLY : O_WRONLY) ? -EBADF : -EINVAL;
       syscall_enter(this.k);
       let n: number;
       try {
-        n = op(file, buf);
+        n = op(file, done === 0 ? buf : buf.subarray(done));
       } finally {
         syscall_exit(this.k);
       }
       if (signal_pending(task)) deliver_signals(task);
-      if (n !== -EAGAIN || (file.f_flags & O_NONBLOCK) !== 0) {
+      const wait = (file.f_flags & O_NONBLOCK) === 0;
+      // A blocking write to a pipe ends when all of it is in (pipe(7)).
+      if (n > 0 && n < buf.length - done && wait && write && file.f_op.write_all === true) done += n;
+      else if (n !== -EAGAIN || !wait) {
         if (need_resched(task)) yield* cond_resched(task);
-        return n;
+        return n < 0 ? done || n : done + n;
       }
       const err = yield* this.wait_file(file, write ? EPOLLOUT : EPOLLIN, this.file_deadline(file, write));
-      if (err < 0) return err;
+      if (err < 0) return done || err;
     }
   }
 
@@ -368,6 +376,11 @@ export class TaskSys implements Sys {
     const [r, w] = create_pipe(this.k);
     fd_install(this.task, a, r);
     const b = get_unused_fd(this.task);
+    if (b < 0) {
+      this.close(a);
+      fput(w);
+      return [b, 0];
+    }
     fd_install(this.task, b, w);
     return [a, b];
   }

@@ -33,6 +33,8 @@ export class Cpu {
   ksoftirqd: Task | null = null;
   ksoftirqd_running = false;
   readonly runqueue: Task[] = [];
+  /** Tasks that gave way: runnable again after the outside had its turn. */
+  readonly gave_way: Task[] = [];
   /** Cost model: until when the work charged so far keeps this CPU busy. Equal to the clock while work is free. */
   busy_until = 0.5;
   /** Cost model: until when it runs hard interrupt handlers; a further interrupt is latched. */

@@ -220,7 +220,6 @@ const BURST_MAX = 4096;
 export function run_tasks(k: Kernel, cpu: Cpu): boolean {
   let n = cpu.runqueue.length;
   let ran = false;
-  let give_way = false;
   while (n-- > 0 && cpu.runqueue.length > 0) {
     const task = k.cost === null ? cpu.runqueue.shift()! : pick_next_task_fair(cpu);
     task.queued = false;
@@ -231,20 +230,48 @@ export function run_tasks(k: Kernel, cpu: Cpu): boolean {
     ran = true;
     cpu.nr_switches++;
     task_run(k, cpu, task);
-    if (task.yielded) give_way = true;
     if (slice_over(k)) break;
   }
-  if (give_way && k.cost === null) {
-    // Everybody who gave way sits at the end of the queue again; the outside goes first.
-    k.host.post(k.post_resched);
-    return false;
-  }
   return ran;
+}
+
+/** Puts a task that gave way aside: it is not picked again before the outside had its turn. */
+function give_way(k: Kernel, cpu: Cpu, task: Task): void {
+  task.queued = true;
+  if (!k.resched_posted) {
+    k.resched_posted = true;
+    k.host.post(k.post_resched);
+  }
+  cpu.gave_way.push(task);
+}
+
+/** A signal is for now: who gave way runs again at once. */
+function take_back(task: Task): void {
+  const list = task.kernel.cpus[task.cpu]!.gave_way;
+  const i = list.indexOf(task);
+  if (i < 0) return;
+  list.splice(i, 1);
+  task.queued = false;
+  enqueue_task(task.kernel, task);
+}
+
+/** The outside had its turn: those who gave way are runnable again, in the order in which they did. */
+export function resched_gave_way(k: Kernel): void {
+  k.resched_posted = false;
+  for (const cpu of k.cpus) {
+    const tasks = cpu.gave_way;
+    for (let i = 0; i < tasks.length; i++) {
+      tasks[i]!.queued = false;
+      enqueue_task(k, tasks[i]!);
+    }
+    tasks.length = 0;
+  }
 }
 
 declare module "./kernel.ts" {
   interface Kernel {
     post_resched: () => void;
+    resched_posted: boolean;
   }
 }
 
@@ -278,7 +305,10 @@ function task_run(k: Kernel, cpu: Cpu, task: Task): void {
   k.current = prev;
   cpu.ctx = prev_ctx === CTX_PROCESS ? CTX_IDLE : prev_ctx;
   if (done) do_exit(k, task, status);
-  else if (task.yielded && task.state === "R") enqueue_task(k, task);
+  else if (task.yielded && task.state === "R") {
+    if (k.cost === null) give_way(k, cpu, task);
+    else enqueue_task(k, task);
+  }
 }
 
 /** Thrown through a program that a signal ends, so that its `finally` blocks run. */
@@ -348,7 +378,7 @@ export function send_sig(task: Task, sig: number): void {
   const action = task.sigactions.get(sig) ?? "SIG_DFL";
   if (sig !== SIGKILL && (action === "SIG_IGN" || (action === "SIG_DFL" && ignored_by_default(sig)))) return;
   task.sigpending |= 1 << (sig - 1);
-  wake_up_process(task);
+  if (!wake_up_process(task) && task.yielded) take_back(task);
 }
 
 /** Runs handlers, or ends the task. In the task's own context only. */
@@ -363,7 +393,7 @@ export function deliver_signals(task: Task): void {
   }
 }
 
-/** kill(2): pid > 0 one task, 0 the caller's group, < -1 the group -pid, -1 all but pid 1. Returns 0 or -ESRCH. */
+/** kill(2): pid > 0 one task, 0 the caller's group, < -1 the group -pid, -1 all but pid 1 and the caller. Returns 0 or -ESRCH. */
 export function kill_something(k: Kernel, caller: Task | null, pid: number, sig: number): number {
   let found = false;
   for (const task of [...k.tasks.values()]) {
@@ -374,7 +404,7 @@ export function kill_something(k: Kernel, caller: Task | null, pid: number, sig:
         : pid === 0
           ? caller !== null && task.pgid === caller.pgid
           : pid === -1
-            ? task.pid > 1
+            ? task.pid > 1 && task !== caller
             : task.pgid === -pid;
     if (!hit) continue;
     found = true;
@@ -406,7 +436,9 @@ export function do_exit(k: Kernel, task: Task, status: number): void {
   // Orphans, and children of the API's init, are reaped at once: nobody waits for them by wait4().
   if (parent === null || parent.gen === null) release_task(k, task);
   else {
-    send_sig(parent, SIGCHLD);
+    // wait(2): who ignores SIGCHLD has no zombies; its wait4() ends with ECHILD after the last child.
+    if (parent.sigactions.get(SIGCHLD) === "SIG_IGN") release_task(k, task);
+    else send_sig(parent, SIGCHLD);
     wake_up(parent.wait_chldexit);
   }
 }
@@ -427,6 +459,7 @@ export function wait_task_zombie(k: Kernel, parent: Task, pid: number): [number,
   for (const child of parent.children) {
     if (pid > 0 && child.pid !== pid) continue;
     if (pid < -1 && child.pgid !== -pid) continue;
+    if (pid === 0 && child.pgid !== parent.pgid) continue;
     have = true;
     if (child.state !== "Z") continue;
     release_task(k, child);

@@ -1,6 +1,6 @@
 // poll(2) and epoll(7). Mirrors fs/select.c and fs/eventpoll.c. Way in: do_poll_once(), PollWait; epoll files.
 
-import { EBADF, EEXIST, EINVAL, ENOENT, EPERM } from "../../uapi/errno.ts";
+import { EBADF, EEXIST, EINVAL, ELOOP, ENOENT, EPERM } from "../../uapi/errno.ts";
 import {
   EPOLL_CTL_ADD,
   EPOLL_CTL_DEL,
@@ -110,7 +110,9 @@ const eventpoll_fops: FileOps = {
   poll(file, wait) {
     const ep = file.private_data as Eventpoll;
     wait?.poll_wait(ep.wq);
-    return ep.rdllist.some((epi) => (vfs_poll(epi.file, null) & epi.events) !== 0) ? EPOLLIN | POLLRDNORM : 0;
+    return ep.rdllist.some((epi) => epi.file.f_count > 0 && (vfs_poll(epi.file, null) & epi.events) !== 0)
+      ? EPOLLIN | POLLRDNORM
+      : 0;
   },
   release(file) {
     const ep = file.private_data as Eventpoll;
@@ -127,12 +129,37 @@ function ep_remove(ep: Eventpoll, epi: Epitem): void {
   if (i >= 0) ep.rdllist.splice(i, 1);
 }
 
+/** EPOLLEXCLUSIVE_OK_BITS. */
+const EXCLUSIVE_OK =
+  EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | POLLRDNORM | POLLWRNORM | (1 << 29) | EPOLLET | EPOLLEXCLUSIVE;
+/** EP_MAX_NESTS. */
+const MAX_NESTS = 4;
+
+/** -ELOOP when `ep` would watch itself through `inner`, or the nesting gets too deep. */
+function ep_loop_check(ep: Eventpoll, inner: Eventpoll, depth: number): number {
+  if (inner === ep || depth > MAX_NESTS) return -ELOOP;
+  for (const epi of inner.items.values()) {
+    if (epi.file.f_op !== eventpoll_fops || epi.file.f_count <= 0) continue;
+    const err = ep_loop_check(ep, epi.file.private_data as Eventpoll, depth + 1);
+    if (err < 0) return err;
+  }
+  return 0;
+}
+
 export function do_epoll_ctl(task: Task, epfd: number, op: number, fd: number, ev: EpollEvent | null): number {
   const epf = fget(task, epfd);
   const file = fget(task, fd);
   if (epf === null || file === null) return -EBADF;
-  if (epf.f_op !== eventpoll_fops || epf === file) return -EINVAL;
   if (!file.f_op.poll) return -EPERM;
+  if (epf.f_op !== eventpoll_fops || epf === file) return -EINVAL;
+  if (ev !== null && op !== EPOLL_CTL_DEL && (ev.events & EPOLLEXCLUSIVE) !== 0) {
+    // epoll_ctl(2): only when it is added, with few other flags, and not for another epoll.
+    if (op === EPOLL_CTL_MOD || file.f_op === eventpoll_fops || (ev.events & ~EXCLUSIVE_OK) !== 0) return -EINVAL;
+  }
+  if (op === EPOLL_CTL_ADD && file.f_op === eventpoll_fops) {
+    const err = ep_loop_check(epf.private_data as Eventpoll, file.private_data as Eventpoll, 0);
+    if (err < 0) return err;
+  }
   const ep = epf.private_data as Eventpoll;
   let epi = ep.items.get(fd);
   if (epi !== undefined && epi.file !== file) {
@@ -168,6 +195,7 @@ export function do_epoll_ctl(task: Task, epfd: number, op: number, fd: number, e
     case EPOLL_CTL_MOD:
       if (epi === undefined) return -ENOENT;
       if (ev === null) return -14;
+      if ((epi.events & EPOLLEXCLUSIVE) !== 0) return -EINVAL;
       epi.events = ev.events | EPOLLERR | EPOLLHUP;
       epi.data = ev.data;
       if ((vfs_poll(epi.file, null) & epi.events) !== 0 && !epi.ready) {

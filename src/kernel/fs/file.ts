@@ -23,6 +23,8 @@ export interface FileOps {
   readdir?(file: File): string[];
   /** S_IFMT bits and permissions, and size. */
   stat?(file: File): { mode: number; size: number; ino: number };
+  /** A blocking write(2) goes on until everything is written. */
+  readonly write_all?: boolean;
   /** poll(2) of a file that is always ready needs none of the above. */
   readonly isatty?: boolean;
 }

@@ -82,6 +82,7 @@ const read_ops: FileOps = {
 };
 const write_ops: FileOps = {
   write: pipe_write,
+  write_all: true,
   poll(file, wait) {
     const p = file.private_data as PipeInode;
     wait?.poll_wait(p.wq);

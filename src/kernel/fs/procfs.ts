@@ -35,6 +35,7 @@ const gen_ops: FileOps = {
     const g = file.private_data as GenFile;
     if ((file.f_flags & O_ACCMODE) === O_RDONLY) return -9;
     if (g.write === null) return -EACCES;
+    if (buf.length === 0) return 0;
     if (buf.length > 65536) return -EINVAL;
     const err = g.write(utf8_decode(buf));
     return err < 0 ? err : buf.length;

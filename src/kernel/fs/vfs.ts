@@ -1,7 +1,19 @@
 // The tree of files: a root in memory, with /proc and /sys in it. Mirrors fs/namei.c, fs/libfs.c and mm/shmem.c in small.
 // Way in: vfs_lookup(), do_open(), proc files by register in procfs.ts.
 
-import { EACCES, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM } from "../../uapi/errno.ts";
+import {
+  EACCES,
+  EBUSY,
+  EEXIST,
+  EINVAL,
+  EISDIR,
+  ENAMETOOLONG,
+  ENOENT,
+  ENOSPC,
+  ENOTDIR,
+  ENOTEMPTY,
+  EPERM,
+} from "../../uapi/errno.ts";
 import {
   O_ACCMODE,
   O_APPEND,
@@ -36,8 +48,17 @@ declare module "../kernel.ts" {
   interface Kernel {
     root_inode: DirInode;
     next_ino: number;
+    /** Bytes of all files, open ones without a name included. */
+    vfs_bytes: number;
   }
 }
+
+/** What the files of one machine may take: programs inside cannot exhaust the memory outside. */
+export const VFS_MAX_BYTES = 64 << 20;
+/** What a name, and an entry of a directory, counts besides its content. */
+const INODE_BYTES = 256;
+const NAME_MAX = 255;
+const PATH_MAX = 4096;
 
 /** A regular file in memory. */
 export class RegInode implements Inode {
@@ -45,28 +66,49 @@ export class RegInode implements Inode {
   mode: number = S_IFREG | 0o644;
   data: Uint8Array = new Uint8Array(0);
   len = 0;
+  /** Opened how often; content without a name goes with the last one. */
+  opens = 0;
+  linked = true;
+  private readonly k: Kernel;
 
   constructor(k: Kernel) {
+    this.k = k;
     this.ino = k.next_ino++;
+  }
+  truncate(): void {
+    this.len = 0;
+    this.k.vfs_bytes -= this.data.length;
+    this.data = new Uint8Array(0);
+  }
+  /** The name, or the last open file, is gone. */
+  put(): void {
+    if (!this.linked && this.opens === 0) this.truncate();
   }
   size(): number {
     return this.len;
   }
   open(task: Task, flags: number): File | number {
-    if ((flags & O_TRUNC) !== 0 && (flags & O_ACCMODE) !== O_RDONLY) this.len = 0;
+    if ((flags & O_TRUNC) !== 0 && (flags & O_ACCMODE) !== O_RDONLY) this.truncate();
+    this.opens++;
     const file = new File(task.kernel, reg_ops, flags, this);
     return file;
   }
-  write_at(at: number, buf: Uint8Array): void {
+  /** 0, or -ENOSPC when the files of the machine would take too much. */
+  write_at(at: number, buf: Uint8Array): number {
+    if (buf.length === 0) return 0;
     const end = at + buf.length;
     if (end > this.data.length) {
-      const n = new Uint8Array(Math.max(end, this.data.length * 2, 64));
+      const room = VFS_MAX_BYTES - this.k.vfs_bytes + this.data.length;
+      if (end > room) return -ENOSPC;
+      const n = new Uint8Array(Math.min(Math.max(end, this.data.length * 2, 64), room));
       n.set(this.data.subarray(0, this.len));
+      this.k.vfs_bytes += n.length - this.data.length;
       this.data = n;
     }
     if (at > this.len) this.data.fill(0, this.len, at);
     this.data.set(buf, at);
     if (end > this.len) this.len = end;
+    return 0;
   }
 }
 
@@ -83,11 +125,17 @@ const reg_ops: FileOps = {
     const ino = file.private_data as RegInode;
     if ((file.f_flags & O_ACCMODE) === O_RDONLY) return -9;
     if ((file.f_flags & O_APPEND) !== 0) file.f_pos = ino.len;
-    ino.write_at(file.f_pos, buf);
+    const err = ino.write_at(file.f_pos, buf);
+    if (err < 0) return err;
     file.f_pos += buf.length;
     return buf.length;
   },
   lseek: generic_lseek,
+  release: (file) => {
+    const ino = file.private_data as RegInode;
+    ino.opens--;
+    ino.put();
+  },
   stat: (file) => {
     const ino = file.private_data as RegInode;
     return { mode: ino.mode, size: ino.len, ino: ino.ino };
@@ -121,6 +169,9 @@ export class DirInode implements Inode {
   }
   create(name: string, dir: boolean): Inode | number {
     if (this.entries.has(name)) return -EEXIST;
+    if (name.length > NAME_MAX) return -ENAMETOOLONG;
+    if (this.k.vfs_bytes + INODE_BYTES > VFS_MAX_BYTES) return -ENOSPC;
+    this.k.vfs_bytes += INODE_BYTES;
     const n = dir ? new DirInode(this.k) : new RegInode(this.k);
     this.entries.set(name, n);
     return n;
@@ -133,6 +184,11 @@ export class DirInode implements Inode {
     if (!dir && is_dir) return -EISDIR;
     if (n instanceof DirInode ? n.entries.size > 0 : is_dir) return n instanceof DirInode ? -ENOTEMPTY : -EPERM;
     this.entries.delete(name);
+    this.k.vfs_bytes -= INODE_BYTES;
+    if (n instanceof RegInode) {
+      n.linked = false;
+      n.put();
+    }
     return 0;
   }
   open(task: Task, flags: number): File | number {
@@ -169,13 +225,32 @@ export function path_components(task: Task, path: string): string[] {
 /** The inode of a path, or -ENOENT / -ENOTDIR. */
 export function vfs_lookup(task: Task, path: string): Inode | number {
   if (path === "") return -ENOENT;
-  return walk(task, path_components(task, path));
+  if (path.length >= PATH_MAX) return -ENAMETOOLONG;
+  const dotdot = check_dotdot(task, path);
+  if (dotdot < 0) return dotdot;
+  const inode = walk(task, path_components(task, path));
+  return path.endsWith("/") && typeof inode !== "number" && !inode.lookup ? -ENOTDIR : inode;
+}
+
+/** ".." leads up from a directory only: what stands in front of it must be one. */
+function check_dotdot(task: Task, path: string): number {
+  if (!path.includes("..")) return 0;
+  const full = path.startsWith("/") ? path : `${task.cwd}/${path}`;
+  const parts = full.split("/");
+  for (let i = 1; i < parts.length; i++) {
+    if (parts[i] !== "..") continue;
+    const dir = walk(task, path_components(task, parts.slice(0, i).join("/") || "/"));
+    if (typeof dir === "number") return dir;
+    if (!dir.lookup) return -ENOTDIR;
+  }
+  return 0;
 }
 
 function walk(task: Task, parts: readonly string[]): Inode | number {
   let at: Inode = task.kernel.root_inode;
   for (const part of parts) {
     if (!at.lookup) return -ENOTDIR;
+    if (part.length > NAME_MAX) return -ENAMETOOLONG;
     const next = at.lookup(part, task);
     if (next === null) return -ENOENT;
     at = next;
@@ -197,12 +272,16 @@ function parent_of(task: Task, path: string): [Inode, string] | number {
 /** open(2): an open File, or -errno. */
 export function do_open(task: Task, path: string, flags: number): File | number {
   let inode = vfs_lookup(task, path);
-  if (inode === -ENOENT && (flags & O_CREAT) !== 0) {
+  if (inode === -ENOENT && (flags & O_CREAT) !== 0 && path !== "") {
+    if (path.endsWith("/")) return -EISDIR;
     const p = parent_of(task, path);
     if (typeof p === "number") return p;
-    if (!p[0].create) return -EACCES;
+    if (!p[0].create) return -ENOENT;
     inode = p[0].create(p[1], false);
-  } else if (typeof inode !== "number" && (flags & O_CREAT) !== 0 && (flags & O_EXCL) !== 0) return -EEXIST;
+  } else if (typeof inode !== "number" && (flags & O_CREAT) !== 0) {
+    if ((flags & O_EXCL) !== 0) return -EEXIST;
+    if (inode.lookup) return -EISDIR;
+  }
   if (typeof inode === "number") return inode;
   if ((flags & O_DIRECTORY) !== 0 && !inode.lookup) return -ENOTDIR;
   return inode.open(task, flags);
@@ -212,16 +291,19 @@ export function do_mkdir(task: Task, path: string): number {
   const p = parent_of(task, path);
   if (typeof p === "number") return p;
   if (p[0].lookup?.(p[1], task)) return -EEXIST;
-  if (!p[0].create) return -EACCES;
+  if (!p[0].create) return -ENOENT;
   const r = p[0].create(p[1], true);
   return typeof r === "number" ? r : 0;
 }
 
 export function do_unlink(task: Task, path: string, dir: boolean): number {
+  if (dir && /(^|\/)\.\/*$/.test(path)) return -EINVAL;
   const p = parent_of(task, path);
+  if (p === -EEXIST) return dir ? -EBUSY : -EISDIR;
   if (typeof p === "number") return p;
   if (!p[0].lookup?.(p[1], task)) return -ENOENT;
-  return p[0].remove ? p[0].remove(p[1], dir) : -EPERM;
+  // procfs lets nobody remove what it shows.
+  return p[0].remove ? p[0].remove(p[1], dir) : -EACCES;
 }
 
 /** Writes a whole file from outside (a lab's files), making its directories. */
@@ -248,13 +330,13 @@ export function vfs_write_file(k: Kernel, path: string, data: Uint8Array): numbe
     file = made;
   }
   if (!(file instanceof RegInode)) return -EISDIR;
-  file.len = 0;
-  file.write_at(0, data);
-  return 0;
+  file.truncate();
+  return file.write_at(0, data);
 }
 
 export function vfs_init(k: Kernel): void {
   k.next_ino = 1;
+  k.vfs_bytes = 0;
   k.root_inode = new DirInode(k);
   for (const name of ["etc", "tmp", "root", "home", "var", "run", "dev", "proc", "sys"])
     k.root_inode.create(name, true);

@@ -54,13 +54,16 @@ export function hrtimer_cancel(timer: Hrtimer): boolean {
 export function run_hrtimers_due(k: Kernel): void {
   const queue = k.hrtimers.queue;
   const due = k.now;
-  for (;;) {
-    const timer = queue.peek();
-    if (timer === null || timer.expires > due) break;
-    queue.remove(timer);
-    timer.func(timer);
+  try {
+    for (;;) {
+      const timer = queue.peek();
+      if (timer === null || timer.expires > due) break;
+      queue.remove(timer);
+      timer.func(timer);
+    }
+  } finally {
+    update_next(k);
   }
-  update_next(k);
 }
 
 export function hrtimers_init(k: Kernel): void {

@@ -28,6 +28,8 @@ export class TimerBase {
   readonly queue: TimerQueue<TimerList> = new TimerQueue<TimerList>();
   /** When the first one is due, in host ns; Infinity when none is armed. */
   next_ns: number = Number.POSITIVE_INFINITY;
+  /** While timers run: the jiffy they were due at; what they arm for it or earlier is due at the next one. */
+  running: number = -1;
 }
 
 /** Prepares a timer; `func` runs in softirq context with the timer itself, whose `owner` is given here. */
@@ -44,7 +46,7 @@ function update_next(k: Kernel): void {
 export function mod_timer(timer: TimerList, expires: number): boolean {
   const k = timer.kernel;
   const was = timer.index >= 0;
-  k.timers.queue.add(timer, expires);
+  k.timers.queue.add(timer, expires <= k.timers.running ? k.timers.running + 1 : expires);
   update_next(k);
   return was;
 }
@@ -63,15 +65,20 @@ export const timers_due = (k: Kernel): boolean => k.timers.next_ns <= k.now;
 
 function run_timer_softirq(k: Kernel, _cpu: Cpu): void {
   const queue = k.timers.queue;
-  // Only what was due at entry: a timer that re-arms itself for "now" waits for the next round.
+  // Only what was due at entry: a timer that re-arms itself for "now" waits for the next jiffy.
   const due = Math.floor((k.now - k.boot_ns) / NSEC_PER_JIFFY);
-  for (;;) {
-    const timer = queue.peek();
-    if (timer === null || timer.expires > due) break;
-    queue.remove(timer);
-    timer.func(timer);
+  k.timers.running = due;
+  try {
+    for (;;) {
+      const timer = queue.peek();
+      if (timer === null || timer.expires > due) break;
+      queue.remove(timer);
+      timer.func(timer);
+    }
+  } finally {
+    k.timers.running = -1;
+    update_next(k);
   }
-  update_next(k);
 }
 
 export function init_timers(k: Kernel): void {
