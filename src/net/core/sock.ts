@@ -3,6 +3,7 @@
 
 import type { PollTable } from "../../kernel/fs/file.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
+import { KERN_INFO, printk } from "../../kernel/printk.ts";
 import type { Task } from "../../kernel/sched.ts";
 import { WaitQueueHead, wake_up } from "../../kernel/wait.ts";
 import { EAGAIN, ENOTCONN, EPIPE } from "../../uapi/errno.ts";
@@ -16,7 +17,15 @@ import {
   POLLWRBAND,
   POLLWRNORM,
 } from "../../uapi/fcntl.ts";
-import { MSG_DONTWAIT, RCV_SHUTDOWN, SEND_SHUTDOWN, SHUTDOWN_MASK } from "../../uapi/socket.ts";
+import {
+  AF_INET,
+  AF_NETLINK,
+  AF_PACKET,
+  MSG_DONTWAIT,
+  RCV_SHUTDOWN,
+  SEND_SHUTDOWN,
+  SHUTDOWN_MASK,
+} from "../../uapi/socket.ts";
 import type { MsgHdr } from "../../uapi/sys.ts";
 import { SKB_DROP_REASON_QUEUE_PURGE, SKB_DROP_REASON_SOCKET_RCVBUFF } from "./dropreason.ts";
 import { type DstEntry, dst_check, dst_release } from "./dst.ts";
@@ -257,8 +266,16 @@ export function sock_core_init(k: Kernel): void {
   k.live.set("socks", () => k.live_socks);
 }
 
+const FAMILY_NAMES: Record<number, string> = {
+  [AF_INET]: "PF_INET",
+  [AF_NETLINK]: "PF_NETLINK/PF_ROUTE",
+  [AF_PACKET]: "PF_PACKET",
+};
+
 export function sock_register(k: Kernel, family: NetProtoFamily): void {
   k.net_families[family.family] = family;
+  const name = FAMILY_NAMES[family.family] ?? `PF_${family.family}`;
+  printk(k, KERN_INFO, `NET: Registered ${name} protocol family`);
 }
 export function proto_register(k: Kernel, prot: Proto): void {
   k.proto_list.push(prot);

@@ -3,7 +3,6 @@
 
 import type { PollTable } from "../../kernel/fs/file.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
-import { KERN_INFO, printk } from "../../kernel/printk.ts";
 import { trace_call } from "../../kernel/trace.ts";
 import { F_inet_recvmsg, F_inet_sendmsg } from "../../kernel/trace_fn.ts";
 import { trace_key } from "../../kernel/trace_key.ts";
@@ -305,5 +304,4 @@ export const inet_family_ops: NetProtoFamily = { family: AF_INET, create: inet_c
 
 export function inet_proto_init(k: Kernel): void {
   k.inetsw = Array.from({ length: 11 }, () => []);
-  printk(k, KERN_INFO, "NET: Registered PF_INET protocol family");
 }

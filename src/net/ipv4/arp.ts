@@ -3,6 +3,7 @@
 // Way in: arp_init(), arp_rcv(), arp_solicit(). Ioctls and /proc/net/arp are in arp_proc.ts.
 
 import { jiffies, type Kernel } from "../../kernel/kernel.ts";
+import { KERN_INFO, printk } from "../../kernel/printk.ts";
 import { trace_call, trace_detail, trace_fn, trace_note } from "../../kernel/trace.ts";
 import { F_arp_process, F_arp_rcv, F_arp_solicit, F_arp_xmit } from "../../kernel/trace_fn.ts";
 import { trace_key } from "../../kernel/trace_key.ts";
@@ -641,6 +642,7 @@ export function arp_init(k: Kernel): void {
     is_multicast: (k0) => ipv4_is_multicast(k0),
   });
   dev_add_pack(k, { type: ETH_P_ARP, dev: null, net: null, func: arp_rcv, name: "arp_rcv", af_packet_priv: null });
+  printk(k, KERN_INFO, "dev_add_pack: ETH_P_ARP → arp_rcv (ptype_base)");
   register_netdevice_notifier(k, arp_netdev_event);
   register_neigh_sysctl_netdev(k, k.arp_tbl);
   k.arp_ifdown = arp_ifdown;

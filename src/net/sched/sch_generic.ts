@@ -2,6 +2,7 @@
 // Read first: docs/path-of-a-packet.md. Way in: __dev_xmit_skb() in net/core/dev.ts; qdisc_run().
 
 import type { Kernel } from "../../kernel/kernel.ts";
+import { KERN_INFO, printk } from "../../kernel/printk.ts";
 import { trace_fn } from "../../kernel/trace.ts";
 import { F___qdisc_run, F_sch_direct_xmit } from "../../kernel/trace_fn.ts";
 import { trace_key } from "../../kernel/trace_key.ts";
@@ -133,6 +134,7 @@ declare module "../../kernel/kernel.ts" {
 
 export function register_qdisc(k: Kernel, ops: QdiscOps): void {
   k.qdisc_base.set(ops.id, ops);
+  printk(k, KERN_INFO, `register_qdisc: ${ops.id}`);
 }
 
 /** Marks the qdisc for NET_TX_SOFTIRQ. */
