@@ -44,7 +44,8 @@ export function captureLinks(lab: Lab, dir: string): () => void {
 }
 
 export async function labCommand(path: string, o: LabCliOptions): Promise<number> {
-  const topology = openTopology(path);
+  const said = new Set<string>();
+  const topology = openTopology(path, said);
   if (topology === null) return 1;
   const execs = [];
   for (const text of o.exec) {
@@ -69,6 +70,7 @@ export async function labCommand(path: string, o: LabCliOptions): Promise<number
     world: platform !== null ? realWorld(platform) : simLabWorld(o.seed),
     ...(o.napi === false && { napi: false }),
     onOutput: (host, stream, text) => {
+      if (said.has(text)) return;
       (stream === "stdout" ? process.stdout : process.stderr).write(
         text.replace(/^(?=.)/gm, execs.length > 0 ? "" : `${host}: `),
       );
@@ -82,7 +84,7 @@ export async function labCommand(path: string, o: LabCliOptions): Promise<number
   if (o.record !== undefined) traceAll(lab, false);
   const closeCaptures = o.pcap !== undefined ? captureLinks(lab, o.pcap) : null;
   const failed = platform === null ? lab.boot() : await lab.bootRealtime();
-  for (const f of failed)
+  for (const f of failed.filter((f) => f.silent))
     process.stderr.write(paint(31, `${f.host}: ${f.script} failed with exit code ${f.exitCode}\n`));
 
   let code = 0;

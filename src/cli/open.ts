@@ -6,8 +6,11 @@ import { formatDiagnostic } from "../lab/diagnostics.ts";
 import { openLab } from "../lab/fs_node.ts";
 import { loadTopology, type Topology } from "../lab/topology.ts";
 
-/** The topology at `path`, or null after the mistakes were printed. Warnings are printed in either case. */
-export function openTopology(path: string): Topology | null {
+/**
+ * The topology at `path`, or null after the mistakes were printed. Warnings are printed in either case. What was said of
+ * scripts is added to `said`: they say it again when they come to that line.
+ */
+export function openTopology(path: string, said: Set<string> = new Set()): Topology | null {
   const opened = openLab(path);
   if (typeof opened === "string") {
     process.stderr.write(`skbuff: ${opened}\n`);
@@ -16,11 +19,11 @@ export function openTopology(path: string): Topology | null {
   const topology = loadTopology(opened.tree, { entry: opened.entry, folder: opened.folder });
   for (const d of topology.diagnostics) process.stderr.write(`${formatDiagnostic(d)}\n`);
   if (!topology.ok) return null;
-  return checkScripts(topology) ? topology : null;
+  return checkScripts(topology, said) ? topology : null;
 }
 
 /** Startup scripts are looked at before anything boots. False when one cannot be run at all. */
-function checkScripts(topology: Topology): boolean {
+function checkScripts(topology: Topology, said: Set<string>): boolean {
   const known = programs();
   const own = new Set(topology.machines.flatMap((m) => m.files.map((f) => f.path.split("/").pop() ?? "")));
   let ok = true;
@@ -29,7 +32,9 @@ function checkScripts(topology: Topology): boolean {
       for (const p of checkScript(script, (name) => known.has(name) || name.includes("/") || own.has(name))) {
         const fatal = p.kind === "syntax";
         if (fatal) ok = false;
-        process.stderr.write(`${script.file}:${p.line}: ${p.text}: ${fatal ? "fatal" : "skipped"}\n`);
+        const line = `${script.file}:${p.line}: ${p.text}: ${fatal ? "fatal" : "skipped"}\n`;
+        process.stderr.write(line);
+        said.add(line);
       }
     }
   }

@@ -31,7 +31,8 @@ export async function walkCommand(path: string, host: string, command: string[],
   if (typeof matches !== "function") {
     return complain(`--filter: ${matches.error}\n  ${o.filter}\n  ${" ".repeat(matches.offset)}^`);
   }
-  const topology = openTopology(path);
+  const said = new Set<string>();
+  const topology = openTopology(path, said);
   if (topology === null) return 1;
   const names = topology.machines.map((m) => m.name);
   for (const name of [host, ...o.host]) {
@@ -41,14 +42,14 @@ export async function walkCommand(path: string, host: string, command: string[],
   const lab = new Lab(topology, {
     seed: o.seed,
     onOutput: (h, stream, text) => {
-      if (stream === "stderr") process.stderr.write(`${h}: ${text}`);
+      if (stream === "stderr" && !said.has(text)) process.stderr.write(`${h}: ${text}`);
     },
     onBug: (h, error, where) => {
       bug = true;
       process.stderr.write(`${h}: BUG in ${where}: ${(error as Error)?.stack ?? error}\n`);
     },
   });
-  for (const f of lab.boot()) {
+  for (const f of lab.boot().filter((f) => f.silent)) {
     process.stderr.write(paint(31, `${f.host}: ${f.script} failed with exit code ${f.exitCode}\n`));
   }
   const out = o.json ? process.stderr : process.stdout;

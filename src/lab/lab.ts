@@ -76,6 +76,14 @@ export interface ExecResult {
   stderr: string;
 }
 
+/** A startup script that did not end well; `silent`: nothing on stderr told why. */
+export interface ScriptFailure {
+  host: string;
+  script: string;
+  exitCode: number;
+  silent: boolean;
+}
+
 /** How long a startup script may take in virtual time before the lab goes on without it. */
 const STARTUP_LIMIT_NS = 120e9;
 
@@ -193,16 +201,24 @@ export class Lab {
     return { stdout: decode("stdout"), stderr: decode("stderr") };
   }
 
-  private startScript(host: LabHost, script: Script): Process {
+  private startScript(host: LabHost, script: Script): { process: Process; spoke: () => boolean } {
     const program = scriptProgram(script, { report: true });
-    const p = host.computer.spawn(program, [script.file], this.output(host.name));
-    p.write(new Uint8Array(0));
-    return p;
+    const { stdout, stderr } = this.output(host.name);
+    let spoke = false;
+    const process = host.computer.spawn(program, [script.file], {
+      stdout,
+      stderr: (b) => {
+        spoke = true;
+        stderr(b);
+      },
+    });
+    process.write(new Uint8Array(0));
+    return { process, spoke: () => spoke };
   }
 
   /** Applies sysctls and runs the startup scripts, all machines at the same time. Returns the scripts that failed. */
-  *bootSteps(): Generator<Process[], { host: string; script: string; exitCode: number }[]> {
-    const failed: { host: string; script: string; exitCode: number }[] = [];
+  *bootSteps(): Generator<Process[], ScriptFailure[]> {
+    const failed: ScriptFailure[] = [];
     const depth = Math.max(0, ...[...this.hosts.values()].map((h) => h.spec.startup.length));
     for (const host of this.hosts.values()) {
       const cost = this.options.cost === undefined ? COST_PROFILES[host.spec.cost] : this.options.cost;
@@ -219,22 +235,22 @@ export class Lab {
       }
     }
     for (let i = 0; i < depth; i++) {
-      const running: { host: LabHost; script: Script; process: Process }[] = [];
+      const running: { host: LabHost; script: Script; process: Process; spoke: () => boolean }[] = [];
       for (const host of this.hosts.values()) {
         const script = host.spec.startup[i];
-        if (script) running.push({ host, script, process: this.startScript(host, script) });
+        if (script) running.push({ host, script, ...this.startScript(host, script) });
       }
       yield running.map((r) => r.process);
       for (const r of running) {
         if (r.process.exitCode > 0)
-          failed.push({ host: r.host.name, script: r.script.file, exitCode: r.process.exitCode });
+          failed.push({ host: r.host.name, script: r.script.file, exitCode: r.process.exitCode, silent: !r.spoke() });
       }
     }
     return failed;
   }
 
   /** Virtual time: boots to the end of the startup scripts. */
-  boot(): { host: string; script: string; exitCode: number }[] {
+  boot(): ScriptFailure[] {
     const sim = this.requireSim();
     const steps = this.bootSteps();
     for (let r = steps.next(); ; r = steps.next()) {
@@ -293,7 +309,7 @@ export class Lab {
   }
 
   /** Real time: boots to the end of the startup scripts. */
-  async bootRealtime(): Promise<{ host: string; script: string; exitCode: number }[]> {
+  async bootRealtime(): Promise<ScriptFailure[]> {
     const steps = this.bootSteps();
     for (let r = steps.next(); ; r = steps.next()) {
       if (r.done) {
@@ -348,7 +364,7 @@ export class Lab {
       const sim = this.world.sim;
       for (const host of this.hosts.values()) {
         for (const script of host.spec.shutdown) {
-          const p = this.startScript(host, script);
+          const { process: p } = this.startScript(host, script);
           sim.run_until(() => !p.running, sim.now + 10e9);
         }
       }
