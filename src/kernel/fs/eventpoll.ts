@@ -209,16 +209,17 @@ export function do_epoll_ctl(task: Task, epfd: number, op: number, fd: number, e
   }
 }
 
-/** Collects up to `max` events that still hold. Level-triggered ones stay on the ready list. */
+/** Collects up to `max` events that still hold. Level-triggered ones stay on the ready list, behind those that wait. */
 export function ep_send_events(ep: Eventpoll, out: EpollEvent[], max: number): number {
   let n = 0;
-  const keep: Epitem[] = [];
+  const rest: Epitem[] = [];
+  const again: Epitem[] = [];
   const list = ep.rdllist;
   ep.rdllist = [];
   for (let i = 0; i < list.length; i++) {
     const epi = list[i]!;
     if (n >= max) {
-      keep.push(epi);
+      rest.push(epi);
       continue;
     }
     epi.ready = false;
@@ -229,10 +230,10 @@ export function ep_send_events(ep: Eventpoll, out: EpollEvent[], max: number): n
     if ((epi.events & EPOLLONESHOT) !== 0) epi.events &= EPOLLET | EPOLLONESHOT;
     else if ((epi.events & EPOLLET) === 0) {
       epi.ready = true;
-      keep.push(epi);
+      again.push(epi);
     }
   }
-  ep.rdllist = keep.concat(ep.rdllist);
+  ep.rdllist = rest.concat(again, ep.rdllist);
   return n;
 }
 

@@ -75,7 +75,7 @@ import {
   SoftnetData,
 } from "./netdevice.ts";
 import { call_netdevice_notifiers, notifier_init } from "./notifier.ts";
-import { skb_init, skb_queue_purge_reason } from "./skbuff.ts";
+import { __skb_unlink, kfree_skb_reason, type SkBuff, skb_init } from "./skbuff.ts";
 
 export const IFF_UP = 1;
 export const IFF_BROADCAST = 2;
@@ -240,10 +240,14 @@ function flush_backlogs(dev: NetDevice): void {
   for (const cpu of dev.net.kernel.cpus) {
     const sd = cpu.softnet_data;
     for (const list of [sd.input_pkt_queue, sd.process_queue]) {
-      let any = false;
-      for (let s = list.next; s !== null; s = s.next) if (s.dev === dev) any = true;
-      // A device seldom goes with packets in flight: then the whole list goes, which Linux's per-device walk spares.
-      if (any) skb_queue_purge_reason(list, SKB_DROP_REASON_DEV_READY);
+      for (let s = list.next; s !== null; ) {
+        const next: SkBuff | null = s.next;
+        if (s.dev === dev) {
+          __skb_unlink(s, list);
+          kfree_skb_reason(s, SKB_DROP_REASON_DEV_READY);
+        }
+        s = next;
+      }
     }
   }
 }
