@@ -3,7 +3,7 @@
 
 import type { Diagnostics, Where } from "./diagnostics.ts";
 import { quote, suggest } from "./diagnostics.ts";
-import { parseLinkWords } from "./link_properties.ts";
+import { LINK_KEYS, parseLinkWords } from "./link_properties.ts";
 import type { Machine, Nic, Segment, Topology } from "./topology.ts";
 import {
   FileCollector,
@@ -96,6 +96,10 @@ export function parseKathara(
     const [, name, key] = indexed;
     if (name === "link") {
       link(key, value, where);
+      continue;
+    }
+    if (segments.has(name) && !machines.has(name) && (LINK_KEYS as readonly string[]).includes(key)) {
+      diagnostics.warn(where, `${name} is a segment, not a machine: write link[${name}]="${key} ${value}"`);
       continue;
     }
     const m = machine(name, where);

@@ -153,3 +153,12 @@ test("a thousand hosts parse at once", () => {
   assert.equal(t.machines.length, 1032);
   assert.equal(t.segments.length, 1000);
 });
+
+test("a property of a link at the name of its segment: the right form is shown, and no machine appears", () => {
+  const { t, said } = load("pc1[0]=A\nA[loss]=10%\n");
+  assert.deepEqual(said, ['lab.conf:2: A is a segment, not a machine: write link[A]="loss 10%": skipped']);
+  assert.deepEqual(
+    t.machines.map((m) => m.name),
+    ["pc1"],
+  );
+});
