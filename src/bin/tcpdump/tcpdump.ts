@@ -235,6 +235,15 @@ function wantedDirection(o: TcpdumpOptions, linktype: number, data: Uint8Array):
 // --- from the network ---------------------------------------------------------------------------------------------
 
 function* live(sys: Sys, o: TcpdumpOptions): Blocking<number> {
+  if (o.dump > 0 && o.interface === "" && !o.listLinktypes) {
+    // Without a device there is nothing to open.
+    const known = o.linktype === "" || dlt_name(DLT_EN10MB)?.name === o.linktype.toUpperCase();
+    if (o.linktype === "") yield* printError(sys, "Warning: assuming Ethernet\n");
+    const prog = known
+      ? yield* compile(sys, o.expression, DLT_EN10MB, "file", o.snaplen)
+      : `invalid data link type ${o.linktype}`;
+    return typeof prog === "string" ? yield* fail(sys, prog) : yield* dumpProgram(sys, prog, o.dump);
+  }
   const devices = yield* listDevices(sys);
   let name = o.interface !== "" ? o.interface : defaultDevice(devices);
   if (/^\d+$/.test(name) && !devices.some((d) => d.name === name)) {
@@ -254,7 +263,7 @@ function* live(sys: Sys, o: TcpdumpOptions): Blocking<number> {
     return 0;
   }
   const cooked = name === "any";
-  if (cooked && o.dump === 0) yield* printError(sys, "tcpdump: data link type LINUX_SLL2\n");
+  if (cooked) yield* printError(sys, "tcpdump: data link type LINUX_SLL2\n");
   const prog = yield* compile(sys, o.expression, linktype, o.dump > 0 ? "file" : cooked ? "cooked" : "live", o.snaplen);
   if (typeof prog === "string") return yield* fail(sys, prog);
   if (o.dump > 0) return yield* dumpProgram(sys, prog, o.dump);

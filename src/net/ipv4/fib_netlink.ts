@@ -58,6 +58,8 @@ import { type FibInfo, type FibNh, Flowi4, RTAX_MAX } from "./ip_fib.ts";
 import { nexthop_find_by_id, nexthop_is_blackhole } from "./nexthop.ts";
 import { flowi4_init_output, ip_route_input_noref, ip_route_output_key, type Rtable } from "./route.ts";
 
+const INVALID_UID = 0xffffffff;
+
 const rtm_ipv4_policy: NlaPolicy = policy_of(R.RTA_MAX, [
   [R.RTA_DST, U32],
   [R.RTA_SRC, U32],
@@ -463,7 +465,7 @@ function rt_fill_info(w: NlMsgWriter, req: NlRequest, rt: Rtable, i: RtFill): vo
   rtnetlink_put_metrics(w, R.RTA_METRICS, metrics, "");
   if (i.fl4 !== null) {
     if (i.fl4.flowi4_mark !== 0) nla_put_u32(w, R.RTA_MARK, i.fl4.flowi4_mark);
-    nla_put_u32(w, R.RTA_UID, i.fl4.flowi4_uid);
+    if (i.fl4.flowi4_uid !== INVALID_UID) nla_put_u32(w, R.RTA_UID, i.fl4.flowi4_uid);
     if (rt.rt_is_input) nla_put_u32(w, R.RTA_IIF, i.iif);
   }
   // struct rta_cacheinfo; the route itself counts as one user, the answer as another.
@@ -583,7 +585,8 @@ function inet_rtm_getroute(req: NlRequest): number {
   const sport = nla_get_be16(tb[R.RTA_SPORT]);
   const dport = nla_get_be16(tb[R.RTA_DPORT]);
   flowi4_init_output(fl4, oif, nla_get_u32(tb[R.RTA_MARK]) | 0, tos, 0, proto, 0, dst, src, dport, sport);
-  fl4.flowi4_uid = nla_get_u32(tb[R.RTA_UID]);
+  // A packet that came in is nobody's.
+  fl4.flowi4_uid = tb[R.RTA_UID] === undefined && iif !== 0 ? INVALID_UID : nla_get_u32(tb[R.RTA_UID]);
   let rt: Rtable | number;
   if (iif !== 0) {
     const dev = net.dev_by_index.get(iif);
