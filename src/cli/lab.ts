@@ -61,6 +61,8 @@ export async function labCommand(path: string, o: LabCliOptions): Promise<number
   const profile = o.cost === "lab" ? undefined : loadCostProfile(o.cost);
   if (typeof profile === "string") return complain(profile);
   if (profile && o.realtime) return complain("--cost needs virtual time: leave out --realtime");
+  if (o.record !== undefined && execs.length === 0)
+    return complain("--record records what --exec runs: give at least one --exec (a prompt cannot be recorded yet)");
   if (o.record !== undefined && o.realtime) return complain("--record needs virtual time: leave out --realtime");
 
   const platform = o.realtime ? new NodePlatform() : null;
@@ -89,7 +91,7 @@ export async function labCommand(path: string, o: LabCliOptions): Promise<number
 
   let code = 0;
   try {
-    if (execs.length === 0 && o.record === undefined) {
+    if (execs.length === 0) {
       code = await runTerminal(lab, {
         ...(o.hint !== undefined && { hint: o.hint }),
         ...(o.firstHost !== undefined && { host: o.firstHost }),
