@@ -1,0 +1,119 @@
+// The route of an unconnected UDP socket (last_route) and of a connected one stay right when routes, addresses, links, path
+// MTUs and gateways change. Changes of the tables are in golden/udp.txt; here is what time and ICMP change.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { TaskSys } from "../../../../src/init/sys.ts";
+import type { Net } from "../../../../src/net/core/net_namespace.ts";
+import { KernelRig, now, sockaddr } from "../../../lib/kernel.ts";
+
+/** a – r – b: 10.0.1.2 behind 10.0.1.1 | 10.0.2.1 in front of 10.0.2.2. */
+function routers(rig: KernelRig): { a: Net; b: Net; r: Net } {
+  const [a, b, r] = ["a", "b", "r"].map((n) => rig.netns(n)) as [Net, Net, Net];
+  const join = (x: Net, xn: string, xa: string, y: Net, yn: string, ya: string): void => {
+    rig.link("veth", xn, { ifname: yn, net: y }, x);
+    rig.up(rig.dev(xn, x), rig.dev(yn, y));
+    rig.ip(`addr add ${xa} dev ${xn}`, x);
+    rig.ip(`addr add ${ya} dev ${yn}`, y);
+  };
+  for (const n of [a, b, r]) rig.up(n.loopback_dev);
+  join(a, "e0", "10.0.1.2/24", r, "e0", "10.0.1.1/24");
+  join(b, "e0", "10.0.2.2/24", r, "e1", "10.0.2.1/24");
+  rig.ip("route add default via 10.0.1.1", a);
+  rig.ip("route add default via 10.0.2.1", b);
+  r.ipv4.devconf_all.forwarding = 1;
+  for (const d of ["e0", "e1"]) rig.dev(d, r).ip_ptr.cnf.forwarding = 1;
+  rig.run(2000);
+  return { a, b, r };
+}
+
+const send = (sys: TaskSys, fd: number, n: number, to: string | null): unknown =>
+  now(sys.sendto(fd, new Uint8Array(n), 0x40, to === null ? null : sockaddr(to, 9)));
+
+test("PMTU (RFC 1191): learned by the unconnected and the connected socket, and forgotten after mtu_expires", () => {
+  const rig = new KernelRig();
+  const { a, b, r } = routers(rig);
+  const [sa, sb] = [rig.task(a), rig.task(b)];
+  const d = sb.socket(2, 2, 0);
+  sb.bind(d, sockaddr("0.0.0.0", 9));
+  const u = sa.socket(2, 2, 0);
+  const c = sa.socket(2, 2, 0);
+  for (const fd of [u, c]) sa.setsockopt(fd, 0, 10, 2);
+  now(sa.connect(c, sockaddr("10.0.2.2", 9)));
+  assert.deepEqual([send(sa, u, 1400, "10.0.2.2"), send(sa, c, 1400, null)], [1400, 1400]);
+  rig.dev("e1", r).mtu = 1000;
+  rig.run(1);
+  assert.equal(send(sa, u, 1400, "10.0.2.2"), 1400, "the one that finds it out");
+  rig.run(5);
+  assert.equal(send(sa, u, 1400, "10.0.2.2"), -90);
+  assert.equal(send(sa, u, 972, "10.0.2.2"), 972);
+  assert.equal(send(sa, c, 1400, null), -90, "its route is looked up again: the path's one is stale");
+  const v = new Uint8Array(4);
+  sa.getsockopt(c, 0, 14, v);
+  assert.equal(v[0]! | (v[1]! << 8), 1000, "IP_MTU of the connected one");
+  rig.dev("e1", r).mtu = 1500;
+  rig.run(599_000);
+  assert.equal(send(sa, u, 1400, "10.0.2.2"), -90, "not yet");
+  rig.run(3_000);
+  assert.equal(send(sa, u, 1400, "10.0.2.2"), 1400);
+  assert.equal(send(sa, c, 1400, null), 1400);
+  rig.run(5);
+  rig.end();
+});
+
+test("IP_MTU_DISCOVER DONT and OMIT fragment instead; PROBE ignores what was learned", () => {
+  const rig = new KernelRig();
+  const { a, r } = routers(rig);
+  const sa = rig.task(a);
+  const u = sa.socket(2, 2, 0);
+  rig.dev("e1", r).mtu = 1000;
+  sa.setsockopt(u, 0, 10, 2);
+  send(sa, u, 1400, "10.0.2.2");
+  rig.run(5);
+  const got = [0, 1, 2, 3, 4, 5].map((mode) => {
+    sa.setsockopt(u, 0, 10, mode);
+    return send(sa, u, 1400, "10.0.2.2");
+  });
+  assert.deepEqual(got, [1400, 1400, -90, 1400, 1400, 1400]);
+  rig.run(5);
+  rig.end();
+});
+
+test("a link that loses its carrier, its peer, or the machine: sockets with cached routes hold nothing back", () => {
+  const rig = new KernelRig();
+  const { a, b, va, vb } = rig.pair();
+  const [sa, sb] = [rig.task(a), rig.task(b)];
+  const [u, c] = [sa.socket(2, 2, 0), sa.socket(2, 2, 0)];
+  const d = sb.socket(2, 2, 0);
+  sb.bind(d, sockaddr("0.0.0.0", 9));
+  now(sa.connect(c, sockaddr("10.0.0.2", 9)));
+  assert.deepEqual([send(sa, u, 1, "10.0.0.2"), send(sa, c, 1, null)], [1, 1]);
+  rig.down(vb);
+  assert.equal(send(sa, u, 1, "10.0.0.2"), 1, "no carrier: still routed, lost on the way");
+  rig.call(() => rig.k.rtnl_link_ops.get("veth")!.dellink(va));
+  assert.deepEqual([send(sa, u, 1, "10.0.0.2"), send(sa, c, 1, null)], [-101, -101]);
+  assert.equal(va.refcnt, 0, "no route holds the device");
+  rig.end();
+});
+
+test("one socket, many destinations, sources and marks: each datagram takes its own route", () => {
+  const rig = new KernelRig();
+  const { a, b } = rig.pair();
+  const [sa, sb] = [rig.task(a), rig.task(b)];
+  rig.ip("addr add 10.0.0.3/24 dev vb", b);
+  rig.ip("addr add 10.0.0.11/24 dev va", a);
+  rig.ip("route add 10.0.0.3/32 dev va src 10.0.0.11", a);
+  const d = sb.socket(2, 2, 0);
+  sb.bind(d, sockaddr("0.0.0.0", 9));
+  const u = sa.socket(2, 2, 0);
+  const from: string[] = [];
+  for (const to of ["10.0.0.2", "10.0.0.3", "10.0.0.2", "10.0.0.2", "10.0.0.3"]) {
+    assert.equal(send(sa, u, 1, to), 1);
+    rig.run(1);
+    const name = new Uint8Array(16);
+    assert.equal(now(sb.recvfrom(d, new Uint8Array(9), 0x40, name)), 1);
+    from.push(name.subarray(4, 8).join("."));
+  }
+  assert.deepEqual(from, ["10.0.0.1", "10.0.0.11", "10.0.0.1", "10.0.0.1", "10.0.0.11"]);
+  rig.end();
+});
