@@ -260,6 +260,19 @@ test("what a lossy cable swallowed is a step with its counter", () => {
   assert.match(lost[0]!.end!.text, /lost on cable B: lost on the cable/);
 });
 
+test("the summary says what happened to many packets alike once", () => {
+  const r = run("ping -c 5 -i 0.2 -W 1 10.0.2.2", { r1: "sysctl -q -w net.ipv4.ip_forward=0" });
+  const [, ...lines] = r.text
+    .slice(r.text.search(/^\d+ packets on /m))
+    .trimEnd()
+    .split("\n");
+  assert.match(
+    lines[0]!,
+    /^ {2}#1 #4 #5 and 2 more dropped on r1 after ip_error\(\): SKB_DROP_REASON_IP_INADDRERRORS: /,
+  );
+  assert.equal(lines.filter((l) => l.startsWith("  #")).length, 1);
+});
+
 test("after a walk nothing listens any more", () => {
   const r = run("ping -c 1 10.0.2.2");
   for (const host of r.lab.hosts.values()) {

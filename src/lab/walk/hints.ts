@@ -272,9 +272,9 @@ export function explainHardware(host: string, dev: string, why: string, counter:
   switch (counter) {
     case "rx_missed_errors":
     case "rx_queue_drops":
-      return { why: `${why}: frames come faster than ${host} takes them`, look: [`${host}: ethtool -g ${dev}`, stats] };
+      return { why: `frames come faster than ${host} takes them`, look: [`${host}: ethtool -g ${dev}`, stats] };
     case "rx_crc_errors":
-      return { why: `${why}: damaged on the way`, look: [stats, `the cable ${cable}`] };
+      return { why: "damaged on the way", look: [stats, `the cable ${cable}`] };
     case "rx_long_length_errors":
       return { why, look: [`${host}: ip link show ${dev} (mtu)`, stats] };
     case "lost":
@@ -282,9 +282,12 @@ export function explainHardware(host: string, dev: string, why: string, counter:
     case "queue_drops":
       return { why, look: [`the properties of cable ${cable} in the lab file`] };
     case "no_link":
-      return { why: `${why} on ${dev}`, look: [`${host}: ethtool ${dev}`, `${host}: ip link show ${dev}`] };
+      return {
+        why: `${dev} of ${host} waits for its cable`,
+        look: [`${host}: ethtool ${dev}`, `${host}: ip link show ${dev}`],
+      };
     default:
-      if (why === "for another MAC address") return { why: `${why}: the card's filter is not promiscuous`, look: [] };
+      if (why === "for another MAC address") return { why: "the card's filter is not promiscuous", look: [] };
       return { why, look: counter !== "" ? [stats] : [`${host}: ip link show ${dev}`] };
   }
 }

@@ -298,6 +298,13 @@ export function walkText(w: WalkResult, packets: readonly Packet[], o: TextOptio
   return `${out.join("\n")}\n`;
 }
 
+/** "#4", "#4 #5 #6", "#4 #5 #6 and 1984 more". */
+function numberList(numbers: readonly number[]): string {
+  const shown = [...new Set(numbers)].slice(0, 3).map((n) => `#${n}`);
+  const more = new Set(numbers).size - shown.length;
+  return `${shown.join(" ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
 function summary(w: WalkResult, packets: readonly Packet[], paint: Paint): string[] {
   if (packets.length === 0) {
     const failed =
@@ -316,12 +323,17 @@ function summary(w: WalkResult, packets: readonly Packet[], paint: Paint): strin
     `${many(packets.length, "packet")} on ${many(machines, "machine")}, ${many(frames, "frame")} on cables, ` +
       (drops.length === 0 ? paint("good", "none dropped") : paint("bad", `${drops.length} dropped`)),
   );
+  // What happened to many alike is said once.
+  const alike = new Map<string, number[]>();
   for (const p of drops) {
-    const e = p.end!;
-    for (const [i, line] of wrap(
-      `#${p.root.number} ${e.text}${e.why !== "" ? `: ${e.why}` : ""}`.split(" "),
-      WIDTH - 6,
-    ).entries()) {
+    const { text, why } = p.end!;
+    const said = why === "" || text.endsWith(`: ${why}`) ? text : `${text}: ${why}`;
+    const numbers = alike.get(said);
+    if (numbers === undefined) alike.set(said, [p.root.number]);
+    else numbers.push(p.root.number);
+  }
+  for (const [said, numbers] of alike) {
+    for (const [i, line] of wrap(`${numberList(numbers)} ${said}`.split(" "), WIDTH - 6).entries()) {
       out.push(`${i === 0 ? "  " : "      "}${paint("bad", line)}`);
     }
   }
