@@ -22,7 +22,7 @@ function routers(rig: KernelRig): { a: Net; b: Net; r: Net } {
   rig.ip("route add default via 10.0.1.1", a);
   rig.ip("route add default via 10.0.2.1", b);
   r.ipv4.devconf_all.forwarding = 1;
-  for (const d of ["e0", "e1"]) rig.dev(d, r).ip_ptr.cnf.forwarding = 1;
+  for (const d of ["e0", "e1"]) rig.dev(d, r).ip_ptr!.cnf.forwarding = 1;
   rig.run(2000);
   return { a, b, r };
 }
