@@ -260,6 +260,17 @@ test("what a lossy cable swallowed is a step with its counter", () => {
   assert.match(lost[0]!.end!.text, /lost on cable B: lost on the cable/);
 });
 
+test("a route that refuses is named as the cause", () => {
+  for (const type of ["blackhole", "prohibit", "unreachable"]) {
+    const r = run("ping -c 1 -W 1 10.0.2.2", { r1: `ip route add ${type} 10.0.2.2/32` });
+    assert.match(
+      r.text,
+      /dropped on r1 after ip_error\(\).*: the\s+route\s+of\s+r1\s+to\s+10\.0\.2\.2\s+refuses\s+it/,
+      type,
+    );
+  }
+});
+
 test("the summary says what happened to many packets alike once", () => {
   const r = run("ping -c 5 -i 0.2 -W 1 10.0.2.2", { r1: "sysctl -q -w net.ipv4.ip_forward=0" });
   const [, ...lines] = r.text

@@ -150,6 +150,12 @@ function notSpecified(c: DropContext): Explanation {
       look: [on(c, "nstat")],
     };
   }
+  if (f.includes("ip_error")) {
+    return {
+      why: `the route of ${c.host} to ${c.tuple.daddr} refuses it: blackhole, unreachable or prohibit (Linux names no reason)`,
+      look: [on(c, `ip route get ${c.tuple.daddr}`), on(c, "ip route"), on(c, "ip rule")],
+    };
+  }
   return { why: "Linux names no reason here either; the function says where", look: [on(c, "nstat")] };
 }
 
