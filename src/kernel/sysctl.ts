@@ -21,10 +21,10 @@ export function register_sysctl(table: SysctlTable, entry: CtlTable): void {
   table.set(entry.path, entry);
 }
 
-/** Parses what proc_dointvec accepts: decimal, 0x or 0 octal, with sign. NaN when it is none. */
+/** Parses what proc_dointvec accepts: decimal, 0x or 0 octal, perhaps negative, up to 21 characters. Else NaN. */
 export function parse_sysctl_int(word: string): number {
-  const m = /^([+-]?)(0[xX][0-9a-fA-F]+|[0-9]+)$/.exec(word);
-  if (!m) return Number.NaN;
+  const m = /^(-?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$/.exec(word);
+  if (!m || word.length > 21) return Number.NaN;
   const digits = m[2]!;
   const v = /^0[0-7]+$/.test(digits) ? Number.parseInt(digits, 8) : Number(digits);
   return m[1] === "-" ? -v : v;
