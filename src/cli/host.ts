@@ -42,13 +42,17 @@ export async function hostCommand(o: HostOptions): Promise<number> {
     process.stderr.write(`skbuff: BUG in ${where}: ${(error as Error).stack ?? error}\n`);
   const nic = machine.addNic(Uint8Array.from(o.mac.split(":").map((b) => Number.parseInt(b, 16))));
   const cable = connect(platform, nic, tap, { rate: 0 });
+  machine.interruptAtOnce("eth0");
   const capture = o.pcap !== undefined ? new CaptureFile(o.pcap, [o.tap]) : null;
-  if (capture)
-    tap.capture = (frame, direction) => capture.packet(0, Date.now() * 1e6, frame, direction === "in" ? 1 : 2);
+  if (capture) {
+    const now = (): number => Math.round((performance.timeOrigin + performance.now()) * 1000) * 1000;
+    tap.capture = (frame, direction) => capture.packet(0, now(), frame, direction === "in" ? 1 : 2);
+    // Whoever reads the file while it grows sees what there is.
+    setInterval(() => capture.flush(), 500).unref();
+  }
 
   const setup = await machine.run(
-    // Frames come in batches as it is: the card need not hold its interrupts back for company.
-    `ethtool -C eth0 rx-usecs 0 && ip link set lo up && ip address add ${o.ip} dev eth0 && ip link set eth0 up${o.gw !== undefined ? ` && ip route add default via ${o.gw}` : ""}`,
+    `ip link set lo up && ip address add ${o.ip} dev eth0 && ip link set eth0 up${o.gw !== undefined ? ` && ip route add default via ${o.gw}` : ""}`,
   );
   if (setup.exitCode !== 0) {
     tap.close();
