@@ -31,7 +31,7 @@ test("/proc/net: layouts to the byte", () => {
   );
   assert.equal(
     dev[2],
-    "    lo:     196       2    0    0    0     0          0         0      196       2    0    0    0     0       0          0",
+    "    lo:     168       2    0    0    0     0          0         0      168       2    0    0    0     0       0          0",
   );
   assert.match(cat("softnet_stat"), /^([0-9a-f]{8} ){14}[0-9a-f]{8}\n$/);
   assert.equal(cat("ptype"), "Type Device      Function\n0800          ip_rcv\n0806          arp_rcv\n");
