@@ -2,8 +2,9 @@
 // and kernel/irq/proc.c. Read first: proc(5). Way in: proc_root_init() at boot.
 
 import { bitmap_parse, bitmap_parselist, bitmap_print, bitmap_print_list } from "../lib/bitmap_text.ts";
-import { EINVAL } from "../uapi/errno.ts";
+import { EINVAL, ENXIO } from "../uapi/errno.ts";
 import { ACCT_HARDIRQ, ACCT_SOFTIRQ, ACCT_SYSTEM, ACCT_USER, type Cpu } from "./cpu.ts";
+import { fget } from "./fs/file.ts";
 import { GenDir, GenInode, proc_create, proc_mkdir } from "./fs/procfs.ts";
 import { DirInode, type Inode } from "./fs/vfs.ts";
 import { type IrqDesc, irq_set_affinity } from "./irq.ts";
@@ -221,7 +222,27 @@ function task_status(k: Kernel, t: Task): string {
   );
 }
 
+/** /proc/PID/fd: stat of an entry tells what is open, as behind Linux's symbolic links. */
+function fd_dir(k: Kernel, t: Task): Inode {
+  const names = (): string[] => t.files.fd.flatMap((f, i) => (f ? [String(i)] : []));
+  return new GenDir(k, names, (name) => {
+    const file = /^\d+$/.test(name) ? fget(t, Number(name)) : null;
+    if (file === null) return null;
+    const s = file.f_op.stat?.(file) ?? { mode: 0, size: 0, ino: 0 };
+    return { ino: s.ino, mode: s.mode, open: () => -ENXIO };
+  });
+}
+
 function task_dir(k: Kernel, t: Task): Inode {
+  const files = task_files(k, t);
+  return new GenDir(
+    k,
+    (task) => [...files.list(task), "fd"].sort(),
+    (name, task) => (name === "fd" ? fd_dir(k, t) : files.lookup(name, task)),
+  );
+}
+
+function task_files(k: Kernel, t: Task): GenDir {
   return file_dir(k, {
     cmdline: [() => (t.kthread ? "" : t.argv.map((a) => `${a}\0`).join("")), null],
     comm: [

@@ -48,7 +48,11 @@ const socket_file_ops: FileOps = {
     const sock = file.private_data as Socket;
     sock.ops.release(sock);
   },
-  stat: () => ({ mode: S_IFSOCK | 0o777, size: 0, ino: 0 }),
+  // The number by which sock_diag and /proc/net know it as well.
+  stat: (file) => {
+    const sk = (file.private_data as Socket).sk;
+    return { mode: S_IFSOCK | 0o777, size: 0, ino: sk !== null ? sk.sk_cookie >>> 0 : 0 };
+  },
 };
 
 /** The socket of a descriptor; -EBADF without a file, -ENOTSOCK when it is something else. */

@@ -2,6 +2,7 @@
 // Read first: ss(8), sockets.ts. Way in: ss(sys, argv).
 
 import { strerror } from "../../uapi/errno.ts";
+import { S_IFMT, S_IFSOCK } from "../../uapi/fcntl.ts";
 import {
   INET_DIAG_CGROUP_ID,
   INET_DIAG_MARK,
@@ -106,6 +107,8 @@ interface Query {
   info: boolean;
   tos: boolean;
   oneline: boolean;
+  /** -p: the processes by inode number. */
+  users: Map<number, string> | null;
   filter: Predicate;
 }
 
@@ -151,6 +154,8 @@ function timerText(ms: number): string {
 
 function extension(s: Socket, q: Query): string {
   let out = "";
+  const users = q.users?.get(s.ino);
+  if (users !== undefined) out += ` users:(${users})`;
   if (q.options && s.timer !== 0)
     out += ` timer:(${TIMERS[Math.min(s.timer, 5)]},${timerText(s.expires)},${s.retrans})`;
   if (q.extended) {
@@ -256,6 +261,31 @@ function* collect(ctx: Context, q: Query): Blocking<{ socket: Socket; iface: str
   diag.close();
   rtnl.close();
   return out;
+}
+
+/** Who has which socket open, from /proc/PID/fd: `("nc",pid=7,fd=3)`, the last process first. */
+function* socketUsers(ctx: Context): Blocking<Map<number, string>> {
+  const { sys } = ctx;
+  const users = new Map<number, string>();
+  const names = sys.readdir("/proc");
+  if (typeof names === "number") return users;
+  const pids = names.filter((n) => /^\d+$/.test(n)).map(Number);
+  for (const pid of pids.sort((a, b) => a - b)) {
+    const fds = sys.readdir(`/proc/${pid}/fd`);
+    if (typeof fds === "number") continue;
+    let comm: string | undefined;
+    for (const fd of fds) {
+      const st = sys.stat(`/proc/${pid}/fd/${fd}`);
+      if (typeof st === "number" || (st.st_mode & S_IFMT) !== S_IFSOCK) continue;
+      if (comm === undefined) {
+        const text = yield* readFile(sys, `/proc/${pid}/comm`);
+        comm = typeof text === "number" ? "" : text.trimEnd();
+      }
+      const before = users.get(st.st_ino);
+      users.set(st.st_ino, `("${comm}",pid=${pid},fd=${fd})${before !== undefined ? `,${before}` : ""}`);
+    }
+  }
+  return users;
 }
 
 function printTable(ctx: Context, q: Query, found: { socket: Socket; iface: string }[], withHeader: boolean): void {
@@ -425,6 +455,7 @@ function* main(ctx: Context, argv: string[]): Blocking<number> {
     info: o.has("i"),
     tos: o.has("tos"),
     oneline: o.has("O"),
+    users: o.has("p") ? yield* socketUsers(ctx) : null,
     filter: parseFilter(ctx, words),
   };
   const found = yield* collect(ctx, q);
