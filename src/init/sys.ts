@@ -242,7 +242,8 @@ export class TaskSys implements Sys {
     });
   }
   netns_list(): string[] {
-    return [...this.k.netns_by_name.keys()];
+    // Linux lists the files of /run/netns, a tmpfs: the newest first.
+    return [...this.k.netns_by_name.keys()].reverse();
   }
   setns(name: string): number {
     const net = name === "" ? this.k.init_net : this.k.netns_by_name.get(name);
