@@ -220,3 +220,18 @@ test("packet sockets see both directions with their type; a BPF filter keeps wha
   some.kill();
   net.end();
 });
+
+test("a veth takes no more than its MTU; lo counts without link headers; tc add does not change a qdisc of its kind", () => {
+  const { net, m } = inside();
+  net.ok(m, "ip -n nr link set vc mtu 1000");
+  // The reply, 1,228 bytes from an end whose MTU is 1500, meets an end that takes 1,000.
+  assert.equal(net.sh(m, "ip netns exec n1 ping -c 1 -W 1 -M dont -s 1200 10.2.0.2").code, 1);
+  assert.match(net.ok(m, "ip -n nr -s link show vc"), /RX:.*\n\s+\d+\s+\d+\s+0\s+1 /);
+  net.ok(m, "ip netns exec n1 ping -c 2 -i 0.2 127.0.0.1");
+  assert.match(net.ok(m, "ip -n n1 -s link show lo"), /RX:.*\n\s+336\s+4 /);
+  net.ok(m, "ip netns exec n1 tc qdisc add dev va root pfifo limit 5");
+  const twice = net.sh(m, "ip netns exec n1 tc qdisc add dev va root pfifo limit 6");
+  assert.deepEqual([twice.code, twice.err], [2, "Error: Exclusivity flag on, cannot modify.\n"]);
+  net.ok(m, "ip netns exec n1 tc qdisc add dev va root bfifo limit 6000");
+  net.end();
+});
