@@ -91,6 +91,7 @@ class Session {
 
   interrupt(): void {
     const k = this.host.computer.kernel;
+    this.tty.flush_input();
     syscall(k, () => kill_something(k, null, -this.tty.foreground, SIGINT));
   }
 }

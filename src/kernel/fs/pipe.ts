@@ -132,6 +132,12 @@ export class Tty {
     wake_up(this.wq, EPOLLIN | POLLRDNORM);
   }
 
+  /** What was typed and not read is gone: INTR and QUIT do that unless NOFLSH is set (termios(3)). */
+  flush_input(): void {
+    this.input.length = 0;
+    this.eof = false;
+  }
+
   read(out: Uint8Array): number {
     const first = this.input[0];
     if (first === undefined) {

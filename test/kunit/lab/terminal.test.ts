@@ -119,6 +119,28 @@ test("Ctrl-C ends what runs, and an endless loop; output streams meanwhile", asy
   assert.equal(await s.ended, 130);
 });
 
+test("Ctrl-C throws away what was typed ahead, as a Linux terminal without NOFLSH; Ctrl-Z only explains itself", async () => {
+  const s = new Screen(newLab());
+  await s.until(/pc1\$ $/);
+  s.type("sleep 1000\n");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  s.type("\x1a");
+  await s.until(/cannot be stopped/);
+  s.type("bg; fg; echo ran $((6 * 7))\n");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  s.type("\x03");
+  await s.until(/\^C\n.*pc1\$ $/);
+  s.type("bg; fg\n");
+  await s.until(/fg: current: no such job\n.*pc1\$ $/);
+  s.type("while :; do :; done\n");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  s.type("\x03");
+  await s.until(/done\n\^C\n.*pc1\$ $/);
+  assert.doesNotMatch(s.plain, /ran 42/);
+  s.type("exit\n");
+  assert.equal(await s.ended, 130);
+});
+
 test("Ctrl-D is end of file for a program, then for the shell", async () => {
   const s = new Screen(newLab());
   await s.until(/pc1\$ $/);
