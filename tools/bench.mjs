@@ -27,6 +27,10 @@ const BENCHES = [
   { name: "forward-veth-1514", file: "forward_veth", size: 1514, workload: "forward", peers: FORWARD },
   { name: "forward-igb-60", file: "forward_igb", size: 60, workload: "forward", peers: FORWARD, aim: 1.5e6 },
   { name: "forward-igb-1514", file: "forward_igb", size: 1514, workload: "forward", peers: FORWARD },
+  // The same build twice: what the figures below are worth.
+  { name: "trace-noise-udp", file: "udp_veth", size: 64, pair: "same" },
+  { name: "trace-noise-forward", file: "forward_veth", size: 60, pair: "same" },
+  { name: "trace-noise-igb", file: "forward_igb", size: 60, pair: "same" },
   { name: "trace-off-udp", file: "udp_veth", size: 64, pair: "off", aim: 1 },
   { name: "trace-off-forward", file: "forward_veth", size: 60, pair: "off", aim: 1 },
   { name: "trace-off-igb", file: "forward_igb", size: 60, pair: "off", aim: 1 },
@@ -35,6 +39,9 @@ const BENCHES = [
   { name: "trace-on-igb", file: "forward_igb", size: 60, pair: "on", aim: 40 },
   { name: "boot-1000", file: "boot", once: true, aim: 10 },
 ];
+
+/** The compiler works at the same points of every run: two builds then differ by what they are, less by chance. */
+const PAIR_FLAGS = ["--predictable"];
 
 const quick = flag("--quick");
 const runs = Number(option("--runs") ?? (quick ? 3 : 5));
@@ -84,11 +91,33 @@ const main_of = (file) =>
 const side_of = (file) =>
   `export { bench } from "./bench/${file}.ts"; export { tracer_start } from "./src/kernel/trace.ts";`;
 
-function node(file, args) {
-  const cmd = [process.execPath, file, ...args.map(String)];
+function node(file, args, flags = []) {
+  const cmd = [process.execPath, ...flags, file, ...args.map(String)];
   const argv = core === null ? cmd : ["taskset", "-c", String(core), ...cmd];
   const text = execFileSync(argv[0], argv.slice(1), { stdio: ["ignore", "pipe", "inherit"], maxBuffer: 1 << 26 });
   return JSON.parse(text.toString().trim().split("\n").pop());
+}
+
+/** Cores that worked during a tenth of a second; 0 where that cannot be known. */
+function busy_cores() {
+  const read = () => {
+    try {
+      const v = readFileSync("/proc/stat", "utf8").split("\n")[0].trim().split(/\s+/).slice(1).map(Number);
+      return v.reduce((a, b) => a + b, 0) - v[3] - v[4];
+    } catch {
+      return 0;
+    }
+  };
+  const before = read();
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+  return (read() - before) / 10;
+}
+
+/** Other work on the machine takes cache and clock from ours: a run waits for quiet, but not for ever. */
+function wait_for_quiet() {
+  let busy = busy_cores();
+  for (let i = 0; i < (quick ? 0 : 100) && busy >= 0.3; i++) busy = busy_cores();
+  return busy;
 }
 
 const median = (v) => [...v].sort((a, b) => a - b)[v.length >> 1];
@@ -155,6 +184,7 @@ for (const b of selected) {
       side_a = await bundle(bare, side_of(b.file), [without_tracing]);
       side_b = await bundle(full, side_of(b.file));
     } else {
+      // A file each: one module loaded twice would be one machine code.
       side_a = await bundle(`${b.file}-one`, side_of(b.file));
       side_b = await bundle(`${b.file}-two`, side_of(b.file));
     }
@@ -163,11 +193,16 @@ for (const b of selected) {
   const of_peer = Object.fromEntries((b.peers ?? []).filter((p) => peers[p]?.available).map((p) => [p, []]));
   let unit = "%";
   const once = b.once ? Math.min(runs, 3) : runs;
+  const busy = [];
   for (let i = 0; i < once; i++) {
+    busy.push(wait_for_quiet());
     if (b.pair) {
-      const args = [side_a, side_b, b.size, 2 * seconds + 1];
-      const r = node(file, b.pair === "on" ? [...args, "--trace-b"] : args);
-      values.push((r.value - 1) * 100);
+      // Who is loaded second has a small advantage: both orders, and the mean of the two.
+      const time = [b.size, 2 * seconds];
+      const on = b.pair === "on";
+      const ab = node(file, on ? [side_a, side_b, ...time, "--trace-b"] : [side_a, side_b, ...time], PAIR_FLAGS);
+      const ba = node(file, on ? [side_b, side_a, ...time, "--trace-a"] : [side_b, side_a, ...time], PAIR_FLAGS);
+      values.push((Math.sqrt(ab.value / ba.value) - 1) * 100);
     } else {
       const r = node(file, b.once ? [] : ["--size", b.size, "--warm", warm, "--seconds", seconds]);
       values.push(r.value);
@@ -192,7 +227,7 @@ for (const b of selected) {
     const peerValue = median(of_peer[p]);
     rows.push({ ...row, peer: p, peerValue, peerSpread: spread_of(of_peer[p]), ratio: value / peerValue });
   }
-  raw.push({ name: b.name, unit, runs: values, peers: of_peer });
+  raw.push({ name: b.name, unit, runs: values, busyCoresBefore: busy, peers: of_peer });
   const digits = unit === "%" || unit === "s" ? 2 : 0;
   const fmt = (v) => (digits === 2 ? v.toFixed(2) : show(v, unit));
   console.log(

@@ -1,5 +1,5 @@
 // Two builds of one bench in one process, in turns of a few milliseconds, so that noise hits both: what a change costs.
-// Arguments: FILE_A FILE_B SIZE SECONDS [--trace-b]. Prints the median of (time per unit of B) / (time per unit of A).
+// Arguments: FILE_A FILE_B SIZE SECONDS [--trace-a | --trace-b]. Prints the median of (time per unit of B) / (time per unit of A).
 
 import { pathToFileURL } from "node:url";
 import type { Kernel } from "../../src/kernel/kernel.ts";
@@ -12,7 +12,6 @@ interface Side {
 }
 
 const [file_a, file_b, size_text, seconds_text] = process.argv.slice(2);
-const trace_b = process.argv.includes("--trace-b");
 const load = async (file: string): Promise<Side> => (await import(pathToFileURL(file).href)) as Side;
 
 const cpu_ns = (): number => {
@@ -36,7 +35,8 @@ const median = (v: number[]): number => [...v].sort((x, y) => x - y)[v.length >>
 
 const sides = [await load(file_a!), await load(file_b!)];
 const [a, b] = sides.map((s) => s.bench.setup(Number(size_text))) as [BenchSetup, BenchSetup];
-if (trace_b) sides[1]!.tracer_start(b.k, { max_records: 65536 });
+if (process.argv.includes("--trace-a")) sides[0]!.tracer_start(a.k, { max_records: 65536 });
+if (process.argv.includes("--trace-b")) sides[1]!.tracer_start(b.k, { max_records: 65536 });
 const SLICE = 20e6;
 for (let i = 0; i < 30; i++) {
   slice(a, SLICE);
