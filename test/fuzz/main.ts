@@ -1,10 +1,11 @@
-// The long run: `node tools/fuzz.mjs frames|calls --count N --seed N [--rounds N]`. Rounds take the seeds that follow. A failure is
+// The long run: `node tools/fuzz.mjs frames|calls|text --count N --seed N [--rounds N]`. Rounds take the seeds that follow. A failure is
 // made small and printed as a corpus file; the exit code is 1.
 
 import { writeFileSync } from "node:fs";
 import { fuzz_calls } from "./calls.ts";
 import { corpus_text } from "./corpus.ts";
 import { fuzz_frames, minimise } from "./frames.ts";
+import { fuzz_shell, fuzz_topology } from "./text.ts";
 
 const argument = (name: string, fallback: number): number => {
   const i = process.argv.indexOf(name);
@@ -54,8 +55,19 @@ for (let seed = first; seed < first + rounds && !failed; seed++) {
     console.log(
       `FAILED on machine ${r.failure.at} (seed ${seed}): ${r.failure.call}\n${r.failure.what}\n${r.failure.stack}`,
     );
+  } else if (which === "text") {
+    for (const [name, fuzz] of [
+      ["lab.conf, YAML", fuzz_topology],
+      ["shell", fuzz_shell],
+    ] as const) {
+      const r = fuzz(count, seed);
+      console.log(`${name}: ${r.texts}, ${r.good} accepted, seed ${seed}, ${seconds()} of CPU, ${memory()}`);
+      if (r.failure === null) continue;
+      failed = true;
+      console.log(`FAILED at ${r.failure.at}: ${r.failure.what}\n${JSON.stringify(r.failure.text)}`);
+    }
   } else {
-    console.error(`no fuzzer "${which}": frames, calls`);
+    console.error(`no fuzzer "${which}": frames, calls, text`);
     process.exit(2);
   }
 }
