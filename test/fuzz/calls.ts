@@ -2,7 +2,10 @@
 // that know their headers; ioctls; sysctl texts. No call may throw, and the machine must come down clean. Way in: fuzz_calls().
 
 import { Rig } from "../../bench/lib/rig.ts";
-import { close_fd, fget } from "../../src/kernel/fs/file.ts";
+import { I82576 } from "../../src/hw/82576.ts";
+import { pci_bus_free_slot, pci_bus_plug, pci_bus_unplug } from "../../src/hw/pci.ts";
+import { close_fd, fget, fput } from "../../src/kernel/fs/file.ts";
+import { do_open } from "../../src/kernel/fs/vfs.ts";
 import type { Kernel } from "../../src/kernel/kernel.ts";
 import { do_exit, type Task } from "../../src/kernel/sched.ts";
 import { sysctl_write } from "../../src/kernel/sysctl.ts";
@@ -27,63 +30,13 @@ import {
 import { MSG_DONTWAIT } from "../../src/uapi/socket.ts";
 import type { MsgHdr } from "../../src/uapi/sys.ts";
 import { Source } from "./frame_gen.ts";
+import { concat, int_of, ip_bytes, NAMES, netlink_message, text, u16, u32 } from "./netlink_gen.ts";
 
 export interface CallFuzzResult {
   calls: number;
   /** Calls that succeeded: a fuzzer whose calls all fail tests nothing. */
   ok: number;
   failure: { what: string; stack: string; call: string; at: number } | null;
-}
-
-const u16 = (v: number): Uint8Array => Uint8Array.of(v, v >> 8);
-const u32 = (v: number): Uint8Array => Uint8Array.of(v, v >> 8, v >> 16, v >>> 24);
-
-function concat(parts: Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
-  let at = 0;
-  for (const p of parts) {
-    out.set(p, at);
-    at += p.length;
-  }
-  return out;
-}
-
-const text = (s: string): Uint8Array => Uint8Array.from([...s].map((c) => c.charCodeAt(0)));
-
-const INTS: readonly number[] = [
-  0, 1, 2, 3, 4, 8, 16, 28, 64, 127, 128, 255, 256, 576, 1500, 65535, 65536, 0x7fffffff, -1, -2,
-];
-const NAMES: readonly string[] = [
-  "lo",
-  "d0",
-  "v0",
-  "v1",
-  "eth0",
-  "nosuch",
-  "",
-  "all",
-  "default",
-  "a-name-that-is-far-too-long",
-  "x%d",
-  "../x",
-];
-const KINDS: readonly string[] = ["dummy", "veth", "bridge", "vlan", "nosuch", ""];
-
-const int_of = (s: Source): number => (s.one_in(3) ? s.u32() | 0 : s.pick(INTS));
-
-function ip_bytes(s: Source): Uint8Array {
-  switch (s.below(6)) {
-    case 0:
-      return s.bytes(4);
-    case 1:
-      return Uint8Array.of(224, 1, 1, s.below(4));
-    case 2:
-      return Uint8Array.of(127, 0, 0, 1);
-    case 3:
-      return s.pick([Uint8Array.of(0, 0, 0, 0), Uint8Array.of(255, 255, 255, 255), Uint8Array.of(10, 0, 0, 255)]);
-    default:
-      return Uint8Array.of(10, 0, s.below(2), s.below(6));
-  }
 }
 
 function sockaddr(s: Source): Uint8Array {
@@ -109,141 +62,6 @@ function sockaddr(s: Source): Uint8Array {
     }
   }
   return s.one_in(12) ? b.subarray(0, s.below(b.length + 1)) : b;
-}
-
-// --- netlink ------------------------------------------------------------------------------------------------------
-
-function attr(s: Source, depth: number): Uint8Array {
-  let data: Uint8Array;
-  switch (s.below(9)) {
-    case 0:
-      data = u32(int_of(s));
-      break;
-    case 1:
-      data = ip_bytes(s);
-      break;
-    case 2:
-      data = concat([text(s.pick(NAMES)), s.one_in(5) ? new Uint8Array(0) : Uint8Array.of(0)]);
-      break;
-    case 3:
-      data = concat([text(s.pick(KINDS)), Uint8Array.of(0)]);
-      break;
-    case 4:
-      data = s.bytes(6);
-      break;
-    case 5:
-    case 6: {
-      const inner: Uint8Array[] = [];
-      if (depth < 4) for (let n = s.below(4); n > 0; n--) inner.push(attr(s, depth + 1));
-      data = concat(inner);
-      break;
-    }
-    case 7:
-      data = s.bytes(s.pick([0, 1, 2, 3, 5, 8, 16, 32, 64]));
-      break;
-    default:
-      data = concat([u16(s.below(300)), s.bytes(s.below(12))]);
-  }
-  let len = data.length + 4;
-  if (s.one_in(15)) len = s.pick([0, 1, 3, 4, len - 1, len + 1, len + 4, 65535]);
-  let type = s.one_in(10) ? s.below(65536) : s.below(64);
-  if (s.one_in(5)) type |= 0x8000;
-  return concat([u16(len), u16(type), data, new Uint8Array(-data.length & 3)]);
-}
-
-/** The fixed header of a rtnetlink type: its bytes, mostly sensible. */
-function rt_header(s: Source, type: number): Uint8Array {
-  const family = s.one_in(6) ? s.below(256) : s.pick([0, 2, 2, 2, 10, 17, 7]);
-  switch (type >> 2) {
-    case 4: // link
-      return concat([
-        Uint8Array.of(family, 0),
-        u16(s.one_in(4) ? s.below(800) : 0),
-        u32(s.below(6)),
-        u32(int_of(s)),
-        u32(int_of(s)),
-      ]);
-    case 5: // address
-      return concat([
-        Uint8Array.of(
-          family,
-          s.one_in(6) ? s.below(256) : s.below(33),
-          s.below(256),
-          s.pick([0, 253, 254, s.below(256)]),
-        ),
-        u32(s.below(6)),
-      ]);
-    case 6: // route
-      return concat([
-        Uint8Array.of(
-          family,
-          s.one_in(6) ? s.below(256) : s.below(33),
-          s.one_in(9) ? 24 : 0,
-          s.below(4) * 8,
-          s.pick([0, 254, 255, s.below(256)]),
-          s.below(6),
-          s.pick([0, 253, 254, 255]),
-          s.below(13),
-        ),
-        u32(s.one_in(3) ? int_of(s) : 0),
-      ]);
-    case 7: // neighbour
-      return concat([
-        Uint8Array.of(family, 0, 0, 0),
-        u32(s.below(6)),
-        u16(s.pick([1, 2, 4, 8, 16, 32, 64, 128, s.below(65536)])),
-        Uint8Array.of(s.below(256), s.below(13)),
-      ]);
-    case 8: // rule
-      return concat([
-        Uint8Array.of(family, s.below(34), s.below(34), s.below(8), s.pick([0, 253, 254, 255]), 0, 0, s.below(9)),
-        u32(int_of(s)),
-      ]);
-    case 9: // qdisc, class, filter
-    case 10:
-    case 11:
-      return concat([
-        Uint8Array.of(family, 0, 0, 0),
-        u32(s.below(6)),
-        u32(int_of(s)),
-        u32(s.pick([-1, 0, -15, 0x10000, int_of(s)])),
-        u32(int_of(s)),
-      ]);
-    default:
-      return s.bytes(s.pick([0, 1, 4, 8, 12, 16, 20, 56]));
-  }
-}
-
-function netlink_message(s: Source, protocol: number): Uint8Array {
-  let type: number;
-  let body: Uint8Array;
-  if (protocol === 4) {
-    type = s.one_in(5) ? s.below(30) : s.pick([18, 20, 21]);
-    body = concat([
-      Uint8Array.of(s.pick([2, 10, 16, 17, 1, s.below(256)]), s.pick([17, 6, 255, 1, s.below(256)]), s.below(256), 0),
-      u32(int_of(s)),
-      s.bytes(48),
-    ]);
-    if (s.one_in(6)) body = body.subarray(0, s.below(body.length + 1));
-  } else if (protocol === 16) {
-    type = s.one_in(3) ? s.below(40) : 16;
-    body = Uint8Array.of(s.below(12), s.below(3), 0, 0);
-  } else {
-    type = s.one_in(10) ? s.below(140) : 16 + s.below(32);
-    if (s.one_in(10)) type = s.pick([80, 82, 88, 90, 92, 94, 100, 104, 105, 106, 108, 109, 110]);
-    body = rt_header(s, type);
-    if (s.one_in(20)) body = body.subarray(0, s.below(body.length + 1));
-  }
-  const attrs: Uint8Array[] = [];
-  for (let n = s.below(7); n > 0; n--) attrs.push(attr(s, 0));
-  let flags = 1 | (s.one_in(2) ? 4 : 0);
-  if (s.one_in(3)) flags |= 0x300;
-  else if (s.one_in(2)) flags |= 0x400 | (s.below(8) << 8);
-  if (s.one_in(10)) flags = s.below(65536);
-  const payload = concat([body, ...attrs]);
-  let len = 16 + payload.length;
-  if (s.one_in(20)) len = s.pick([0, 15, 16, len - 1, len + 1, len + 100, 0x7fffffff, -1]);
-  return concat([u32(len), u16(type), u16(flags), u32(s.u32()), u32(0), payload]);
 }
 
 // --- the calls ----------------------------------------------------------------------------------------------------
@@ -342,6 +160,22 @@ function cmsgs(s: Source): Uint8Array {
   return concat(parts);
 }
 
+const NET_FILES =
+  "arp dev fib_trie fib_triestat icmp if_inet6 igmp mcfilter netlink netstat packet protocols psched ptype raw route rt_cache snmp sockstat softnet_stat udp udplite unix wireless xfrm_stat dev_mcast anycast6".split(
+    " ",
+  );
+const SYS_FILES =
+  "address addr_len carrier dev_id dormant duplex flags gro_flush_timeout ifalias ifindex iflink link_mode mtu operstate speed threaded tx_queue_len type uevent statistics/rx_packets statistics/tx_dropped queues/rx-0/rps_cpus queues/rx-0/rps_flow_cnt queues/tx-0/xps_cpus queues/tx-0/tx_timeout".split(
+    " ",
+  );
+const FILES: readonly string[] = [
+  ...NET_FILES.map((n) => `/proc/net/${n}`),
+  ...["v0", "eth0", "lo"].flatMap((d) => SYS_FILES.map((n) => `/sys/class/net/${d}/${n}`)),
+  ..."interrupts softirqs stat uptime meminfo cpuinfo version loadavg irq/0/smp_affinity irq/24/smp_affinity irq/24/smp_affinity_list self/status mounts"
+    .split(" ")
+    .map((n) => `/proc/${n}`),
+];
+
 const SYSCTL_TEXTS: readonly string[] = [
   "0",
   "1",
@@ -367,6 +201,7 @@ const SYSCTL_TEXTS: readonly string[] = [
 class CallRig {
   readonly rig: Rig;
   readonly k: Kernel;
+  readonly nic: I82576;
   readonly task: Task;
   readonly fds: number[] = [];
   readonly sysctls: string[];
@@ -383,6 +218,18 @@ class CallRig {
     const [v0, v1] = this.rig.veth(net, "v0", far, "v1");
     this.rig.addr(v0, "10.0.0.1/24");
     this.rig.addr(v1, "10.0.0.2/24");
+    const { world } = this.rig;
+    const slot = pci_bus_free_slot(this.k.pci_bus);
+    this.nic = new I82576({
+      clock: world,
+      dma: world.dma,
+      pool: world.frames,
+      mac: Uint8Array.of(2, 0, 0, 0, 0, 1),
+      slot,
+    });
+    this.rig.call(() => pci_bus_plug(this.k.pci_bus, this.nic.pf));
+    this.rig.run(1e6);
+    this.rig.up(net.dev_by_name.get("eth0")!);
     this.rig.run(3e9);
     this.task = this.rig.task("fuzz", net);
     this.sysctls = [...net.sysctl_table.keys(), ...this.k.sysctl_table.keys()];
@@ -397,7 +244,7 @@ class CallRig {
       if (typeof r === "number" && r >= 0) this.ok++;
       return r;
     };
-    switch (s.below(24)) {
+    switch (s.below(28)) {
       case 0:
       case 1: {
         const [f, t, p] = s.one_in(10) ? [s.below(50), s.below(12), int_of(s)] : s.pick(SOCKETS);
@@ -504,6 +351,12 @@ class CallRig {
         call(`recvmsg(${fd})`, () => sys_recvmsg(task, fd, msg, MSG_DONTWAIT | (s.one_in(3) ? int_of(s) & ~0x100 : 0)));
         break;
       }
+      case 22:
+        this.ethtool(s, fd, call);
+        break;
+      case 23:
+        this.file(s, call);
+        break;
       case 18: {
         const b = new Uint8Array(s.pick([0, 1, 64, 65536]));
         call(`recvfrom(${fd})`, () =>
@@ -522,6 +375,37 @@ class CallRig {
       default:
         this.netlink(s, call);
     }
+  }
+
+  /** Name, command, and a struct of any length behind them (uapi/ethtool.ts has the convention). */
+  private ethtool(s: Source, fd: number, call: <T>(name: string, fn: () => T) => T): void {
+    const file = fget(this.task, fd);
+    if (!file?.f_op.ioctl) return;
+    const arg = new Uint8Array(40 + 4 + s.pick([0, 4, 8, 16, 40, 64, 196, 400, 2000]));
+    arg.set(text(s.pick(["v0", "v0", "eth0", "eth0", "lo", "nosuch"])));
+    arg.set(u32(s.one_in(12) ? int_of(s) : s.below(0x60)), 40);
+    if (s.one_in(2))
+      for (let at = 44; at + 4 <= arg.length && at < 120; at += 4)
+        arg.set(u32(s.one_in(3) ? int_of(s) : s.below(300)), at);
+    call(`ethtool(${fd}, ${arg.subarray(40, 100)})`, () => file.f_op.ioctl!(file, 0x8946, arg));
+  }
+
+  private file(s: Source, call: <T>(name: string, fn: () => T) => T): void {
+    const { task } = this;
+    const path = s.one_in(15)
+      ? s.pick(["", "/", "/proc", "/sys/class/net", "/nosuch", "/proc/net/../net/dev", "//proc//net//arp"])
+      : s.pick(FILES);
+    const write = s.one_in(4);
+    const file = call(`open ${path}`, () => do_open(task, path, write ? 1 : 0));
+    if (typeof file === "number") return;
+    if (write && file.f_op.write) {
+      const value = text(s.one_in(4) ? s.pick(["3", "f", "ff", "0,3", "-", "g"]) : s.pick(SYSCTL_TEXTS));
+      call(`write ${path}`, () => file.f_op.write!(file, value));
+    } else if (file.f_op.read) {
+      const b = new Uint8Array(s.pick([0, 1, 100, 4096, 65536]));
+      for (let i = 0; i < 5; i++) if (call(`read ${path}`, () => file.f_op.read!(file, b)) <= 0) break;
+    }
+    call(`close ${path}`, () => fput(file));
   }
 
   private netlink(s: Source, call: <T>(name: string, fn: () => T) => T): void {
@@ -547,6 +431,7 @@ class CallRig {
     this.last = "taking the machine down";
     rig.call(() => do_exit(k, this.task, 0));
     for (const net of [...k.nets]) for (const dev of [...net.dev_by_index.values()]) rig.call(() => dev_close(dev));
+    rig.call(() => pci_bus_unplug(k.pci_bus, this.nic.pf));
     for (const net of [...k.nets].reverse()) rig.call(() => cleanup_net(net));
     rig.run(400e9);
     return Object.fromEntries(Object.entries(rig.live()).filter(([, n]) => n !== 0));

@@ -402,7 +402,9 @@ function destination(s: Source): number {
       // To be forwarded.
       return FAR_NET | (s.one_in(4) ? s.below(65536) : 2 + s.below(4));
     case 5:
-      return NET | s.below(256);
+      if (s.one_in(2)) return NET | s.below(256);
+      // Several paths; prohibited (frame_rig.ts).
+      return s.one_in(4) ? 0x0a030001 : 0xc0a80000 | s.below(65536);
     default:
       return OUR_IP;
   }
@@ -440,6 +442,37 @@ function fragments(s: Source): Uint8Array[] {
   return out;
 }
 
+/** Datagrams of one flow, all right, of one size but for the last: what GRO merges. Some flows are broken in the middle. */
+function train(s: Source): Uint8Array[] {
+  const src = NET | (2 + s.below(16));
+  const dst = s.one_in(4) ? FAR_NET | 2 : OUR_IP;
+  const size = 1 + s.below(s.one_in(3) ? 1400 : 100);
+  const sport = 1024 + s.below(4);
+  const dport = s.one_in(3) ? s.pick(OPEN_PORTS) : 6000;
+  const out: Uint8Array[] = [];
+  let id = s.below(65536);
+  for (let n = 2 + s.below(14); n > 0; n--) {
+    const len = n === 1 && s.one_in(2) ? 1 + s.below(size) : s.one_in(20) ? 1 + s.below(1400) : size;
+    const b = concat(new Uint8Array(8), s.bytes(len));
+    put16(b, 0, sport);
+    put16(b, 2, dport);
+    put16(b, 4, s.one_in(40) ? s.below(65536) : b.length);
+    if (!s.one_in(10)) put16(b, 6, sum16(b, 0, b.length, pseudo(src, dst, 17, b.length)) || 0xffff);
+    const ip = ipv4(s, {
+      src,
+      dst,
+      proto: 17,
+      payload: b,
+      id: id++ & 0xffff,
+      frag: 0x4000,
+      options: new Uint8Array(0),
+      ttl: 64,
+    });
+    out.push(ethernet(s, OUR_MAC, 0x0800, ip));
+  }
+  return out;
+}
+
 /** Damage that knows nothing of structure. */
 function damage(s: Source, f: Uint8Array): Uint8Array {
   if (s.one_in(12)) f = f.slice(0, s.below(f.length + 1));
@@ -462,6 +495,7 @@ export function frames_of_case(seed: number, index: number): Uint8Array[] {
   let out: Uint8Array[];
   const kind = s.below(20);
   if (kind < 3) out = fragments(s);
+  else if (kind === 3 && s.one_in(2)) return train(s);
   else if (kind < 6) out = [arp(s)];
   else if (kind === 6) {
     const type = s.one_in(2)

@@ -7,7 +7,8 @@ import { type Frame, frame_from_bytes, frame_put } from "../../src/hw/frame.ts";
 import { pci_bus_free_slot, pci_bus_plug, pci_bus_unplug } from "../../src/hw/pci.ts";
 import type { WireEnd, WirePort } from "../../src/hw/port.ts";
 import { Wire, wire_attach, wire_send } from "../../src/hw/wire.ts";
-import { close_fd } from "../../src/kernel/fs/file.ts";
+import { close_fd, fput } from "../../src/kernel/fs/file.ts";
+import { do_open } from "../../src/kernel/fs/vfs.ts";
 import type { Kernel } from "../../src/kernel/kernel.ts";
 import type { Task } from "../../src/kernel/sched.ts";
 import { netif_rx } from "../../src/net/core/dev.ts";
@@ -17,8 +18,17 @@ import type { NetDevice } from "../../src/net/core/netdevice.ts";
 import { netdev_alloc_skb, skb_put } from "../../src/net/core/skbuff.ts";
 import type { Sock } from "../../src/net/core/sock.ts";
 import { eth_type_trans } from "../../src/net/ethernet/eth.ts";
-import { sockfd_lookup, sys_bind, sys_connect, sys_recvfrom, sys_sendto, sys_socket } from "../../src/net/socket.ts";
+import {
+  sockfd_lookup,
+  sys_bind,
+  sys_connect,
+  sys_recvfrom,
+  sys_sendto,
+  sys_setsockopt,
+  sys_socket,
+} from "../../src/net/socket.ts";
 import { MSG_DONTWAIT } from "../../src/uapi/socket.ts";
+import { ip } from "../kunit/net/ipv4/fib_ip.ts";
 import { OPEN_PORTS, OUR_MAC } from "./frame_gen.ts";
 
 const AF_INET = 2;
@@ -64,8 +74,10 @@ export class FrameRig {
   private readonly buf: Uint8Array = new Uint8Array(65536);
   private readonly addr: Uint8Array = new Uint8Array(128);
 
-  constructor(seed: number, cpus = 1) {
-    const rig = new Rig({ seed, cpus, debug: true });
+  /** Odd seeds: two CPUs with RPS and RSS. Every second pair of seeds: rules, several paths, a filter. */
+  constructor(seed: number) {
+    const smp = (seed & 1) === 1;
+    const rig = new Rig({ seed, cpus: smp ? 2 : 1, debug: true, igb: smp ? { rss: 2 } : {} });
     this.rig = rig;
     this.k = rig.k;
     this.k.on_bug = null;
@@ -99,7 +111,79 @@ export class FrameRig {
     rig.route(this.net, "172.16.0.0/12", "10.0.0.9");
     this.task = rig.task("fuzz", this.net);
     this.open_sockets();
+    if (smp) for (const dev of ["eth0", "v0"]) this.write(`/sys/class/net/${dev}/queues/rx-0/rps_cpus`, "3");
+    if ((seed & 2) === 2) this.more_routing();
     rig.run(1e9);
+  }
+
+  private write(path: string, value: string): void {
+    const n = this.rig.call(() => {
+      const file = do_open(this.task, path, 1);
+      if (typeof file === "number") return file;
+      const r = file.f_op.write!(
+        file,
+        Uint8Array.from(value, (c) => c.charCodeAt(0)),
+      );
+      fput(file);
+      return r;
+    });
+    if (n < 0) throw new Error(`write ${path}: ${n}`);
+  }
+
+  private more_routing(): void {
+    const { rig, net } = this;
+    for (const line of [
+      "rule add from 10.0.0.3 lookup 100",
+      "rule add to 10.1.0.4 dport 53 lookup 100",
+      "route add 192.168.0.0/16 nexthop via 10.0.0.7 nexthop via 10.0.0.8 weight 3",
+      "route add default via 10.0.0.9 table 100",
+      "route add blackhole 10.2.0.0/16",
+      "route add prohibit 10.3.0.0/16",
+    ]) {
+      const said = rig.call(() => ip(net, line));
+      if (said.length > 0) throw new Error(`ip ${line}: ${said.join()}`);
+    }
+    rig.sysctl(net, "net/ipv4/fib_multipath_hash_policy", 1);
+    rig.sysctl(net, "net/ipv4/conf/all/rp_filter", 2);
+    // ldh [12]; jeq 0x0806 ? drop : keep: the packet sockets' filter.
+    const filter = Uint8Array.of(
+      0x28,
+      0,
+      0,
+      0,
+      12,
+      0,
+      0,
+      0,
+      0x15,
+      0,
+      0,
+      1,
+      6,
+      8,
+      0,
+      0,
+      6,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      6,
+      0,
+      0,
+      0,
+      255,
+      255,
+      0,
+      0,
+    );
+    for (const fd of this.fds.slice(-2)) {
+      const err = rig.call(() => sys_setsockopt(this.task, fd, 1, 26, filter));
+      if (err < 0) throw new Error(`SO_ATTACH_FILTER: ${err}`);
+    }
   }
 
   private open(family: number, type: number, protocol: number): number {
@@ -119,6 +203,8 @@ export class FrameRig {
     const fd = this.fds[this.fds.length - 1]!;
     for (const name of [11, 8, 12, 13, 6, 20, 7, 25, 26]) rig.setsockopt_int(task, fd, 0, name, 1);
     rig.setsockopt_int(task, fd, 1, 29, 1);
+    // UDP_GRO, so that trains of datagrams are merged.
+    rig.setsockopt_int(task, this.fds[3]!, 17, 104, 1);
     const mreq = Uint8Array.of(0xe0, 1, 1, 1, 10, 0, 0, 1);
     const mc = this.fds[0]!;
     this.setsockopt(mc, 0, 35, mreq);
