@@ -116,7 +116,7 @@ function busy_cores() {
 /** Other work on the machine takes cache and clock from ours: a run waits for quiet, but not for ever. */
 function wait_for_quiet() {
   let busy = busy_cores();
-  for (let i = 0; i < (quick ? 0 : 100) && busy >= 0.3; i++) busy = busy_cores();
+  for (let i = 0; i < (quick ? 0 : 30) && busy >= 0.3; i++) busy = busy_cores();
   return busy;
 }
 
