@@ -114,7 +114,7 @@ export async function prepare(log) {
     run("gcc", ["-O2", join(here, "kernel/kernel_udp.c"), "-o", join(cache, "kernel_udp")]);
     const ns = netns_create([`skbuff-bench-${process.pid}-try`]);
     netns_delete(ns);
-    return `${run("uname", ["-sr"]).toString().trim()}, veth between network namespaces`;
+    return `Linux ${run("uname", ["-r"]).toString().split(".").slice(0, 2).join(".")}, veth between network namespaces`;
   });
   return peers;
 }

@@ -9,7 +9,8 @@ import { measure, prepare } from "./bench-peers.mjs";
 import { top_level_const } from "./bundle-const.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
-const out = join(root, "bench/results/tmp");
+/** Where packages resolve and no linter looks. */
+const out = join(root, "node_modules/.cache/skbuff-bench");
 
 const option = (name) => {
   const i = process.argv.indexOf(name);
@@ -256,8 +257,10 @@ const text = `${JSON.stringify(report, null, 1)}\n`;
 const json = option("--json");
 if (json !== null) writeFileSync(json, text);
 if (!quick && !only) {
+  mkdirSync(join(root, "bench/results"), { recursive: true });
   const file = join(root, "bench/results", `${report.date}.json`);
   writeFileSync(file, text);
+  spawnSync("npx", ["--no-install", "biome", "format", "--write", file], { cwd: root, stdio: "ignore" });
   console.log(`raw figures: bench/results/${report.date}.json`);
 }
 for (const [name, p] of unavailable) console.log(`peer ${name} not available: ${p.why}`);
