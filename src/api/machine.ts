@@ -279,7 +279,10 @@ export class Machine {
     const k = this.kernel;
     return syscall(k, () => {
       const task = spawn_task(k, this.init, program, argv);
+      // setsid(2), and the terminal becomes the controlling one.
       task.pgid = task.pid;
+      task.sid = task.pid;
+      task.tty = options.tty ?? null;
       if (options.env) Object.assign(task.env, options.env);
       if (options.cwd !== undefined) task.cwd = options.cwd;
       if (options.netns !== undefined) {

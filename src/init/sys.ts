@@ -27,6 +27,7 @@ import type { Kernel } from "../kernel/kernel.ts";
 import {
   cond_resched,
   deliver_signals,
+  do_wait,
   kill_something,
   need_resched,
   type SignalAction,
@@ -36,7 +37,6 @@ import {
   type Task,
   task_create,
   WNOHANG,
-  wait_task_zombie,
   wake_up_process,
 } from "../kernel/sched.ts";
 import { add_wait_queue, remove_wait_queue } from "../kernel/wait.ts";
@@ -65,11 +65,13 @@ import {
   ECHILD,
   EEXIST,
   EINPROGRESS,
+  EINTR,
   EINVAL,
   EMFILE,
   ENOENT,
   ENOTDIR,
   ENOTTY,
+  ERESTARTSYS,
   ESPIPE,
   ESRCH,
 } from "../uapi/errno.ts";
@@ -164,17 +166,16 @@ export class TaskSys implements Sys {
   *wait4(pid: number, options: number): Blocking<[number, number]> {
     const task = this.task;
     for (;;) {
-      const r = wait_task_zombie(this.k, task, pid);
+      const r = do_wait(this.k, task, pid, options);
       if (r[0] !== 0) return r;
       if ((options & WNOHANG) !== 0) return [0, 0];
       add_wait_queue(task.wait_chldexit, task.wait);
       const err = yield* schedule(task);
       remove_wait_queue(task.wait);
       if (err < 0) {
-        // A child's end that interrupted us is what we wait for.
-        const z = wait_task_zombie(this.k, task, pid);
-        if (z[0] !== 0 && z[0] !== -ECHILD) return z;
-        return [err, 0];
+        // A child's change that interrupted us is what we wait for.
+        const z = do_wait(this.k, task, pid, options);
+        return z[0] !== 0 && z[0] !== -ECHILD ? z : [err, 0];
       }
     }
   }
@@ -268,8 +269,13 @@ export class TaskSys implements Sys {
     return this.k.now - this.k.boot_ns;
   }
   *nanosleep(ns: number): Blocking<number> {
-    const err = yield* schedule_timeout(this.task, this.k.now + Math.max(0, ns));
-    return err;
+    const task = this.task;
+    const deadline = this.k.now + Math.max(0, ns);
+    for (;;) {
+      const err = yield* schedule_timeout(task, deadline);
+      // Who was stopped and goes on sleeps what is left (ERESTART_RESTARTBLOCK).
+      if (err < 0 || task.timed_out) return err;
+    }
   }
   getrandom(buf: Uint8Array): number {
     this.k.host.random_bytes(buf);
@@ -318,6 +324,12 @@ export class TaskSys implements Sys {
         syscall_exit(this.k);
       }
       if (signal_pending(task)) deliver_signals(task);
+      if (n === -ERESTARTSYS) {
+        if (task.stop_pending === 0) return -EINTR;
+        yield;
+        if (signal_pending(task)) deliver_signals(task);
+        continue;
+      }
       const wait = (file.f_flags & O_NONBLOCK) === 0;
       // A blocking write to a pipe ends when all of it is in (pipe(7)).
       if (n > 0 && n < buf.length - done && wait && write && file.f_op.write_all === true) done += n;
@@ -342,6 +354,7 @@ export class TaskSys implements Sys {
   private *wait_file(file: File, mask: number, deadline: number): Blocking<number> {
     const task = this.task;
     const wait = new PollWait(task);
+    const stops = task.nr_stops;
     try {
       for (let registered = false; ; ) {
         const now = vfs_poll(file, registered ? null : wait) & (mask | EPOLLERR | EPOLLHUP);
@@ -350,6 +363,8 @@ export class TaskSys implements Sys {
         const err = yield* schedule_timeout(task, deadline);
         if (err < 0) return err;
         if (task.timed_out) return -EAGAIN;
+        // signal(7): a socket's call with a timeout is not restarted after SIGSTOP and SIGCONT.
+        if (task.nr_stops !== stops && deadline !== Number.POSITIVE_INFINITY) return -EINTR;
       }
     } finally {
       wait.free();
@@ -632,10 +647,13 @@ export class TaskSys implements Sys {
       const n = ep_send_events(ep, events, maxevents);
       if (n > 0 || timeout === 0) return n;
       add_wait_queue(ep.wq, task.wait);
+      const stops = task.nr_stops;
       const err = yield* schedule_timeout(task, deadline);
       remove_wait_queue(task.wait);
       if (err < 0) return err;
       if (task.timed_out) return 0;
+      // signal(7): SIGSTOP and SIGCONT end it without any handler.
+      if (task.nr_stops !== stops) return -EINTR;
     }
   }
 

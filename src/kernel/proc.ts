@@ -14,6 +14,8 @@ import { NR_SOFTIRQS, softirq_to_name } from "./softirq.ts";
 
 /** Ticks of CPU time as programs see them: USER_HZ is 100. */
 const NS_PER_CLOCK_T = 10_000_000;
+/** new_encode_dev() of pts/0: UNIX98_PTY_SLAVE_MAJOR. */
+const TTY_PTS_MAJOR = 136 << 8;
 /** nr_irqs of a PC with one I/O APIC. */
 const NR_IRQS = 256;
 
@@ -183,15 +185,22 @@ function meminfo_show(): string {
 
 // --- tasks --------------------------------------------------------------------------------------------------------
 
-const state_names: Readonly<Record<string, string>> = { R: "running", S: "sleeping", Z: "zombie", X: "dead" };
+const state_names: Readonly<Record<string, string>> = {
+  R: "running",
+  S: "sleeping",
+  T: "stopped",
+  Z: "zombie",
+  X: "dead",
+};
 
 /** /proc/PID/stat, 52 fields. */
 function task_stat(t: Task): string {
   const f = new Array<number>(49).fill(0);
   f[0] = t.parent !== null ? t.parent.pid : 0;
   f[1] = t.pgid;
-  f[2] = t.pgid;
-  f[4] = -1;
+  f[2] = t.sid;
+  f[3] = t.tty !== null ? TTY_PTS_MAJOR + t.tty.index : 0;
+  f[4] = t.tty !== null ? t.tty.foreground : -1;
   f[5] = t.kthread ? 0x200040 : 0x400000;
   f[10] = ticks(t.utime);
   f[11] = ticks(t.stime);

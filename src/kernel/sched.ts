@@ -3,15 +3,28 @@
 // Way in: kernel_thread()/task_create(), wake_up_process(), run_tasks().
 
 import { ECHILD, EINTR, ESRCH } from "../uapi/errno.ts";
-import { SIGCHLD, SIGCONT, SIGKILL, SIGPIPE, WNOHANG } from "../uapi/fcntl.ts";
+import {
+  SIGCHLD,
+  SIGCONT,
+  SIGHUP,
+  SIGKILL,
+  SIGPIPE,
+  SIGSTOP,
+  SIGTSTP,
+  SIGTTIN,
+  SIGTTOU,
+  WCONTINUED,
+  WNOHANG,
+  WUNTRACED,
+} from "../uapi/fcntl.ts";
 import { ACCT_SOFTIRQ, ACCT_SYSTEM, ACCT_USER, type Cpu, CTX_IDLE, CTX_PROCESS, cpu_kick, slice_over } from "./cpu.ts";
 import { type Kernel, kernel_bug } from "./kernel.ts";
 import { type Hrtimer, hrtimer_cancel, hrtimer_setup, hrtimer_start } from "./time/hrtimer.ts";
 import { WaitQueueEntry, WaitQueueHead, wake_up } from "./wait.ts";
 
 export type SignalAction = "SIG_DFL" | "SIG_IGN" | ((sig: number) => void);
-/** R runnable, S sleeping, Z zombie, X gone. */
-export type TaskState = "R" | "S" | "Z" | "X";
+/** R runnable, S sleeping, T stopped, Z zombie, X gone. */
+export type TaskState = "R" | "S" | "T" | "Z" | "X";
 
 export class Task {
   readonly kernel: Kernel;
@@ -23,6 +36,8 @@ export class Task {
   parent: Task | null;
   readonly children: Task[] = [];
   pgid: number;
+  /** Session: the pid of its leader. */
+  sid: number;
   /** The suspended program; null for the API's tasks, which JavaScript outside drives. */
   gen: Generator<undefined, number, unknown> | null = null;
   argv: string[] = [];
@@ -35,6 +50,12 @@ export class Task {
   /** Gave way of its own will: runs again, but after the outside had its turn. */
   yielded = false;
   sigpending = 0;
+  /** JOBCTL_STOP_PENDING: the signal that stops the task when it next gives up the CPU, or 0. */
+  stop_pending = 0;
+  /** What wait4() has not told yet: the signal that stopped it (WUNTRACED), SIGCONT (WCONTINUED), or 0. */
+  stop_report = 0;
+  /** Times it was stopped: calls that Linux does not restart after SIGCONT look at it. */
+  nr_stops = 0;
   readonly sigactions: Map<number, SignalAction> = new Map();
   /** Children's ends wake this one. */
   readonly wait_chldexit: WaitQueueHead = new WaitQueueHead();
@@ -60,6 +81,7 @@ export class Task {
     this.comm = comm;
     this.parent = parent;
     this.pgid = parent ? parent.pgid : pid;
+    this.sid = parent ? parent.sid : pid;
     this.cpu = 0;
     this.vruntime = 0;
     this.ran_until = 0;
@@ -305,6 +327,7 @@ function task_run(k: Kernel, cpu: Cpu, task: Task): void {
   k.current = prev;
   cpu.ctx = prev_ctx === CTX_PROCESS ? CTX_IDLE : prev_ctx;
   if (done) do_exit(k, task, status);
+  else if (task.stop_pending !== 0) do_signal_stop(task, task.stop_pending);
   else if (task.yielded && task.state === "R") {
     if (k.cost === null) give_way(k, cpu, task);
     else enqueue_task(k, task);
@@ -372,13 +395,74 @@ export const signal_pending = (task: Task): boolean => task.sigpending !== 0;
 
 const ignored_by_default = (sig: number): boolean => sig === SIGCHLD || sig === SIGCONT || sig === 28 || sig === 23;
 
-/** Sends one signal. An ignored one disappears; a task asleep wakes with -EINTR. */
+const STOP_SIGNALS = (1 << (SIGSTOP - 1)) | (1 << (SIGTSTP - 1)) | (1 << (SIGTTIN - 1)) | (1 << (SIGTTOU - 1));
+const stops_by_default = (sig: number): boolean => ((1 << (sig - 1)) & STOP_SIGNALS) !== 0;
+
+/**
+ * Sends one signal. An ignored one disappears; a task asleep wakes with -EINTR. Every task but the present one stands at
+ * a place where it gave up the CPU, so that it stops, goes on or is killed at once.
+ */
 export function send_sig(task: Task, sig: number): void {
   if (task.state === "Z" || task.state === "X" || task.kthread) return;
+  if (sig === SIGCONT) {
+    task.sigpending &= ~STOP_SIGNALS;
+    task.stop_pending = 0;
+    signal_cont(task);
+  } else if (stops_by_default(sig)) task.sigpending &= ~(1 << (SIGCONT - 1));
   const action = task.sigactions.get(sig) ?? "SIG_DFL";
   if (sig !== SIGKILL && (action === "SIG_IGN" || (action === "SIG_DFL" && ignored_by_default(sig)))) return;
+  if (stops_by_default(sig) && action === "SIG_DFL" && task !== task.kernel.current) {
+    if (may_stop(task, sig)) do_signal_stop(task, sig);
+    return;
+  }
   task.sigpending |= 1 << (sig - 1);
-  if (!wake_up_process(task) && task.yielded) take_back(task);
+  if (sig === SIGKILL && task.state === "T") resume_stopped(task);
+  else if (!wake_up_process(task) && task.yielded) take_back(task);
+}
+
+/** POSIX: the terminal's stop signals do nothing to a process group that nobody could continue. */
+const may_stop = (task: Task, sig: number): boolean => sig === SIGSTOP || !is_current_pgrp_orphaned(task);
+
+/** No member has a parent in another group of the same session: no shell watches over it. */
+export function is_current_pgrp_orphaned(task: Task): boolean {
+  for (const t of task.kernel.tasks.values()) {
+    if (t.pgid !== task.pgid || t.sid !== task.sid || t.state === "Z") continue;
+    const parent = t.parent;
+    if (parent !== null && parent.pid !== 1 && parent.pgid !== t.pgid && parent.sid === t.sid) return false;
+  }
+  return true;
+}
+
+/** TASK_STOPPED: wake-ups pass it by, as the calls look again at what they wait for once it goes on. */
+function do_signal_stop(task: Task, sig: number): void {
+  if (task.gen === null) return;
+  task.stop_pending = 0;
+  task.yielded = false;
+  if (task.state === "T") return;
+  task.state = "T";
+  task.nr_stops++;
+  task.stop_report = sig;
+  do_notify_parent_cldstop(task);
+}
+
+function signal_cont(task: Task): void {
+  if (task.state !== "T") return;
+  task.stop_report = SIGCONT;
+  resume_stopped(task);
+  do_notify_parent_cldstop(task);
+}
+
+function resume_stopped(task: Task): void {
+  // Stopped while it waited for its CPU: it still stands in a queue.
+  task.state = task.queued ? "R" : "S";
+  if (task.queued) take_back(task);
+  else wake_up_process(task);
+}
+
+function do_notify_parent_cldstop(task: Task): void {
+  if (task.parent === null) return;
+  send_sig(task.parent, SIGCHLD);
+  wake_up(task.parent.wait_chldexit);
 }
 
 /** Runs handlers, or ends the task. In the task's own context only. */
@@ -389,7 +473,9 @@ export function deliver_signals(task: Task): void {
     const sig = 32 - Math.clz32(bit);
     const action = task.sigactions.get(sig) ?? "SIG_DFL";
     if (sig !== SIGKILL && typeof action === "function") action(sig);
-    else if (sig === SIGKILL || action === "SIG_DFL") throw new TaskKilled(sig);
+    else if (action === "SIG_DFL" && stops_by_default(sig)) {
+      if (may_stop(task, sig)) task.stop_pending = sig;
+    } else if (sig === SIGKILL || action === "SIG_DFL") throw new TaskKilled(sig);
   }
 }
 
@@ -425,12 +511,14 @@ export function do_exit(k: Kernel, task: Task, status: number): void {
   if (task.sleep_timer) hrtimer_cancel(task.sleep_timer);
   for (const hook of k.exit_hooks) hook(task);
   const init = k.tasks.get(1) ?? null;
-  for (const child of task.children) {
+  const children = [...task.children];
+  for (const child of children) {
     child.parent = init === task ? null : init;
     if (child.parent) child.parent.children.push(child);
     if (child.state === "Z") release_task(k, child);
   }
   task.children.length = 0;
+  for (const child of children) kill_orphaned_pgrp(k, child);
   if (task.on_exit) task.on_exit(task);
   const parent = task.parent;
   // Orphans, and children of the API's init, are reaped at once: nobody waits for them by wait4().
@@ -443,6 +531,13 @@ export function do_exit(k: Kernel, task: Task, status: number): void {
   }
 }
 
+/** POSIX: a group that loses the last one who could continue it, and has stopped members, gets SIGHUP and SIGCONT. */
+function kill_orphaned_pgrp(k: Kernel, child: Task): void {
+  if (child.state !== "T" || !is_current_pgrp_orphaned(child)) return;
+  kill_something(k, null, -child.pgid, SIGHUP);
+  kill_something(k, null, -child.pgid, SIGCONT);
+}
+
 function release_task(k: Kernel, task: Task): void {
   task.state = "X";
   k.tasks.delete(task.pid);
@@ -453,17 +548,25 @@ function release_task(k: Kernel, task: Task): void {
   }
 }
 
-/** A zombie child that matches: reaped, and [pid, status]; [0, 0] when none has ended yet; [-ECHILD, 0]. */
-export function wait_task_zombie(k: Kernel, parent: Task, pid: number): [number, number] {
+/**
+ * A child that matches and has something to tell: ended (it is reaped), and as `options` ask, stopped or continued.
+ * [pid, status]; [0, 0] when there is nothing yet; [-ECHILD, 0].
+ */
+export function do_wait(k: Kernel, parent: Task, pid: number, options: number): [number, number] {
   let have = false;
   for (const child of parent.children) {
     if (pid > 0 && child.pid !== pid) continue;
     if (pid < -1 && child.pgid !== -pid) continue;
     if (pid === 0 && child.pgid !== parent.pgid) continue;
     have = true;
-    if (child.state !== "Z") continue;
-    release_task(k, child);
-    return [child.pid, child.exit_status];
+    if (child.state === "Z") {
+      release_task(k, child);
+      return [child.pid, child.exit_status];
+    }
+    const told = child.stop_report;
+    if (told === 0 || (options & (told === SIGCONT ? WCONTINUED : WUNTRACED)) === 0) continue;
+    child.stop_report = 0;
+    return [child.pid, told === SIGCONT ? 0xffff : (told << 8) | 0x7f];
   }
   return have ? [0, 0] : [-ECHILD, 0];
 }

@@ -1,7 +1,7 @@
 // Pipes, and the terminal: byte queues with a reader and a writer. Mirrors fs/pipe.c and, in small, drivers/tty.
 // Way in: create_pipe(); Tty for a shell's terminal; "null" and "zero" in /dev.
 
-import { EAGAIN, EFAULT, ENOTTY, EPIPE } from "../../uapi/errno.ts";
+import { EAGAIN, EFAULT, EIO, ENOTTY, EPIPE, ERESTARTSYS } from "../../uapi/errno.ts";
 import {
   EPOLLERR,
   EPOLLHUP,
@@ -15,9 +15,10 @@ import {
   S_IFCHR,
   S_IFIFO,
   SIGPIPE,
+  SIGTTIN,
 } from "../../uapi/fcntl.ts";
 import type { Kernel } from "../kernel.ts";
-import { send_sig, type Task } from "../sched.ts";
+import { is_current_pgrp_orphaned, kill_something, send_sig, type Task } from "../sched.ts";
 import { WaitQueueHead, wake_up } from "../wait.ts";
 import { File, type FileOps } from "./file.ts";
 import type { DirInode, Inode } from "./vfs.ts";
@@ -115,6 +116,8 @@ export class Tty {
   output: (bytes: Uint8Array) => void;
   private readonly input: Uint8Array[] = [];
   private eof = false;
+  /** N of pts/N. */
+  readonly index: number;
   readonly wq: WaitQueueHead = new WaitQueueHead();
   /** Foreground process group: gets the signals of the keyboard. */
   foreground = 0;
@@ -122,6 +125,7 @@ export class Tty {
   constructor(k: Kernel, isatty: boolean, output: (bytes: Uint8Array) => void) {
     this.kernel = k;
     this.isatty = isatty;
+    this.index = isatty ? k.next_pts++ : -1;
     this.output = output;
   }
 
@@ -177,8 +181,30 @@ const stream_ops: FileOps = {
 const TIOCGPGRP = 0x540f;
 const TIOCSPGRP = 0x5410;
 
+/** __tty_check_change(): input belongs to the foreground group; others are stopped until they are brought there. */
+function tty_check_read(tty: Tty): number {
+  const task = tty.kernel.current;
+  if (task === null || task.tty !== tty || tty.foreground === 0 || task.pgid === tty.foreground) return 0;
+  if (task.sigactions.get(SIGTTIN) === "SIG_IGN" || is_current_pgrp_orphaned(task)) return -EIO;
+  kill_something(tty.kernel, task, 0, SIGTTIN);
+  return -ERESTARTSYS;
+}
+
+declare module "../sched.ts" {
+  interface Task {
+    /** Controlling terminal, or null; children inherit it. */
+    tty: Tty | null;
+  }
+}
+declare module "../kernel.ts" {
+  interface Kernel {
+    next_pts: number;
+  }
+}
+
 const tty_ops: FileOps = {
   ...stream_ops,
+  read: (file, buf) => tty_check_read(file.private_data as Tty) || (file.private_data as Tty).read(buf),
   isatty: true,
   /** tcsetpgrp(3), tcgetpgrp(3): an int. */
   ioctl: (file, cmd, arg) => {
@@ -214,6 +240,11 @@ class CharDev implements Inode {
 }
 
 export function chrdev_init(k: Kernel): void {
+  k.next_pts = 0;
+  for (const task of k.tasks.values()) task.tty = null;
+  k.fork_hooks.push((task, parent) => {
+    task.tty = parent?.tty ?? null;
+  });
   const dev = k.root_inode.lookup("dev") as DirInode;
   dev.entries.set("null", new CharDev(k, null_ops));
   dev.entries.set("zero", new CharDev(k, zero_ops));
