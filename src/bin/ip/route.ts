@@ -1,6 +1,6 @@
 // `ip route`: show, flush and get; add and the like are in route_set.ts.
 
-import { strerror } from "../../uapi/errno.ts";
+import { ENOENT, strerror } from "../../uapi/errno.ts";
 import { NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from "../../uapi/netlink.ts";
 import type { NlMsg } from "../../uapi/nlattr.ts";
 import { nla_put, nla_put_be16, nla_put_u8, nla_put_u32 } from "../../uapi/nlattr.ts";
@@ -126,7 +126,7 @@ function* parseSelector(run: Run, a: Args): Blocking<Selection> {
   return { filter: f, family };
 }
 
-function* dumpRoutes(run: Run, s: Selection): Blocking<NlMsg[]> {
+function* dumpRoutes(run: Run, s: Selection, flushing = false): Blocking<NlMsg[]> {
   const { filter } = s;
   const w = run.rtnl.request(R.RTM_GETROUTE, 0, R.RTMSG_LEN);
   const at = w.msg + 16;
@@ -135,7 +135,9 @@ function* dumpRoutes(run: Run, s: Selection): Blocking<NlMsg[]> {
   if (filter.cloned) w.dv.setUint32(at + R.RTMSG_FLAGS, R.RTM_F_CLONED, true);
   if (filter.table > 0) nla_put_u32(w, R.RTA_TABLE, filter.table);
   if (filter.oif !== undefined) nla_put_u32(w, R.RTA_OIF, filter.oif);
-  return yield* run.rtnl.dumpOrExit(w, 2);
+  if (flushing) return yield* run.rtnl.dumpOrExit(w, 2, 0, "Flush");
+  // The main table comes with its first route: until then it shows as an empty one.
+  return yield* run.rtnl.dumpOrExit(w, 2, filter.table === R.RT_TABLE_MAIN ? ENOENT : 0);
 }
 
 function* show(run: Run, a: Args): Blocking<number> {
@@ -169,7 +171,8 @@ function* flush(run: Run, a: Args): Blocking<number> {
     "entries",
     false,
     function* () {
-      const doomed = (yield* dumpRoutes(run, s)).filter((m) => m.type === R.RTM_NEWROUTE && routePasses(m, s.filter));
+      const all = yield* dumpRoutes(run, s, true);
+      const doomed = all.filter((m) => m.type === R.RTM_NEWROUTE && routePasses(m, s.filter));
       if (ctx.opt.statistics > 1) for (const m of doomed) yield* printRoute(run, m, s.filter);
       return doomed;
     },

@@ -144,8 +144,8 @@ export class Netlink {
     }
   }
 
-  /** All messages of a dump. An error is reported as iproute2 does, and ends the program unless `quiet`. */
-  *dump(w: NlMsgWriter, quiet = false): Blocking<NlMsg[]> {
+  /** All messages of a dump. An error is reported as iproute2 does, unless `quiet` or the errno that is `forgiven`. */
+  *dump(w: NlMsgWriter, quiet = false, forgiven = 0, what = "Dump"): Blocking<NlMsg[]> {
     this.lastAck = { errno: 0, message: "" };
     const out: NlMsg[] = [];
     const sent = yield* this.sendRequest(w, NLM_F_DUMP);
@@ -162,9 +162,10 @@ export class Netlink {
         if (m.type === NLMSG_DONE || m.type === NLMSG_ERROR) {
           const ack = m.type === NLMSG_ERROR ? parseAck(m) : parseDone(m);
           this.lastAck = ack;
+          if (ack.errno === forgiven) ack.errno = 0;
           if (ack.errno !== 0 && !quiet) {
             this.report(ack);
-            this.ctx.error("Dump terminated\n");
+            this.ctx.error(`${what} terminated\n`);
             this.dumpFailed = true;
           }
           if (interrupted) this.ctx.error("Dump was interrupted and may be inconsistent.\n");
@@ -177,8 +178,8 @@ export class Netlink {
   dumpFailed = false;
 
   /** Dumps, and ends the program with status 1 after a reported error. */
-  *dumpOrExit(w: NlMsgWriter, status = 1): Blocking<NlMsg[]> {
-    const out = yield* this.dump(w);
+  *dumpOrExit(w: NlMsgWriter, status = 1, forgiven = 0, what = "Dump"): Blocking<NlMsg[]> {
+    const out = yield* this.dump(w, false, forgiven, what);
     if (this.lastAck.errno !== 0) throw new Exit(status);
     return out;
   }

@@ -541,7 +541,6 @@ export function ip_fib_init(k: Kernel): void {
       net.ipv4.fib = new NetFib(net);
       net.ipv4.fib_scratch = { fl4: new Flowi4(), res: new FibResult() };
       fib4_rules_init(net);
-      fib_new_table(net, RT_TABLE_LOCAL);
     },
     exit(net) {
       for (const tb of net.ipv4.fib.tables.values()) fib_table_flush(net, tb, true);

@@ -85,15 +85,18 @@ export class FibLeaf {
   readonly key: number;
   readonly mask: number;
   readonly plen: number;
+  /** Its place in the order in which the prefixes came. */
+  readonly seq: number;
   /** The next shorter prefix of the trie that contains this one: where a lookup goes on. */
   cover: FibLeaf | null = null;
   /** Table id descending (local before main while they share a trie), TOS descending, metric ascending. */
   readonly fa: FibAlias[] = [];
 
-  constructor(key: number, plen: number, mask: number) {
+  constructor(key: number, plen: number, mask: number, seq: number) {
     this.key = key;
     this.plen = plen;
     this.mask = mask;
+    this.seq = seq;
   }
 }
 

@@ -51,6 +51,15 @@ class TNode {
   }
 }
 
+/** A prefix that went. */
+export interface FibRemoval {
+  readonly key: number;
+  readonly added: number;
+  readonly removed: number;
+}
+/** How many of them are kept. */
+const REMOVALS_MAX = 4096;
+
 /** From this many prefixes on the first 16 bits are looked up in one step. */
 const JUMP_MIN = 512;
 const JUMP_SLOTS = 65536;
@@ -59,6 +68,10 @@ class FibTrie {
   root: TNode | null = null;
   /** Prefixes that have routes. */
   leaves = 0;
+  /** Counts additions and removals, for the tree of /proc/net/fib_trie, whose shape depends on their order. */
+  next_seq = 0;
+  /** The latest removals; those of one flush have one number. */
+  readonly removed: FibRemoval[] = [];
   /** By the first 16 bits: where the way down goes on. A slot holds when its generation is the present one. */
   jump: (TNode | null)[] | null = null;
   jump_gen: Int32Array | null = null;
@@ -182,7 +195,7 @@ function trie_insert(t: FibTrie, key: number, plen: number): FibLeaf {
       adopt(fork, node);
     }
   }
-  const leaf = new FibLeaf(key, plen, mask_of(plen));
+  const leaf = new FibLeaf(key, plen, mask_of(plen), t.next_seq++);
   let up = node.parent;
   while (up !== null && up.leaf === null) up = up.parent;
   leaf.cover = up !== null ? up.leaf : null;
@@ -198,10 +211,12 @@ function trie_insert(t: FibTrie, key: number, plen: number): FibLeaf {
 }
 
 /** Takes a prefix out when it has no routes any more. */
-function trie_remove(t: FibTrie, leaf: FibLeaf): void {
+function trie_remove(t: FibTrie, leaf: FibLeaf, seq: number): void {
   let n = t.root;
   while (n !== null && n.leaf !== leaf) n = leaf.key << n.plen < 0 ? n.c1 : n.c0;
   if (n === null) return;
+  if (t.removed.length === REMOVALS_MAX) t.removed.splice(0, REMOVALS_MAX / 2);
+  t.removed.push({ key: leaf.key, added: leaf.seq, removed: seq });
   n.leaf = null;
   set_cover(n.c0, leaf.cover);
   set_cover(n.c1, leaf.cover);
@@ -330,11 +345,11 @@ function fib_valid_key_len(cfg: FibConfig, extack: Extack | null): number {
   return 0;
 }
 
-function remove_alias(tb: Table, fa: FibAlias): void {
+function remove_alias(tb: Table, fa: FibAlias, seq: number): void {
   const leaf = fa.leaf;
   leaf.fa.splice(leaf.fa.indexOf(fa), 1);
   if (leaf.plen === 0 && tb.tb_num_default > 0) tb.tb_num_default--;
-  if (leaf.fa.length === 0) trie_remove(tb.trie, leaf);
+  if (leaf.fa.length === 0) trie_remove(tb.trie, leaf, seq);
 }
 
 /**
@@ -415,7 +430,7 @@ export function fib_table_delete(net: Net, table: FibTable, cfg: FibConfig, exta
     if (cfg.fc_protocol !== 0 && fi.protocol !== cfg.fc_protocol) continue;
     if (!fib_nh_match(cfg, fi) || !fib_metrics_match(cfg, fi)) continue;
     rtmsg_fib(net, RTM_DELROUTE, fa, cfg, 0);
-    remove_alias(tb, fa);
+    remove_alias(tb, fa, tb.trie.next_seq++);
     rt_cache_flush(net);
     fib_release_info(fi);
     return 0;
@@ -430,6 +445,7 @@ export function fib_table_delete(net: Net, table: FibTable, cfg: FibConfig, exta
 export function fib_table_flush(net: Net, table: FibTable, flush_all: boolean): number {
   const tb = table as Table;
   let found = 0;
+  const seq = tb.trie.next_seq++;
   for (const leaf of trie_sorted(tb.trie)) {
     for (let i = leaf.fa.length - 1; i >= 0; i--) {
       const fa = leaf.fa[i]!;
@@ -437,7 +453,7 @@ export function fib_table_flush(net: Net, table: FibTable, flush_all: boolean): 
       if (fa.tb_id !== tb.tb_id) continue;
       if (!flush_all && ((fi.flags & RTNH_F_DEAD) === 0 || fib_props_error[fa.fa_type] !== 0)) continue;
       if (fi.pfsrc_removed) rtmsg_fib(net, RTM_DELROUTE, fa, null, 0);
-      remove_alias(tb, fa);
+      remove_alias(tb, fa, seq);
       fib_release_info(fi);
       found++;
     }
@@ -451,6 +467,7 @@ export function fib_trie_unmerge(local: FibTable, main: FibTable): void {
   const shared = tb.trie;
   if (shared !== (main as Table).trie) return;
   const own = new FibTrie();
+  const seq = shared.next_seq++;
   for (const leaf of [...trie_sorted(shared)]) {
     const moved = leaf.fa.filter((fa) => fa.tb_id === RT_TABLE_LOCAL);
     if (moved.length === 0) continue;
@@ -459,7 +476,7 @@ export function fib_trie_unmerge(local: FibTable, main: FibTable): void {
       dst.fa.push(new FibAlias(dst, fa.fa_info, fa.fa_dscp, fa.fa_type, fa.tb_id));
       leaf.fa.splice(leaf.fa.indexOf(fa), 1);
     }
-    if (leaf.fa.length === 0) trie_remove(shared, leaf);
+    if (leaf.fa.length === 0) trie_remove(shared, leaf, seq);
   }
   tb.trie = own;
 }
@@ -472,6 +489,12 @@ export function* fib_table_dump(table: FibTable): Generator<FibAlias, void> {
     for (const fa of leaf.fa.length === 1 ? leaf.fa : [...leaf.fa]) if (fa.tb_id === table.tb_id) yield fa;
   }
 }
+
+/** The prefixes of the table's trie in Linux's order; of local and main together while they share it. */
+export const fib_trie_leaves = (table: FibTable): readonly FibLeaf[] => trie_sorted((table as Table).trie);
+
+/** What was in it and went, as far as that is kept. */
+export const fib_trie_removed = (table: FibTable): readonly FibRemoval[] => (table as Table).trie.removed;
 
 /** Prefixes in the trie: what /proc/net/fib_triestat counts; for tests. */
 export const fib_trie_prefixes = (table: FibTable): number => (table as Table).trie.leaves;

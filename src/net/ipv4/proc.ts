@@ -17,6 +17,7 @@ import {
 import { Socket } from "../core/sock.ts";
 import { arp_seq_show } from "./arp.ts";
 import { fib_route_seq_show } from "./fib_proc.ts";
+import { fib_trie_seq_show, fib_triestat_seq_show } from "./fib_trie_proc.ts";
 import { igmp_mc_seq_show, igmp_mcf_seq_show } from "./igmp.ts";
 import { ip_frag_mem, ip_frag_nqueues } from "./ip_fragment.ts";
 import { ping_seq_show } from "./ping.ts";
@@ -130,6 +131,8 @@ export function ip_misc_proc_init(k: Kernel): void {
   proc_create_net(k, "sockstat", sockstat_seq_show);
   proc_create_net(k, "arp", arp_seq_show);
   proc_create_net(k, "route", fib_route_seq_show);
+  proc_create_net(k, "fib_trie", fib_trie_seq_show);
+  proc_create_net(k, "fib_triestat", fib_triestat_seq_show);
   proc_create_net(k, "udp", (net) => udp4_seq_show(net.udp_table));
   proc_create_net(k, "udplite", (net) => udp4_seq_show(net.udplite_table));
   proc_create_net(k, "raw", raw_seq_show);
