@@ -6,19 +6,22 @@ import type { Step } from "./frames.ts";
 interface CorpusFile {
   /** What was wrong. */
   found: string;
+  /** The machine it was found on (frame_rig.ts). */
+  seed: number;
   frames: { entry: "nic" | "veth"; hex: string }[];
 }
 
-export function corpus_text(found: string, steps: Step[]): string {
+export function corpus_text(found: string, seed: number, steps: Step[]): string {
   const file: CorpusFile = {
     found,
+    seed,
     frames: steps.map((s) => ({ entry: s.entry, hex: Buffer.from(s.frame).toString("hex") })),
   };
   return `${JSON.stringify(file, null, 2)}\n`;
 }
 
-/** All of them: name, what was found, frames. */
-export function corpus(): { name: string; found: string; steps: Step[] }[] {
+/** All of them: name, what was found, on which machine, frames. */
+export function corpus(): { name: string; found: string; seed: number; steps: Step[] }[] {
   const dir = new URL("./corpus/", import.meta.url);
   return readdirSync(dir)
     .filter((n) => n.endsWith(".json"))
@@ -26,6 +29,6 @@ export function corpus(): { name: string; found: string; steps: Step[] }[] {
     .map((name) => {
       const file = JSON.parse(readFileSync(new URL(name, dir), "utf8")) as CorpusFile;
       const steps = file.frames.map((f) => ({ entry: f.entry, frame: Uint8Array.from(Buffer.from(f.hex, "hex")) }));
-      return { name, found: file.found, steps };
+      return { name, found: file.found, seed: file.seed, steps };
     });
 }

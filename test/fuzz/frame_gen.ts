@@ -234,6 +234,15 @@ function udp(s: Source, src: number, dst: number, proto = 17): Uint8Array {
 
 /** A packet that we could have sent: what an error message quotes. */
 function quoted(s: Source): Uint8Array {
+  if (s.one_in(4)) {
+    // The flow of the socket that is connected, or one of another that wants to hear of errors (frame_rig.ts).
+    const own = s.one_in(2);
+    const b = concat(new Uint8Array(8), s.bytes(s.size(64)));
+    put16(b, 0, own ? 6001 : 53);
+    put16(b, 2, own ? 7 : s.below(65536));
+    put16(b, 4, b.length);
+    return ipv4(s, { src: OUR_IP, dst: own ? NET | 3 : NET | s.below(256), proto: 17, payload: b });
+  }
   const inner = new Uint8Array(8 + s.size(128));
   const proto = s.pick([17, 17, 17, 1, 6, 2, 136, s.below(256)]);
   if (proto === 1) inner[0] = s.pick([8, 0, 13, 3, s.below(256)]);
@@ -443,10 +452,11 @@ function fragments(s: Source): Uint8Array[] {
 }
 
 /** Datagrams of one flow, all right, of one size but for the last: what GRO merges. Some flows are broken in the middle. */
-function train(s: Source): Uint8Array[] {
+function train(s: Source, jumbo: boolean): Uint8Array[] {
   const src = NET | (2 + s.below(16));
-  const dst = s.one_in(4) ? FAR_NET | 2 : OUR_IP;
-  const size = 1 + s.below(s.one_in(3) ? 1400 : 100);
+  const dst = s.one_in(2) ? FAR_NET | 2 : OUR_IP;
+  const df = s.one_in(3) ? 0 : 0x4000;
+  const size = 1 + s.below(s.one_in(3) ? (jumbo ? 8900 : 1472) : 100);
   const sport = 1024 + s.below(4);
   const dport = s.one_in(3) ? s.pick(OPEN_PORTS) : 6000;
   const out: Uint8Array[] = [];
@@ -464,7 +474,7 @@ function train(s: Source): Uint8Array[] {
       proto: 17,
       payload: b,
       id: id++ & 0xffff,
-      frag: 0x4000,
+      frag: df,
       options: new Uint8Array(0),
       ttl: 64,
     });
@@ -487,15 +497,16 @@ function damage(s: Source, f: Uint8Array): Uint8Array {
   return f;
 }
 
-/** Longest frame the card takes (a standard frame with two tags). */
+/** Longest frame the card takes (a standard frame with two tags), and with a long MTU (frame_rig.ts). */
 const MAX_FRAME = 1522;
+export const JUMBO_MTU = 9000;
 
 export function frames_of_case(seed: number, index: number): Uint8Array[] {
   const s = new Source(seed, index);
   let out: Uint8Array[];
   const kind = s.below(20);
   if (kind < 3) out = fragments(s);
-  else if (kind === 3 && s.one_in(2)) return train(s);
+  else if (kind === 3) return train(s, (seed & 8) === 8);
   else if (kind < 6) out = [arp(s)];
   else if (kind === 6) {
     const type = s.one_in(2)
@@ -508,5 +519,6 @@ export function frames_of_case(seed: number, index: number): Uint8Array[] {
     const proto = kind < 10 ? 1 : kind === 10 ? 2 : kind < 17 ? 17 : s.pick([136, 6, 4, 47, 50, 255, s.below(256)]);
     out = [ethernet(s, eth_dst(s, dst), 0x0800, ipv4(s, { src, dst, proto, payload: l4(s, proto, src, dst) }))];
   }
-  return out.map((f) => damage(s, f)).map((f) => (f.length > MAX_FRAME ? f.subarray(0, MAX_FRAME) : f));
+  const max = (seed & 8) === 8 ? JUMBO_MTU + 22 : MAX_FRAME;
+  return out.map((f) => damage(s, f)).map((f) => (f.length > max ? f.subarray(0, max) : f));
 }

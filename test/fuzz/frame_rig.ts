@@ -6,15 +6,15 @@ import { I82576 } from "../../src/hw/82576.ts";
 import { type Frame, frame_from_bytes, frame_put } from "../../src/hw/frame.ts";
 import { pci_bus_free_slot, pci_bus_plug, pci_bus_unplug } from "../../src/hw/pci.ts";
 import type { WireEnd, WirePort } from "../../src/hw/port.ts";
-import { Wire, wire_attach, wire_send } from "../../src/hw/wire.ts";
+import { Wire, wire_attach, wire_send, wire_set } from "../../src/hw/wire.ts";
 import { close_fd, fput } from "../../src/kernel/fs/file.ts";
 import { do_open } from "../../src/kernel/fs/vfs.ts";
 import type { Kernel } from "../../src/kernel/kernel.ts";
 import type { Task } from "../../src/kernel/sched.ts";
 import { netif_rx } from "../../src/net/core/dev.ts";
-import { dev_close } from "../../src/net/core/dev_api.ts";
+import { dev_change_tx_queue_len, dev_close, dev_set_mtu, netdev_update_features } from "../../src/net/core/dev_api.ts";
 import { cleanup_net, type Net } from "../../src/net/core/net_namespace.ts";
-import type { NetDevice } from "../../src/net/core/netdevice.ts";
+import { NETIF_F_GRO, NETIF_F_GRO_UDP_FWD, type NetDevice } from "../../src/net/core/netdevice.ts";
 import { netdev_alloc_skb, skb_put } from "../../src/net/core/skbuff.ts";
 import type { Sock } from "../../src/net/core/sock.ts";
 import { eth_type_trans } from "../../src/net/ethernet/eth.ts";
@@ -29,7 +29,7 @@ import {
 } from "../../src/net/socket.ts";
 import { MSG_DONTWAIT } from "../../src/uapi/socket.ts";
 import { ip } from "../kunit/net/ipv4/fib_ip.ts";
-import { OPEN_PORTS, OUR_MAC } from "./frame_gen.ts";
+import { JUMBO_MTU, OPEN_PORTS, OUR_MAC } from "./frame_gen.ts";
 
 const AF_INET = 2;
 const AF_PACKET = 17;
@@ -69,12 +69,19 @@ export class FrameRig {
   readonly eth0: NetDevice;
   readonly v0: NetDevice;
   readonly task: Task;
+  /** A host behind the router, with sockets that know nothing of merged packets. */
+  readonly far_task: Task;
   readonly fds: number[] = [];
+  readonly far_fds: number[] = [];
   readonly baseline: Record<string, number>;
   private readonly buf: Uint8Array = new Uint8Array(65536);
   private readonly addr: Uint8Array = new Uint8Array(128);
 
-  /** Odd seeds: two CPUs with RPS and RSS. Every second pair of seeds: rules, several paths, a filter. */
+  /**
+   * Odd seeds: two CPUs with RPS and RSS. Every second pair of seeds: rules, several paths, a filter. Every second four: devices
+   * that can do nothing themselves, a slow cable, short queues. What comes merged from the card, or in segments from the host
+   * behind, is then cut and summed here; else it passes whole. Every second eight: long frames, which lie in several pages.
+   */
   constructor(seed: number) {
     const smp = (seed & 1) === 1;
     const rig = new Rig({ seed, cpus: smp ? 2 : 1, debug: true, igb: smp ? { rss: 2 } : {} });
@@ -110,7 +117,10 @@ export class FrameRig {
     rig.route(this.far, "default", "10.1.0.1");
     rig.route(this.net, "172.16.0.0/12", "10.0.0.9");
     this.task = rig.task("fuzz", this.net);
+    this.far_task = rig.task("far", this.far);
     this.open_sockets();
+    if ((seed & 8) === 8) rig.call(() => dev_set_mtu(this.eth0, JUMBO_MTU));
+    this.offloads((seed & 4) === 4);
     if (smp) for (const dev of ["eth0", "v0"]) this.write(`/sys/class/net/${dev}/queues/rx-0/rps_cpus`, "3");
     if ((seed & 2) === 2) this.more_routing();
     rig.run(1e9);
@@ -128,6 +138,25 @@ export class FrameRig {
       return r;
     });
     if (n < 0) throw new Error(`write ${path}: ${n}`);
+  }
+
+  private offloads(poor: boolean): void {
+    const { rig, eth0, v0 } = this;
+    for (const addr of ["10.0.0.8", "10.0.0.9"]) rig.neigh(eth0, addr, Uint8Array.of(2, 0, 0, 0, 9, 9));
+    rig.call(() => {
+      eth0.wanted_features = NETIF_F_GRO_UDP_FWD | (poor ? NETIF_F_GRO : eth0.wanted_features);
+      netdev_update_features(eth0);
+      if (!poor) return;
+      const ring = eth0.ethtool_ops!.get_ringparam!(eth0);
+      const err = eth0.ethtool_ops!.set_ringparam!(eth0, { ...ring, tx_pending: 80 });
+      if (err < 0) throw new Error(`ethtool -G: ${err}`);
+      v0.wanted_features = 0;
+      netdev_update_features(v0);
+      dev_set_mtu(v0, 900);
+      dev_change_tx_queue_len(eth0, 4);
+      wire_set(this.wire, { rate: 1e6 });
+    });
+    rig.run(5e9);
   }
 
   private more_routing(): void {
@@ -180,10 +209,16 @@ export class FrameRig {
       0,
       0,
     );
-    for (const fd of this.fds.slice(-2)) {
-      const err = rig.call(() => sys_setsockopt(this.task, fd, 1, 26, filter));
-      if (err < 0) throw new Error(`SO_ATTACH_FILTER: ${err}`);
+    for (const fd of this.fds.slice(-2)) this.setsockopt(fd, 1, 26, filter);
+    // ld [-0xfffe4] (saddr by SKF_NET_OFF + 12); tax; ldb [8]; add x; ret a: reads the header and the payload, cuts at random.
+    const words = [0x20, 0xfff0000c, 0x07, 0, 0x30, 8, 0x0c, 0, 0x16, 0];
+    const prog = new Uint8Array(8 * 5);
+    const dv = new DataView(prog.buffer);
+    for (let i = 0; i < 5; i++) {
+      dv.setUint16(8 * i, words[2 * i]!, true);
+      dv.setUint32(8 * i + 4, words[2 * i + 1]!, true);
     }
+    this.setsockopt(this.fds[2]!, 1, 26, prog);
   }
 
   private open(family: number, type: number, protocol: number): number {
@@ -199,6 +234,9 @@ export class FrameRig {
       const fd = this.open(AF_INET, SOCK_DGRAM, 0);
       rig.call(() => sys_bind(task, fd, sockaddr_in("0.0.0.0", port)));
     }
+    for (const port of OPEN_PORTS) this.far_fds.push(rig.udp(this.far_task, "0.0.0.0", port));
+    // Errors about any peer.
+    rig.setsockopt_int(task, this.fds[1]!, 0, 11, 1);
     // The last of them connected, with errors wanted, in a group, with all there is to be told.
     const fd = this.fds[this.fds.length - 1]!;
     for (const name of [11, 8, 12, 13, 6, 20, 7, 25, 26]) rig.setsockopt_int(task, fd, 0, name, 1);
@@ -218,9 +256,7 @@ export class FrameRig {
   }
 
   private setsockopt(fd: number, level: number, name: number, value: Uint8Array): void {
-    const sock = sockfd_lookup(this.task, fd);
-    if (typeof sock === "number") throw new Error("no socket");
-    const err = this.rig.call(() => sock.ops.setsockopt(sock, level, name, value));
+    const err = this.rig.call(() => sys_setsockopt(this.task, fd, level, name, value));
     if (err < 0) throw new Error(`setsockopt ${level} ${name}: ${err}`);
   }
 
@@ -242,15 +278,18 @@ export class FrameRig {
 
   /** Reads what the sockets got, at most `n` each; the error queues too. */
   drain(n: number): void {
-    for (const fd of this.fds) {
-      for (let i = 0; i < n; i++) {
-        const r = this.rig.call(() => sys_recvfrom(this.task, fd, this.buf, MSG_DONTWAIT, this.addr));
-        if (r === -11) break;
-      }
-      for (let i = 0; i < n; i++) {
-        const r = this.rig.call(() => sys_recvfrom(this.task, fd, this.buf, MSG_DONTWAIT | 0x2000, this.addr));
-        if (r < 0) break;
-      }
+    for (const fd of this.fds) this.read(this.task, fd, n);
+    for (const fd of this.far_fds) this.read(this.far_task, fd, n);
+  }
+
+  private read(task: Task, fd: number, n: number): void {
+    for (let i = 0; i < n; i++) {
+      const r = this.rig.call(() => sys_recvfrom(task, fd, this.buf, MSG_DONTWAIT, this.addr));
+      if (r === -11) break;
+    }
+    for (let i = 0; i < n; i++) {
+      const r = this.rig.call(() => sys_recvfrom(task, fd, this.buf, MSG_DONTWAIT | 0x2000, this.addr));
+      if (r < 0) break;
     }
   }
 
@@ -258,6 +297,14 @@ export class FrameRig {
   send(to: string, port: number, size: number): void {
     const fd = this.fds[0]!;
     this.rig.call(() => sys_sendto(this.task, fd, this.buf.subarray(0, size), MSG_DONTWAIT, sockaddr_in(to, port)));
+  }
+
+  /** The host behind the router sends through it: `size` bytes in datagrams of `segment` (UDP_SEGMENT), or in one when 0. */
+  send_far(to: string, port: number, size: number, segment: number): void {
+    const { rig, far_task: task } = this;
+    const fd = this.far_fds[0]!;
+    rig.setsockopt_int(task, fd, 17, 103, segment);
+    rig.call(() => sys_sendto(task, fd, this.buf.subarray(0, size), MSG_DONTWAIT, sockaddr_in(to, port)));
   }
 
   sock(fd: number): Sock | null {
@@ -302,6 +349,7 @@ export class FrameRig {
     const { rig, k } = this;
     this.drain(100_000);
     for (const fd of this.fds) rig.call(() => close_fd(this.task, fd));
+    for (const fd of this.far_fds) rig.call(() => close_fd(this.far_task, fd));
     for (const net of [...k.nets]) for (const dev of [...net.dev_by_index.values()]) rig.call(() => dev_close(dev));
     rig.call(() => pci_bus_unplug(k.pci_bus, this.nic.pf));
     rig.call(() => cleanup_net(this.far));

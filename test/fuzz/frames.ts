@@ -27,6 +27,12 @@ function between(rig: FrameRig, s: Source): void {
   if (s.one_in(4)) rig.drain(1 + s.below(20));
   if (s.one_in(2)) rig.send(`10.0.0.${2 + s.below(40)}`, s.pick([7, 53, 6000]), s.below(1400));
   if (s.one_in(6)) rig.send(`10.1.${s.below(2)}.${2 + s.below(40)}`, 7, s.below(4000));
+  // The host behind: what it sends is cut, summed and queued here. Now and then more than the cable takes.
+  for (let n = s.one_in(40) ? 60 : s.below(2); n > 0; n--) {
+    const size = s.below(s.one_in(3) ? 20_000 : 3000);
+    const segment = s.one_in(2) ? 0 : 1 + s.below(1472);
+    rig.send_far(s.pick(["172.16.0.1", "10.0.0.8", "10.0.0.1"]), s.pick([7, 9]), size, segment);
+  }
 }
 
 function first_bug(rig: FrameRig): { what: string; stack: string } | null {
@@ -86,9 +92,9 @@ export function fuzz_frames(count: number, seed: number, progress?: (frames: num
   }
 }
 
-/** Feeds frames one by one to a fresh machine. What went wrong, or null. */
-export function replay(steps: Step[]): string | null {
-  const rig = new FrameRig(1);
+/** Feeds frames one by one to a fresh machine of the kind that `seed` makes. What went wrong, or null. */
+export function replay(steps: Step[], seed: number): string | null {
+  const rig = new FrameRig(seed);
   try {
     for (const [i, step] of steps.entries()) {
       rig.inject(step.entry, step.frame);
@@ -121,7 +127,7 @@ const kind_of = (what: string): string => what.replace(/\d+/g, "N");
 /** The fewest, then shortest frames that still fail in the same way; null when frames alone do not show it. */
 export function minimise(seed: number, at: number, what: string): Step[] | null {
   const same = (steps: Step[]): boolean => {
-    const r = replay(steps);
+    const r = replay(steps, seed);
     return r !== null && kind_of(r) === kind_of(what);
   };
   for (const window of [40, 400, 4000]) {

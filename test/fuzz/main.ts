@@ -1,9 +1,11 @@
 // The long run: `node tools/fuzz.mjs frames|calls|text --count N --seed N [--rounds N]`. Rounds take the seeds that follow. A failure is
-// made small and printed as a corpus file; the exit code is 1.
+// made small and printed as a corpus file; the exit code is 1. With --entered REGEXP, and without the bundle
+// (`node --import tsx test/fuzz/main.ts …`), it lists the functions of src/ files of such names that were never entered.
 
 import { writeFileSync } from "node:fs";
 import { fuzz_calls } from "./calls.ts";
 import { corpus_text } from "./corpus.ts";
+import { entered } from "./entered.ts";
 import { fuzz_frames, minimise } from "./frames.ts";
 import { fuzz_shell, fuzz_topology } from "./text.ts";
 
@@ -15,6 +17,8 @@ const argument = (name: string, fallback: number): number => {
 const which = process.argv[2] ?? "frames";
 const count = argument("--count", 1_000_000);
 const first = argument("--seed", 1);
+const which_files = process.argv.indexOf("--entered");
+const coverage = which_files >= 0 ? entered() : null;
 const rounds = argument("--rounds", 1);
 const memory = (): string => `${Math.round(process.memoryUsage().rss / 1e6)} MB`;
 let failed = false;
@@ -42,7 +46,7 @@ for (let seed = first; seed < first + rounds && !failed; seed++) {
       continue;
     }
     const file = `frames-${seed}-${r.failure.at}.json`;
-    writeFileSync(file, corpus_text(r.failure.what, steps));
+    writeFileSync(file, corpus_text(r.failure.what, seed, steps));
     console.log(`${steps.length} frames suffice: ${file} (belongs in test/fuzz/corpus)`);
   } else if (which === "calls") {
     const r = fuzz_calls(count, seed, (n) => {
@@ -70,5 +74,14 @@ for (let seed = first; seed < first + rounds && !failed; seed++) {
     console.error(`no fuzzer "${which}": frames, calls, text`);
     process.exit(2);
   }
+}
+if (coverage !== null) {
+  const calls = coverage(new RegExp(process.argv[which_files + 1] ?? ""));
+  const never = new Map<string, string[]>();
+  for (const [fn, n] of calls) {
+    const [file, name] = fn.split(" ") as [string, string];
+    if (n === 0) never.set(file, [...(never.get(file) ?? []), name]);
+  }
+  for (const [file, names] of never) console.log(`${file}: ${names.join(" ")}`);
 }
 process.exit(failed ? 1 : 0);
