@@ -28,6 +28,7 @@ const rules = [
   ["net/netfilter/", [...CORE, "net/netfilter/"]],
   ["net/ipv4/", [...CORE, "net/ipv4/"]],
   ["net/socket.ts", [...KERNEL, "net/core/"]],
+  ["net/socketcall.ts", ["uapi/"]],
   ["drivers/", [...CORE, "drivers/", "hw/82576_regs.ts", "hw/pci.ts"]],
   ["hw/", ["uapi/", "lib/", "hw/", ...HOST]],
   ["arch/host.ts", []],

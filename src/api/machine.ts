@@ -77,6 +77,8 @@ export interface SpawnOptions {
   stderr?: (bytes: Uint8Array) => void;
   /** A terminal for all three instead. */
   tty?: Tty;
+  /** Stands between the program and what runs: `strace` does. */
+  wrap?: (program: Program) => Program;
 }
 
 /** A program that runs on the machine. */
@@ -278,7 +280,7 @@ export class Machine {
   spawn(program: Program, argv: string[], options: SpawnOptions = {}): Process {
     const k = this.kernel;
     return syscall(k, () => {
-      const task = spawn_task(k, this.init, program, argv);
+      const task = spawn_task(k, this.init, options.wrap ? options.wrap(program) : program, argv);
       // setsid(2), and the terminal becomes the controlling one.
       task.pgid = task.pid;
       task.sid = task.pid;

@@ -19,6 +19,7 @@ import { arping } from "./ping/arping.ts";
 import { ping } from "./ping/ping.ts";
 import { sh } from "./sh/main.ts";
 import { ss } from "./ss/ss.ts";
+import { strace } from "./strace/strace.ts";
 import { sysctl } from "./sysctl.ts";
 import { taskset } from "./taskset.ts";
 import { tc } from "./tc/tc.ts";
@@ -48,6 +49,7 @@ const own: Readonly<Record<string, Program>> = {
   route,
   sh,
   ss,
+  strace,
   sysctl,
   taskset,
   tc,

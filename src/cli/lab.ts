@@ -5,10 +5,12 @@ import { join } from "node:path";
 import { NodePlatform } from "../arch/node/index.ts";
 import { loadCostProfile } from "../lab/fs_node.ts";
 import { Lab, LabError, type LabWorld, simLabWorld, traceAll } from "../lab/lab.ts";
-import { hashTrace, type Recording } from "../lab/record.ts";
+import { hashTrace, type Recording, splitExec } from "../lab/record.ts";
+import { momentOf, type SessionEvent } from "../lab/session.ts";
 import { runTerminal } from "../lab/terminal.ts";
 import { CaptureFile } from "./capture.ts";
-import { openTopology, paint, splitExec } from "./open.ts";
+import { openTopology, paint } from "./open.ts";
+import { syscallTrace } from "./trace.ts";
 
 export interface LabCliOptions {
   exec: string[];
@@ -19,6 +21,7 @@ export interface LabCliOptions {
   record?: string;
   json?: boolean;
   napi: boolean;
+  trace?: string;
   hint?: string;
   firstHost?: string;
 }
@@ -58,11 +61,13 @@ export async function labCommand(path: string, o: LabCliOptions): Promise<number
     }
     execs.push(e);
   }
+  const trace = o.trace !== undefined ? syscallTrace(o.trace) : null;
+  if (typeof trace === "string") return complain(trace);
+  if (trace !== null && execs.length === 0)
+    return complain("--trace shows what --exec runs: give at least one --exec (at a prompt there is strace)");
   const profile = o.cost === "lab" ? undefined : loadCostProfile(o.cost);
   if (typeof profile === "string") return complain(profile);
   if (profile && o.realtime) return complain("--cost needs virtual time: leave out --realtime");
-  if (o.record !== undefined && execs.length === 0)
-    return complain("--record records what --exec runs: give at least one --exec (a prompt cannot be recorded yet)");
   if (o.record !== undefined && o.realtime) return complain("--record needs virtual time: leave out --realtime");
 
   const platform = o.realtime ? new NodePlatform() : null;
@@ -89,10 +94,14 @@ export async function labCommand(path: string, o: LabCliOptions): Promise<number
   for (const f of failed.filter((f) => f.silent))
     process.stderr.write(paint(31, `${f.host}: ${f.script} failed with exit code ${f.exitCode}\n`));
 
+  lab.wrapProgram = trace;
   let code = 0;
+  const exec = [...o.exec];
+  const journal: SessionEvent[] = [];
   try {
     if (execs.length === 0) {
       code = await runTerminal(lab, {
+        ...(o.record !== undefined && { record: { journal, exec } }),
         ...(o.hint !== undefined && { hint: o.hint }),
         ...(o.firstHost !== undefined && { host: o.firstHost }),
       });
@@ -117,7 +126,8 @@ export async function labCommand(path: string, o: LabCliOptions): Promise<number
       seed: o.seed,
       cost: o.cost,
       napi: o.napi,
-      exec: o.exec,
+      exec,
+      ...(journal.length > 0 && { prompt: { journal, end: momentOf(lab.world.sim!) } }),
       ...hashTrace(lab),
     };
     writeFileSync(o.record, `${JSON.stringify(recording, null, 2)}\n`);

@@ -61,6 +61,7 @@ Examples:
     .option("--pcap <dir>", "write a pcapng file per link into this folder")
     .option("--record <file>", "record the run, for skbuff replay")
     .option("--json", "output of --exec as JSON lines")
+    .option("--trace <set>", "print system calls as strace does: syscalls (all), sendto,recvfrom, network, …")
     .option("--no-napi", "igb takes an interrupt per packet, as before NAPI")
     .addHelpText(
       "after",
@@ -78,6 +79,7 @@ Examples:
     .option("--layers", "header by header: what each machine wraps, reads and takes off (OSI and TCP/IP layers)")
     .option("--filter <expr>", "only packets that match, in tcpdump's syntax")
     .option("--host <name>", "only what happened on this machine; repeatable", collect, [])
+    .option("--trace <set>", "print system calls as strace does: syscalls (all), sendto,recvfrom, network, …")
     .option("--seed <n>", "seed of all randomness", integer, 1)
     .option("--json", "one JSON object per line, with pwru's field names")
     .option("--perfetto <file>", "write a Chrome trace-event file, for ui.perfetto.dev")

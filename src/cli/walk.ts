@@ -14,6 +14,7 @@ import {
   walkText,
 } from "../lab/walk/index.ts";
 import { openTopology, paint } from "./open.ts";
+import { syscallTrace } from "./trace.ts";
 
 export interface WalkCliOptions {
   paths?: boolean;
@@ -24,6 +25,7 @@ export interface WalkCliOptions {
   json?: boolean;
   perfetto?: string;
   pcap?: string;
+  trace?: string;
 }
 
 export async function walkCommand(path: string, host: string, command: string[], o: WalkCliOptions): Promise<number> {
@@ -31,6 +33,8 @@ export async function walkCommand(path: string, host: string, command: string[],
   if (typeof matches !== "function") {
     return complain(`--filter: ${matches.error}\n  ${o.filter}\n  ${" ".repeat(matches.offset)}^`);
   }
+  const trace = o.trace !== undefined ? syscallTrace(o.trace) : null;
+  if (typeof trace === "string") return complain(trace);
   const said = new Set<string>();
   const topology = openTopology(path, said);
   if (topology === null) return 1;
@@ -52,6 +56,7 @@ export async function walkCommand(path: string, host: string, command: string[],
   for (const f of lab.boot().filter((f) => f.silent)) {
     process.stderr.write(paint(31, `${f.host}: ${f.script} failed with exit code ${f.exitCode}\n`));
   }
+  lab.wrapProgram = trace;
   const out = o.json ? process.stderr : process.stdout;
   const w = walk(lab, host, command.map(quote).join(" "), {
     stdout: (b) => out.write(b.slice()),

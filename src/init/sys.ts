@@ -59,6 +59,7 @@ import {
   sys_shutdown,
   sys_socket,
 } from "../net/socket.ts";
+import { sys_socketcall } from "../net/socketcall.ts";
 import {
   EAGAIN,
   EBADF,
@@ -93,7 +94,17 @@ import {
   O_WRONLY,
 } from "../uapi/fcntl.ts";
 import { MSG_DONTWAIT } from "../uapi/socket.ts";
-import type { Blocking, EpollEvent, MsgHdr, PollFd, Program, SpawnOptions, Stat, Sys } from "../uapi/sys.ts";
+import type {
+  Blocking,
+  EpollEvent,
+  MsgHdr,
+  PollFd,
+  Program,
+  SocketcallArg,
+  SpawnOptions,
+  Stat,
+  Sys,
+} from "../uapi/sys.ts";
 
 declare module "../kernel/kernel.ts" {
   interface Kernel {
@@ -595,6 +606,10 @@ export class TaskSys implements Sys {
       const err = yield* this.sock_wait(fd, EPOLLIN);
       if (err < 0) return err;
     }
+  }
+
+  socketcall(call: number, args: readonly SocketcallArg[] | null): Blocking<number> {
+    return sys_socketcall(this, call, args);
   }
 
   /** A socket call would block: sleeps, unless the descriptor says O_NONBLOCK or the timeout is over. */

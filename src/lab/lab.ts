@@ -12,6 +12,7 @@ import { Hub, hub_plug } from "../hw/hub.ts";
 import { Wire, type WireOptions, wire_attach } from "../hw/wire.ts";
 import { tracer_start } from "../kernel/trace.ts";
 import { IFF_UP } from "../uapi/if.ts";
+import type { Program } from "../uapi/sys.ts";
 import { applyCostProfile, COST_PROFILES, type CostProfile } from "./cost.ts";
 import type { LinkProperties } from "./link_properties.ts";
 import type { Machine, Script, Segment, Topology } from "./topology.ts";
@@ -132,6 +133,8 @@ export class Lab {
   readonly seed: number;
   readonly hosts: Map<string, LabHost> = new Map();
   readonly segments: LabSegment[] = [];
+  /** Stands between the commands that are started from now on and the machines: how they are traced. */
+  wrapProgram: ((program: Program) => Program) | null = null;
   private readonly options: LabOptions;
 
   constructor(topology: Topology, options: LabOptions = {}) {
@@ -275,7 +278,11 @@ export class Lab {
     command: string,
     sinks?: { stdout: (b: Uint8Array) => void; stderr: (b: Uint8Array) => void },
   ): Process {
-    return this.host(host).computer.exec(command, sinks ?? this.output(host));
+    const options = sinks ?? this.output(host);
+    return this.host(host).computer.exec(
+      command,
+      this.wrapProgram === null ? options : { ...options, wrap: this.wrapProgram },
+    );
   }
 
   /** Virtual time: runs a command to its end, at most `limit_ns`, and returns what it printed. */

@@ -190,3 +190,25 @@ export const SO_EE_ORIGIN_NONE = 0;
 export const SO_EE_ORIGIN_LOCAL = 1;
 export const SO_EE_ORIGIN_ICMP = 2;
 export const MSG_PROBE_BIT = 0x10;
+
+/** Calls of socketcall(2) (linux/net.h). */
+export const SYS_SOCKET = 1;
+export const SYS_BIND = 2;
+export const SYS_CONNECT = 3;
+export const SYS_LISTEN = 4;
+export const SYS_ACCEPT = 5;
+export const SYS_GETSOCKNAME = 6;
+export const SYS_GETPEERNAME = 7;
+export const SYS_SOCKETPAIR = 8;
+export const SYS_SEND = 9;
+export const SYS_RECV = 10;
+export const SYS_SENDTO = 11;
+export const SYS_RECVFROM = 12;
+export const SYS_SHUTDOWN = 13;
+export const SYS_SETSOCKOPT = 14;
+export const SYS_GETSOCKOPT = 15;
+export const SYS_SENDMSG = 16;
+export const SYS_RECVMSG = 17;
+export const SYS_ACCEPT4 = 18;
+export const SYS_RECVMMSG = 19;
+export const SYS_SENDMMSG = 20;

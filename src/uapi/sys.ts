@@ -22,6 +22,15 @@ export interface MsgHdr {
   msg_flags: number;
 }
 
+export interface MmsgHdr {
+  msg_hdr: MsgHdr;
+  /** Bytes of this message; set by the call. */
+  msg_len: number;
+}
+
+/** A word of socketcall(2)'s array: a number, or what a pointer points at. */
+export type SocketcallArg = number | null | Uint8Array | MsgHdr | MmsgHdr[];
+
 export interface PollFd {
   fd: number;
   events: number;
@@ -138,6 +147,8 @@ export interface Sys {
   recvfrom(fd: number, buf: Uint8Array, flags: number, addr: Uint8Array | null): Blocking<number>;
   sendmsg(fd: number, msg: MsgHdr, flags: number): Blocking<number>;
   recvmsg(fd: number, msg: MsgHdr, flags: number): Blocking<number>;
+  /** All of the above by number (SYS_SOCKET …), with the arguments of C in an array: how 32-bit x86 calls them. */
+  socketcall?(call: number, args: readonly SocketcallArg[] | null): Blocking<number>;
 
   // --- waiting for many ----------------------------------------------------------------------------------------
   /** timeout in ms, -1 for ever. */
