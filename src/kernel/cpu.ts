@@ -7,6 +7,8 @@ import { newidle_balance, run_tasks, type Task } from "./sched.ts";
 import { do_softirq, NR_SOFTIRQS, raise_softirq, TIMER_SOFTIRQ } from "./softirq.ts";
 import { run_hrtimers_due } from "./time/hrtimer.ts";
 import { timers_due } from "./time/timer.ts";
+import { trace_stale } from "./trace.ts";
+import { trace_key } from "./trace_key.ts";
 
 export const CTX_PROCESS = 0;
 export const CTX_HARDIRQ = 1;
@@ -75,11 +77,13 @@ function enter(k: Kernel, cpu: Cpu): Cpu {
   const prev = k.cpu;
   if (k.entry_depth++ === 0) k.now = k.host.monotonic_ns();
   k.cpu = cpu;
+  if (trace_key.on) trace_stale(k);
   return prev;
 }
 
 function leave(k: Kernel, prev: Cpu): void {
   k.cpu = prev;
+  if (trace_key.on) trace_stale(k);
   if (--k.entry_depth === 0) outermost_exit(k);
 }
 
@@ -119,6 +123,7 @@ function run_cpus(k: Kernel): void {
     }
   }
   k.cpu = prev;
+  if (trace_key.on) trace_stale(k);
 }
 
 /** One slice of a CPU. False when it must wait: for its own charged time to pass, or because it has nothing to do. */
@@ -126,6 +131,7 @@ function cpu_run(k: Kernel, cpu: Cpu): boolean {
   if (k.cost !== null) return cpu_run_slice(k, cpu);
   cpu.run_at = Number.POSITIVE_INFINITY;
   k.cpu = cpu;
+  if (trace_key.on) trace_stale(k);
   let did = false;
   if (cpu.softirq_pending !== 0 && cpu.bh_disable === 0 && !cpu.ksoftirqd_running) {
     do_softirq(k, cpu);
@@ -182,6 +188,7 @@ function deliver_irq(k: Kernel, cpu: Cpu, irq: number): void {
   const start = k.now;
   k.cpu = cpu;
   cpu.ctx = CTX_HARDIRQ;
+  if (trace_key.on) trace_stale(k);
   cpu.bh_disable++;
   try {
     handle_irq(k, cpu, irq);
@@ -191,6 +198,7 @@ function deliver_irq(k: Kernel, cpu: Cpu, irq: number): void {
   cpu.bh_disable--;
   cpu.ctx = prev_ctx;
   k.cpu = prev_cpu;
+  if (trace_key.on) trace_stale(k);
   if (k.cost !== null) {
     const spent = k.now - start;
     cpu.acct[ACCT_HARDIRQ] += spent;
@@ -234,6 +242,7 @@ export function syscall_enter(k: Kernel): void {
   if (k.entry_depth++ === 0) {
     k.now = k.host.monotonic_ns();
     cpu.ctx = CTX_PROCESS;
+    if (trace_key.on) trace_stale(k);
   }
   cpu.bh_disable++;
 }
@@ -243,6 +252,7 @@ export function syscall_exit(k: Kernel): void {
   if (--cpu.bh_disable === 0 && cpu.softirq_pending !== 0 && !cpu.ksoftirqd_running) do_softirq(k, cpu);
   if (--k.entry_depth === 0) {
     cpu.ctx = CTX_IDLE;
+    if (trace_key.on) trace_stale(k);
     if (k.cost !== null) {
       if (k.now > cpu.busy_until) cpu.busy_until = k.now;
       k.resched = true;
@@ -290,6 +300,7 @@ export function timer_interrupt(k: Kernel): void {
   if (k.hrtimers.next_ns <= k.now) {
     const ctx = cpu0.ctx;
     cpu0.ctx = CTX_HARDIRQ;
+    if (trace_key.on) trace_stale(k);
     cpu0.bh_disable++;
     try {
       run_hrtimers_due(k);
@@ -298,6 +309,7 @@ export function timer_interrupt(k: Kernel): void {
     }
     cpu0.bh_disable--;
     cpu0.ctx = ctx;
+    if (trace_key.on) trace_stale(k);
   }
   if (timers_due(k)) raise_softirq(cpu0, TIMER_SOFTIRQ);
   if (k.cost === null && cpu0.softirq_pending !== 0 && cpu0.bh_disable === 0 && !cpu0.ksoftirqd_running) {

@@ -46,6 +46,8 @@ export class Kernel {
   /** Cost in ns per trace function id ([0]: user mode, per turn of a task), or null while work is free (lab/cost.ts). */
   cost: Float64Array | null = null;
   tracer: Tracer | null = null;
+  /** The same, where a record is nothing but a word: no details, no sink, no costs. */
+  trace_ring: Tracer | null = null;
   readonly irq_desc: IrqDesc[] = [];
   readonly softirq_vec: ((k: Kernel, cpu: Cpu) => void)[] = [];
   timers: TimerBase = null as unknown as TimerBase;

@@ -20,6 +20,8 @@ import {
 import { ACCT_SOFTIRQ, ACCT_SYSTEM, ACCT_USER, type Cpu, CTX_IDLE, CTX_PROCESS, cpu_kick, slice_over } from "./cpu.ts";
 import { type Kernel, kernel_bug } from "./kernel.ts";
 import { type Hrtimer, hrtimer_cancel, hrtimer_setup, hrtimer_start } from "./time/hrtimer.ts";
+import { trace_stale } from "./trace.ts";
+import { trace_key } from "./trace_key.ts";
 import { WaitQueueEntry, WaitQueueHead, wake_up } from "./wait.ts";
 
 export type SignalAction = "SIG_DFL" | "SIG_IGN" | ((sig: number) => void);
@@ -306,6 +308,7 @@ function task_run(k: Kernel, cpu: Cpu, task: Task): void {
   k.current = task;
   k.cpu = cpu;
   cpu.ctx = CTX_PROCESS;
+  if (trace_key.on) trace_stale(k);
   task.burst = 0;
   let done = false;
   let status = 0;
@@ -326,6 +329,7 @@ function task_run(k: Kernel, cpu: Cpu, task: Task): void {
   if (k.cost !== null) account_task(k, cpu, task, start, softirq_before);
   k.current = prev;
   cpu.ctx = prev_ctx === CTX_PROCESS ? CTX_IDLE : prev_ctx;
+  if (trace_key.on) trace_stale(k);
   if (done) do_exit(k, task, status);
   else if (task.stop_pending !== 0) do_signal_stop(task, task.stop_pending);
   else if (task.yielded && task.state === "R") {

@@ -5,6 +5,8 @@ import { ACCT_SOFTIRQ, type Cpu, CTX_KSOFTIRQD, CTX_SOFTIRQ, cpu_kick, slice_ove
 import { type Kernel, kernel_bug } from "./kernel.ts";
 import { KERN_INFO, printk } from "./printk.ts";
 import { kthread_create, kthread_wake, type Task } from "./sched.ts";
+import { trace_stale } from "./trace.ts";
+import { trace_key } from "./trace_key.ts";
 
 export const HI_SOFTIRQ = 0;
 export const TIMER_SOFTIRQ = 1;
@@ -62,6 +64,7 @@ function __do_softirq(k: Kernel, cpu: Cpu, ctx: number): boolean {
   const prev_ctx = cpu.ctx;
   const start = k.now;
   cpu.ctx = ctx;
+  if (trace_key.on) trace_stale(k);
   cpu.bh_disable++;
   if (!cpu.softirq_suspended) {
     cpu.softirq_restarts = MAX_SOFTIRQ_RESTART;
@@ -102,6 +105,7 @@ function __do_softirq(k: Kernel, cpu: Cpu, ctx: number): boolean {
   }
   cpu.bh_disable--;
   cpu.ctx = prev_ctx;
+  if (trace_key.on) trace_stale(k);
   if (k.cost !== null) cpu.acct[ACCT_SOFTIRQ] += k.now - start;
   if (cpu.softirq_suspended) k.resched = true;
   return done;

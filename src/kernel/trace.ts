@@ -16,14 +16,27 @@ export interface TracedSkb {
 }
 
 /**
- * A record is three words: function, context and CPU; packet; device and length. Two marks say more when there is more:
- * MARK_TIME before a record when the clock has moved since the last, MARK_DATA before it when details are recorded.
- * Small, because a ring that stays in the cache is what keeps tracing cheap. Notes lie beside, by their record's place.
+ * The stream is words. A function is one word; what it is about (packet, device, context, CPU, time) stands in marks before
+ * it, written only when that changed. Small, because a ring that stays in the cache and a record of one store are what keep
+ * tracing cheap. Who changes the clock, the CPU or the context says so by trace_stale(). Notes lie beside, by place.
+ *
+ *     0 | CALL? | fn                    a function, with the packet of the last mark, or with none (CALL)
+ *     TIME, low, high                   ns, as the two halves of a double
+ *     CTX | cpu | ctx
+ *     PACKET, id, ifindex << 17 | len   len is the packet's when the mark was written
+ *     DATA, data, tail                  details: where the packet began and ended in its memory
+ *     PAD                               the chunk ends here
  */
-const REC_WORDS = 3;
-const CHUNK_WORDS = 8192 * REC_WORDS;
-const MARK_TIME = 0xffff;
-const MARK_DATA = 0xfffe;
+const CALL = 0x8000;
+const FN_MASK = 0x7fff;
+const MARK_TIME = 1 << 28;
+const MARK_CTX = 2 << 28;
+const MARK_PACKET = 3 << 28;
+const MARK_DATA = 4 << 28;
+const MARK_PAD = 5 << 28;
+const CHUNK_WORDS = 24576;
+/** The most that one record takes, with all marks before it. */
+const MAX_WORDS = 3 + 1 + 3 + 3 + 1;
 
 /** A decision, a drop, or a step of lineage, attached to a record. */
 export interface TraceNote {
@@ -42,19 +55,24 @@ export class Tracer {
   readonly notes: { readonly at: number; readonly note: TraceNote }[] = [];
   /** Whether decisions are described in words (walk); off, only functions are recorded. */
   readonly detail: boolean;
+  /** Takes the records instead of the chunks, in the order of all machines that share it, with the packet at hand. */
+  readonly sink: TraceSink | null;
   /** The chunk in use, and the place of the next record in it. */
   words: Int32Array = no_words;
   pos: number = CHUNK_WORDS;
   /** Words in chunks that are full or gone. */
   base: number = -CHUNK_WORDS;
-  /** The time of the last record written. */
+  /** What the last marks say. A packet of 0 and `stale`: write them again before the next record. */
+  skb_id = 0;
+  dev: TracedSkb["dev"] = null;
+  stale = true;
+  where = -1;
   now: number = Number.NaN;
-  /** Takes the records instead of the chunks, in the order of all machines that share it, with the packet at hand. */
-  sink: TraceSink | null = null;
 
-  constructor(detail: boolean, max_chunks: number) {
+  constructor(detail: boolean, max_chunks: number, sink: TraceSink | null) {
     this.detail = detail;
     this.max_chunks = max_chunks;
+    this.sink = sink;
   }
 }
 
@@ -68,22 +86,41 @@ export function trace_key_update(kernels_tracing: boolean): void {
 }
 
 /** Starts recording on this machine. `max_records` 0 keeps everything. */
-export function tracer_start(k: Kernel, options: { detail?: boolean; max_records?: number } = {}): Tracer {
+export function tracer_start(
+  k: Kernel,
+  options: { detail?: boolean; max_records?: number; sink?: TraceSink } = {},
+): Tracer {
   const max = options.max_records ?? 0;
-  k.tracer = new Tracer(options.detail ?? false, max > 0 ? Math.max(2, Math.ceil((max * REC_WORDS) / CHUNK_WORDS)) : 0);
+  const t = new Tracer(
+    options.detail ?? false,
+    max > 0 ? Math.max(2, Math.ceil(max / CHUNK_WORDS)) : 0,
+    options.sink ?? null,
+  );
+  k.tracer = t;
+  k.trace_ring = t.detail || t.sink !== null || k.cost !== null ? null : t;
   trace_key.on = true;
-  return k.tracer;
+  return t;
 }
 
 /** Stops recording; what was recorded stays with the tracer. */
 export function tracer_stop(k: Kernel): Tracer | null {
   const t = k.tracer;
   k.tracer = null;
+  k.trace_ring = null;
   return t;
+}
+
+/** The clock, the CPU or its context changed: the next record says so. Call only behind `if (trace_key.on)`. */
+export function trace_stale(k: Kernel): void {
+  const t = k.trace_ring;
+  if (t === null) return;
+  t.stale = true;
+  t.skb_id = 0;
 }
 
 /** A fresh chunk, or the oldest one when there may be no more. */
 function next_chunk(t: Tracer): void {
+  if (t.pos < CHUNK_WORDS) t.words[t.pos] = MARK_PAD;
   let chunk: Int32Array;
   if (t.max_chunks > 0 && t.chunks.length >= t.max_chunks) {
     chunk = t.chunks.shift()!;
@@ -98,74 +135,102 @@ function next_chunk(t: Tracer): void {
   t.words = chunk;
   t.base += CHUNK_WORDS;
   t.pos = 0;
-  // Each chunk begins with a time, so that those before it may go.
+  // Each chunk begins with all marks, so that those before it may go.
   t.now = Number.NaN;
+  t.where = -1;
+  t.skb_id = 0;
 }
 
-/** Writes three words and returns their place in the chunk. */
-function put(t: Tracer, a: number, b: number, c: number): number {
-  if (t.pos === CHUNK_WORDS) next_chunk(t);
-  const i = t.pos;
-  t.words[i] = a;
-  t.words[i + 1] = b;
-  t.words[i + 2] = c;
-  t.pos = i + REC_WORDS;
+/** Writes time and context where they changed; there is room for a record behind. Returns the next place. */
+function put_where(t: Tracer, k: Kernel): number {
+  if (t.pos > CHUNK_WORDS - MAX_WORDS) next_chunk(t);
+  let i = t.pos;
+  const w = t.words;
+  if (k.now !== t.now) {
+    t.now = k.now;
+    time_f64[0] = k.now;
+    w[i] = MARK_TIME;
+    w[i + 1] = time_i32[0]!;
+    w[i + 2] = time_i32[1]!;
+    i += 3;
+  }
+  const where = (k.cpu.id << 8) | k.cpu.ctx;
+  if (where !== t.where) {
+    t.where = where;
+    w[i++] = MARK_CTX | where;
+  }
+  t.stale = false;
+  t.pos = i;
   return i;
 }
 
-/** The clock moved, or the chunk is full: writes the time. Returns the place of the record that follows. */
-function put_time(t: Tracer, now: number): number {
-  do {
-    if (t.pos === CHUNK_WORDS) next_chunk(t);
-    t.now = now;
-    time_f64[0] = now;
-    put(t, MARK_TIME, time_i32[0]!, time_i32[1]!);
-  } while (t.pos === CHUNK_WORDS);
-  return t.pos;
+/** All marks of a record about `skb`. Returns the place of the record. */
+function put_packet(t: Tracer, skb: TracedSkb): number {
+  const i = put_where(t, skb.kernel);
+  const w = t.words;
+  const dev = skb.dev;
+  t.skb_id = skb.id;
+  t.dev = dev;
+  w[i] = MARK_PACKET;
+  w[i + 1] = skb.id;
+  w[i + 2] = dev !== null ? (dev.ifindex << 17) | skb.len : skb.len;
+  t.pos = i + 3;
+  return i + 3;
 }
 
+/** A record with all that may go with one. */
 function record(t: Tracer, k: Kernel, fn: number, skb: TracedSkb | null, note: TraceNote | null): void {
   if (t.sink !== null) {
     t.sink(k, k.cpu, fn, skb, note);
     return;
   }
-  if (t.detail && skb !== null) put(t, MARK_DATA, skb.data, skb.tail);
-  if (k.now !== t.now || t.pos === CHUNK_WORDS) put_time(t, k.now);
-  const cpu = k.cpu;
-  const dev = skb !== null ? skb.dev : null;
-  const len = skb !== null ? skb.len : 0;
-  const i = put(
-    t,
-    fn | (cpu.ctx << 16) | (cpu.id << 20),
-    skb !== null ? skb.id : 0,
-    dev !== null ? (dev.ifindex << 17) | len : len,
-  );
+  let i = skb !== null ? put_packet(t, skb) : put_where(t, k);
+  const w = t.words;
+  if (t.detail && skb !== null) {
+    w[i] = MARK_DATA;
+    w[i + 1] = skb.data;
+    w[i + 2] = skb.tail;
+    i += 3;
+  }
+  w[i] = skb !== null ? fn : fn | CALL;
+  t.pos = i + 1;
   if (note !== null) t.notes.push({ at: t.base + i, note });
 }
 
 /** A packet entered function `fn`. Call only behind `if (trace_key.on)`. */
 export function trace_fn(fn: number, skb: TracedSkb): void {
+  const t = skb.kernel.trace_ring;
+  if (t === null) {
+    trace_fn_slow(fn, skb);
+    return;
+  }
+  let i = t.pos;
+  if (skb.id !== t.skb_id || skb.dev !== t.dev || i === CHUNK_WORDS) i = put_packet(t, skb);
+  t.words[i] = fn;
+  t.pos = i + 1;
+}
+
+function trace_fn_slow(fn: number, skb: TracedSkb): void {
   const k = skb.kernel;
   if (k.cost !== null) k.now += k.cost[fn]!;
   const t = k.tracer;
-  if (t === null) return;
-  if (t.detail) {
-    record(t, k, fn, skb, null);
-    return;
-  }
-  // The same as record(), without what only details need: this is what tracing costs per function.
-  const i = k.now !== t.now || t.pos === CHUNK_WORDS ? put_time(t, k.now) : t.pos;
-  t.pos = i + REC_WORDS;
-  const cpu = k.cpu;
-  const dev = skb.dev;
-  const w = t.words;
-  w[i] = fn | (cpu.ctx << 16) | (cpu.id << 20);
-  w[i + 1] = skb.id;
-  w[i + 2] = dev !== null ? (dev.ifindex << 17) | skb.len : skb.len;
+  if (t !== null) record(t, k, fn, skb, null);
 }
 
 /** A function was entered without a packet in hand (an interrupt, a poll, a system call). */
 export function trace_call(fn: number, k: Kernel): void {
+  const t = k.trace_ring;
+  if (t === null) {
+    trace_call_slow(fn, k);
+    return;
+  }
+  let i = t.pos;
+  if (t.stale || i === CHUNK_WORDS) i = put_where(t, k);
+  t.words[i] = fn | CALL;
+  t.pos = i + 1;
+}
+
+function trace_call_slow(fn: number, k: Kernel): void {
   if (k.cost !== null) k.now += k.cost[fn]!;
   const t = k.tracer;
   if (t !== null) record(t, k, fn, null, null);
@@ -204,36 +269,54 @@ export interface TraceRecord {
 
 /** All records kept, oldest first. */
 export function* tracer_records(t: Tracer): Generator<TraceRecord, void> {
-  let at = t.base + CHUNK_WORDS - t.chunks.length * CHUNK_WORDS;
+  let base = t.base + CHUNK_WORDS - t.chunks.length * CHUNK_WORDS;
   let next_note = 0;
   let ts_ns = 0;
+  let where = 0;
+  let skb = 0;
+  let dev_len = 0;
   let data = 0;
   let tail = 0;
   for (const w of t.chunks) {
     const n = w === t.words ? t.pos : CHUNK_WORDS;
-    for (let i = 0; i < n; i += REC_WORDS, at += REC_WORDS) {
+    for (let i = 0; i < n; ) {
       const head = w[i]!;
-      if (head === MARK_TIME) {
-        time_i32[0] = w[i + 1]!;
-        time_i32[1] = w[i + 2]!;
-        ts_ns = time_f64[0]!;
+      const kind = head & -0x10000000;
+      if (kind === MARK_PAD) break;
+      if (kind === MARK_CTX) {
+        where = head;
+        i++;
         continue;
       }
-      if (head === MARK_DATA) {
-        data = w[i + 1]!;
-        tail = w[i + 2]!;
+      if (kind !== 0) {
+        const lo = w[i + 1]!;
+        const hi = w[i + 2]!;
+        i += 3;
+        if (kind === MARK_TIME) {
+          time_i32[0] = lo;
+          time_i32[1] = hi;
+          ts_ns = time_f64[0]!;
+        } else if (kind === MARK_PACKET) {
+          skb = lo;
+          dev_len = hi;
+        } else {
+          data = lo;
+          tail = hi;
+        }
         continue;
       }
+      const at = base + i++;
       while (next_note < t.notes.length && t.notes[next_note]!.at < at) next_note++;
       const note = t.notes[next_note];
+      const call = (head & CALL) !== 0;
       yield {
         ts_ns,
-        fn: head & 0xffff,
-        ctx: (head >> 16) & 15,
-        cpu: head >>> 20,
-        skb: w[i + 1]!,
-        ifindex: w[i + 2]! >>> 17,
-        len: w[i + 2]! & 0x1ffff,
+        fn: head & FN_MASK,
+        ctx: where & 0xff,
+        cpu: (where >> 8) & 0xfffff,
+        skb: call ? 0 : skb,
+        ifindex: call ? 0 : dev_len >>> 17,
+        len: call ? 0 : dev_len & 0x1ffff,
         data,
         tail,
         note: note !== undefined && note.at === at ? note.note : null,
@@ -241,5 +324,6 @@ export function* tracer_records(t: Tracer): Generator<TraceRecord, void> {
       data = 0;
       tail = 0;
     }
+    base += CHUNK_WORDS;
   }
 }

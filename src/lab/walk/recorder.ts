@@ -113,7 +113,7 @@ export class Recorder {
       const trail = new HostTrail(host);
       this.hosts.push(trail);
       const k = host.computer.kernel;
-      tracer_start(k, { detail: true }).sink = (_k, cpu, fn, skb, note) => this.record(trail, cpu, fn, skb, note);
+      tracer_start(k, { detail: true, sink: (_k, cpu, fn, skb, note) => this.record(trail, cpu, fn, skb, note) });
       for (const nic of host.computer.nics) {
         const place = { host: trail, nic, cable: this.cableOf(host, nic), tx: new Map(), rx: new Map() };
         this.nics.set(nic.pf, place);

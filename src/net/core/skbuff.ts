@@ -315,7 +315,8 @@ function skb_take(k: Kernel, head: HeadBuf): SkBuff {
   pool.live_skbs++;
   const skb = pool.skbs.length > 0 ? pool.skbs.pop()! : new SkBuff(k, head);
   skb.id = pool.next_id;
-  pool.next_id = (pool.next_id + 1) | 0;
+  // 0 is no packet.
+  pool.next_id = (pool.next_id + 1) | 0 || 1;
   skb.head = head;
   skb.next = null;
   skb.prev = null;
