@@ -41,13 +41,6 @@ function checkScripts(topology: Topology, said: Set<string>): boolean {
   return ok;
 }
 
-/** "pc1: ping -c 1 10.0.2.2" → host and command; null when there is no colon. */
-export function splitExec(text: string): { host: string; command: string } | null {
-  const colon = text.indexOf(":");
-  if (colon <= 0) return null;
-  return { host: text.slice(0, colon).trim(), command: text.slice(colon + 1).trim() };
-}
-
 /** Red on a terminal, plain elsewhere (NO_COLOR). */
 export function paint(code: number, text: string): string {
   return process.stderr.isTTY && !process.env.NO_COLOR ? `\x1b[${code}m${text}\x1b[0m` : text;

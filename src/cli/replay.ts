@@ -3,8 +3,8 @@
 import { readFileSync } from "node:fs";
 import { loadCostProfile } from "../lab/fs_node.ts";
 import { Lab, traceAll } from "../lab/lab.ts";
-import { hashTrace, parseRecording } from "../lab/record.ts";
-import { openTopology, splitExec } from "./open.ts";
+import { hashTrace, parseRecording, replayRecording } from "../lab/record.ts";
+import { openTopology } from "./open.ts";
 
 export function replayCommand(file: string): number {
   let text: string;
@@ -33,15 +33,11 @@ export function replayCommand(file: string): number {
   });
   traceAll(lab, false);
   lab.boot();
-  for (const e of r.exec) {
-    const x = splitExec(e)!;
-    const res = lab.exec(x.host, x.command);
-    process.stdout.write(res.stdout);
-    process.stderr.write(res.stderr);
-  }
+  const differs = replayRecording(lab, r, (stream, text) => process[stream].write(text));
   const now = hashTrace(lab);
   lab.stop();
-  if (now.sha256 === r.sha256) {
+  if (differs !== null) process.stderr.write(`skbuff replay: ${differs}\n`);
+  else if (now.sha256 === r.sha256) {
     process.stderr.write(`the same trace: ${now.records} records, sha-256 ${now.sha256.slice(0, 16)}…\n`);
     return 0;
   }

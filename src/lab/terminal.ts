@@ -1,20 +1,20 @@
 // A lab at a terminal: one shell per host behind one line editor (Node's readline), with history and completion.
 // `@pc2` or `connect pc2` goes to another host, `@pc2 COMMAND` runs one there and comes back, `hosts` lists them. What other
-// hosts print in the background appears with their name in front. Way in: `runTerminal(lab, options)`.
+// hosts print in the background appears with their name in front. Ctrl-R searches the history, Ctrl-Z stops a program.
+// Way in: `runTerminal(lab, options)`.
 // The shells read whole lines from their Tty and print their own prompts: the last unfinished line of output is what
 // the editor shows in front of what is typed.
 
 import { clearScreenDown, createInterface, cursorTo, type Interface, moveCursor } from "node:readline";
 import type { Readable, Writable } from "node:stream";
-import type { Process } from "../api/machine.ts";
 import { BUILTINS } from "../bin/sh/builtins.ts";
-import { syscall } from "../kernel/cpu.ts";
-import { Tty } from "../kernel/fs/pipe.ts";
-import { kill_something } from "../kernel/sched.ts";
-import { S_IFDIR, S_IFMT, SIGINT } from "../uapi/fcntl.ts";
+import { S_IFDIR, S_IFMT, SIGHUP, SIGINT, SIGTSTP } from "../uapi/fcntl.ts";
 import { complete } from "./complete.ts";
-import type { Lab, LabHost } from "./lab.ts";
+import type { Lab } from "./lab.ts";
 import { Pacer } from "./pacer.ts";
+import { hostsText, noHost, promptCommand, runPiped } from "./piped.ts";
+import { ReverseSearch } from "./reverse_search.ts";
+import { Session, type SessionEvent } from "./session.ts";
 
 export interface TerminalOptions {
   /** Host of the first prompt; default the first of the lab. */
@@ -25,6 +25,8 @@ export interface TerminalOptions {
   output?: Writable & { columns?: number; rows?: number };
   /** Default: whether the input is a terminal. Without one the input is run as commands, as fast as it goes. */
   terminal?: boolean;
+  /** Gets what was typed and when (a terminal), or which commands ran (none), for replay. Virtual time only. */
+  record?: { journal: SessionEvent[]; exec: string[] };
 }
 
 /** Output of a host that nobody looks at is kept up to here. */
@@ -34,38 +36,32 @@ const BACKLOG = 64 * 1024;
 export async function runTerminal(lab: Lab, options: TerminalOptions = {}): Promise<number> {
   const input = options.input ?? process.stdin;
   const terminal = options.terminal ?? (input as { isTTY?: boolean }).isTTY === true;
-  return terminal ? await new Terminal(lab, options, input).run() : await runPiped(lab, options, input);
+  const host = options.host ?? lab.hosts.keys().next().value!;
+  if (terminal) return await new Terminal(lab, options, input).run(host);
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of input) chunks.push(typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk);
+  return await runPiped(lab, new TextDecoder().decode(Buffer.concat(chunks)), {
+    host,
+    stdout: (b) => (options.output ?? process.stdout).write(b),
+    stderr: (b) => (options.output ?? process.stderr).write(b),
+    exec: options.record?.exec,
+  });
 }
 
 /** One host's shell and what of its output is not finished. */
-class Session {
-  readonly host: LabHost;
-  readonly tty: Tty;
-  readonly process: Process;
+class View {
+  readonly shell: Session;
   /** Output since the last newline: the prompt, mostly. */
   partial = "";
   /** Finished lines that are not on the screen yet. */
   pending = "";
   /** Where `@HOST COMMAND` was typed: the prompt goes back there when this shell prompts again. */
-  errandFor: Session | null = null;
+  errandFor: View | null = null;
   /** It does: the prompt was swallowed, so that what is printed from now on stands alone. */
   errandDone = false;
-  private readonly decoder = new TextDecoder();
 
-  constructor(host: LabHost, columns: number, rows: number) {
-    this.host = host;
-    const k = host.computer.kernel;
-    this.tty = new Tty(k, true, (bytes) => this.take(this.decoder.decode(bytes, { stream: true })));
-    this.resize(columns, rows);
-    const sh = k.programs.get("sh");
-    if (sh === undefined) throw new Error(`${host.name} has no shell`);
-    this.process = host.computer.spawn(sh, ["sh", "-i"], { tty: this.tty, cwd: "/root" });
-    this.tty.foreground = this.process.pid;
-  }
-
-  resize(columns: number, rows: number): void {
-    this.tty.columns = columns;
-    this.tty.rows = rows;
+  constructor(lab: Lab, name: string, columns: number, rows: number, journal: SessionEvent[] | undefined) {
+    this.shell = new Session(lab, name, { columns, rows, output: (text) => this.take(text), journal });
   }
 
   take(text: string): void {
@@ -73,26 +69,11 @@ class Session {
     const nl = all.lastIndexOf("\n");
     this.partial = all.slice(nl + 1);
     this.pending += all.slice(0, nl + 1);
-    if (this.errandFor !== null && this.atPrompt && this.partial.endsWith("$ ")) {
+    if (this.errandFor !== null && this.shell.atPrompt && this.partial.endsWith("$ ")) {
       this.errandDone = true;
       this.partial = "";
     }
     if (this.pending.length > BACKLOG * 2) this.pending = `…\n${this.pending.slice(-BACKLOG)}`;
-  }
-
-  /** The shell itself is in the foreground: a prompt, or a builtin. */
-  get atPrompt(): boolean {
-    return this.tty.foreground === this.process.pid;
-  }
-
-  send(bytes: Uint8Array): void {
-    syscall(this.host.computer.kernel, () => this.tty.push(bytes));
-  }
-
-  interrupt(): void {
-    const k = this.host.computer.kernel;
-    this.tty.flush_input();
-    syscall(k, () => kill_something(k, null, -this.tty.foreground, SIGINT));
   }
 }
 
@@ -101,17 +82,17 @@ class Terminal {
   private readonly input: Readable;
   private readonly output: Writable & { columns?: number; rows?: number };
   private readonly options: TerminalOptions;
-  private readonly sessions = new Map<string, Session>();
+  private readonly sessions = new Map<string, View>();
   /** Hosts left for another one, most recent last: `exit` goes back. */
-  private readonly trail: Session[] = [];
-  private active!: Session;
+  private readonly trail: View[] = [];
+  private active!: View;
   private readline!: Interface;
+  private search!: ReverseSearch;
   private history: string[] = [];
   private readonly pacer: Pacer | undefined;
   private finish!: (code: number) => void;
   private done = false;
   private scheduled = false;
-  private readonly encoder = new TextEncoder();
 
   constructor(lab: Lab, options: TerminalOptions, input: Readable) {
     this.lab = lab;
@@ -121,17 +102,17 @@ class Terminal {
     this.pacer = lab.world.sim === null ? undefined : new Pacer(lab.world.sim, () => this.refresh());
   }
 
-  async run(): Promise<number> {
+  async run(first: string): Promise<number> {
     const over = new Promise<number>((resolve) => {
       this.finish = resolve;
     });
     if (this.options.hint) this.output.write(`${this.options.hint.trimEnd()}\n`);
     this.editor();
     const resize = (): void => {
-      for (const s of this.sessions.values()) s.resize(this.output.columns ?? 80, this.output.rows ?? 24);
+      for (const s of this.sessions.values()) s.shell.resize(this.output.columns ?? 80, this.output.rows ?? 24);
     };
     this.output.on("resize", resize);
-    this.connect(this.options.host ?? this.lab.hosts.keys().next().value!);
+    this.connect(first);
     this.pacer?.start();
     const code = await over;
     this.done = true;
@@ -156,34 +137,44 @@ class Terminal {
       completer: (line: string) => this.completions(line),
     });
     this.readline = rl;
+    this.search = new ReverseSearch(rl);
     rl.on("history", (h: string[]) => {
       this.history = [...h];
     });
     rl.on("line", (line) => this.line(line));
-    rl.on("SIGINT", () => {
-      if (rl.line !== "") rl.write(null, { ctrl: true, name: "e" });
-      this.output.write("^C");
-      // What was typed stays on the screen, but is no longer the line.
-      Object.assign(rl, { line: "", cursor: 0, prevRows: 0 });
-      this.active.partial = "";
-      rl.setPrompt("");
-      this.active.interrupt();
-      this.moved();
-    });
-    rl.on("SIGTSTP", () =>
-      this.say("A program cannot be stopped and resumed here: end it with Ctrl-C, or start it with & at the end."),
-    );
+    rl.on("SIGINT", () => this.signal(SIGINT, "^C"));
+    // A shell at its prompt ignores it, as it must not be stopped itself.
+    rl.on("SIGTSTP", () => !this.active.shell.atPrompt && this.signal(SIGTSTP, "^Z"));
     rl.on("close", () => {
       if (this.done) return;
+      if (this.input.readableEnded || this.input.destroyed) return this.hangUp();
       this.editor();
-      this.active.send(new Uint8Array(0));
+      this.active.shell.type("");
       this.moved();
     });
   }
 
+  /** A key that sends a signal: what was typed stays on the screen, but is no longer the line. */
+  private signal(sig: number, shown: string): void {
+    const rl = this.readline;
+    if (rl.line !== "") rl.write(null, { ctrl: true, name: "e" });
+    this.output.write(shown);
+    Object.assign(rl, { line: "", cursor: 0, prevRows: 0 });
+    this.active.partial = "";
+    rl.setPrompt("");
+    this.active.shell.signal(sig);
+    this.moved();
+  }
+
+  /** The terminal is gone: SIGHUP to what is in the foreground, and the end. */
+  private hangUp(): void {
+    for (const s of this.sessions.values()) s.shell.signal(SIGHUP);
+    this.finish(128 + SIGHUP);
+  }
+
   private completions(line: string): [string[], string] {
-    const { computer } = this.active.host;
-    const cwd = computer.kernel.tasks.get(this.active.process.pid)?.cwd ?? "/";
+    const { computer } = this.active.shell.host;
+    const cwd = computer.kernel.tasks.get(this.active.shell.process.pid)?.cwd ?? "/";
     const list = (path: string): string[] | null => {
       const names = computer.sys.readdir(path);
       return typeof names === "number" ? null : names;
@@ -210,40 +201,37 @@ class Terminal {
     // What stood in front of it is on the screen for good.
     this.active.partial = "";
     this.readline.setPrompt("");
-    const words = line.trim().split(/\s+/);
-    if (this.active.atPrompt && this.ownCommand(words, line)) return;
-    this.active.send(this.encoder.encode(`${line}\n`));
+    if (this.active.shell.atPrompt && this.ownCommand(line)) return;
+    this.active.shell.type(`${line}\n`);
     this.moved();
   }
 
   /** @HOST [COMMAND], connect HOST, hosts. */
-  private ownCommand(words: string[], line: string): boolean {
-    const at = /^\s*@(\S+)\s*(.*)$/.exec(line);
-    const to = at !== null ? at[1] : words[0] === "connect" && words.length === 2 ? words[1] : undefined;
-    if (to !== undefined) {
+  private ownCommand(line: string): boolean {
+    const own = promptCommand(line);
+    if (own === null) return false;
+    if (own === "hosts") {
+      this.output.write(hostsText(this.lab, this.active.shell.host.name));
+      this.prompt();
+    } else if (!this.lab.hosts.has(own.to)) {
+      this.active.pending += noHost(this.lab, own.to);
+      this.refresh();
+      this.prompt();
+    } else {
       const from = this.active;
-      if (!this.lab.hosts.has(to)) this.say(`no host "${to}"; there are: ${[...this.lab.hosts.keys()].join(", ")}`);
-      else this.connect(to);
-      if (at !== null && at[2] !== "" && this.lab.hosts.has(to)) {
-        this.active.errandFor = from === this.active ? null : from;
-        this.active.take(`${at[2]}\n`);
-        this.active.send(this.encoder.encode(`${at[2]}\n`));
-      } else if (!this.lab.hosts.has(to)) this.prompt();
+      this.connect(own.to);
+      if (own.command === "") return true;
+      this.active.errandFor = from === this.active ? null : from;
+      this.active.take(`${own.command}\n`);
+      this.active.shell.type(`${own.command}\n`);
       this.moved();
-      return true;
     }
-    if (words[0] !== "hosts" || words.length > 1) return false;
-    for (const h of this.lab.hosts.values()) {
-      const wires = h.spec.interfaces.map((i) => `${i.name} on ${i.segment}`).join(", ");
-      this.output.write(`${h === this.active.host ? "*" : " "} ${h.name.padEnd(12)} ${wires}\n`);
-    }
-    this.prompt();
     return true;
   }
 
   /** An empty line makes the shell print its prompt again. */
   private prompt(): void {
-    if (this.active.partial === "" && this.active.pending === "") this.active.send(this.encoder.encode("\n"));
+    if (this.active.partial === "" && this.active.pending === "") this.active.shell.type("\n");
     this.moved();
   }
 
@@ -251,14 +239,15 @@ class Terminal {
     let session = this.sessions.get(name);
     const started = session !== undefined;
     if (session === undefined) {
-      session = new Session(this.lab.host(name), this.output.columns ?? 80, this.output.rows ?? 24);
+      const { columns = 80, rows = 24 } = this.output;
+      session = new View(this.lab, name, columns, rows, this.options.record?.journal);
       this.sessions.set(name, session);
-      session.process.exited.then((code) => this.ended(name, code));
+      session.shell.process.exited.then((code) => this.ended(name, code));
     }
     if (this.active !== undefined && this.active !== session) {
       this.trail.push(this.active);
       // Back on a host whose prompt was typed over, as by `@pc2` there.
-      if (started && session.partial === "" && session.atPrompt) session.send(this.encoder.encode("\n"));
+      if (started && session.partial === "" && session.shell.atPrompt) session.shell.type("\n");
     }
     this.active = session;
     this.moved();
@@ -270,9 +259,9 @@ class Terminal {
     this.refresh();
     if (session !== this.active) return;
     for (let back = this.trail.pop(); back !== undefined; back = this.trail.pop()) {
-      if (!back.process.running) continue;
+      if (!back.shell.process.running) continue;
       this.active = back;
-      if (back.partial === "" && back.atPrompt) back.send(this.encoder.encode("\n"));
+      if (back.partial === "" && back.shell.atPrompt) back.shell.type("\n");
       this.moved();
       return;
     }
@@ -288,7 +277,7 @@ class Terminal {
     if (this.trail.at(-1) === back) this.trail.pop();
     this.putLines(this.active, "");
     this.active = back;
-    if (back.partial === "" && back.atPrompt) back.send(this.encoder.encode("\n"));
+    if (back.partial === "" && back.shell.atPrompt) back.shell.type("\n");
     this.moved();
   }
 
@@ -305,13 +294,8 @@ class Terminal {
     }
   }
 
-  private say(text: string): void {
-    this.active.pending += `${text}\n`;
-    this.refresh();
-  }
-
   /** Writes finished lines above what is being typed, those of other hosts with their name. */
-  private putLines(s: Session, prefix: string): void {
+  private putLines(s: View, prefix: string): void {
     if (s.pending !== "")
       this.output.write(prefix === "" ? s.pending : s.pending.replace(/^/gm, prefix).slice(0, -prefix.length));
     s.pending = "";
@@ -323,56 +307,26 @@ class Terminal {
     const rl = this.readline;
     const others = [...this.sessions.values()].filter((o) => o !== this.active && o.pending !== "");
     const s = this.active;
-    if (others.length > 0 || s.pending !== "" || rl.getPrompt() !== s.partial) this.paint(s, others);
+    if (others.length > 0 || s.pending !== "" || rl.getPrompt() !== this.promptOf(s)) this.paint(s, others);
     this.goBack();
   }
 
-  private paint(s: Session, others: Session[]): void {
+  /** What stands in front of the line. */
+  private promptOf(s: View): string {
+    return this.search.prompt ?? s.partial;
+  }
+
+  private paint(s: View, others: View[]): void {
     const rl = this.readline;
     moveCursor(this.output, 0, -rl.getCursorPos().rows);
     cursorTo(this.output, 0);
     clearScreenDown(this.output);
-    for (const o of others) this.putLines(o, `${o.host.name}: `);
+    for (const o of others) this.putLines(o, `${o.shell.host.name}: `);
     this.putLines(s, "");
-    rl.setPrompt(s.partial);
+    rl.setPrompt(this.promptOf(s));
     // readline still counts the rows that were just cleared.
     (rl as { prevRows?: number }).prevRows = 0;
     // With nothing to show readline would put a blank there.
     if (rl.getPrompt() !== "" || rl.line !== "") rl.prompt(true);
   }
-}
-
-/** No terminal: the input is a script. Lines from `@HOST` on run on that host. */
-async function runPiped(lab: Lab, options: TerminalOptions, input: Readable): Promise<number> {
-  const output = options.output ?? process.stdout;
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of input) chunks.push(typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk);
-  const text = new TextDecoder().decode(Buffer.concat(chunks));
-  let host = options.host ?? lab.hosts.keys().next().value!;
-  let code = 0;
-  let script = "";
-  const flush = async (): Promise<void> => {
-    const command = script;
-    script = "";
-    if (command.trim() === "") return;
-    const sinks = {
-      stdout: (b: Uint8Array) => void output.write(b.slice()),
-      stderr: (b: Uint8Array) => void (options.output ?? process.stderr).write(b.slice()),
-    };
-    code = (
-      lab.world.sim === null ? await lab.execRealtime(host, command, sinks) : lab.execStreaming(host, command, sinks)
-    ).exitCode;
-  };
-  for (const line of text.split("\n")) {
-    const at = /^\s*(?:@|connect\s+)(\S+)\s*(.*)$/.exec(line);
-    if (at === null || !lab.hosts.has(at[1])) {
-      script += `${line}\n`;
-      continue;
-    }
-    await flush();
-    host = at[1];
-    script = `${at[2]}\n`;
-  }
-  await flush();
-  return code;
 }

@@ -46,6 +46,10 @@ const TEXTS: Readonly<Record<number, string>> = {
   13: "Broken pipe",
   14: "Alarm clock",
   15: "Terminated",
+  19: "Stopped (signal)",
+  20: "Stopped",
+  21: "Stopped (tty input)",
+  22: "Stopped (tty output)",
 };
 
 /** "INT", "SIGINT", "int" or "2"; -1 when there is no such signal. EXIT is 0. */

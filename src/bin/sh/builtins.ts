@@ -21,6 +21,8 @@ import {
 } from "./builtins_vars.ts";
 import { invoke } from "./command.ts";
 import type { Context } from "./expand.ts";
+import { history } from "./history.ts";
+import { warnStopped } from "./jobs.ts";
 import { runSource } from "./source.ts";
 import type { Unit } from "./state.ts";
 import { Jump } from "./state.ts";
@@ -135,6 +137,7 @@ function* number({ sh }: Context, argv: string[], fallback: number): Blocking<nu
 }
 
 function* exit(c: Context, argv: string[]): Blocking<number> {
+  if (yield* warnStopped(c.sh)) return 1;
   const n = yield* number(c, argv, c.sh.status);
   throw new Jump("exit", n === undefined ? 2 : ((n % 256) + 256) % 256);
 }
@@ -358,6 +361,7 @@ export const BUILTINS: ReadonlyMap<string, Builtin> = new Map<string, Builtin>([
   ["readonly", readonly],
   ["let", letBuiltin],
   ["getopts", getopts],
+  ["history", history],
   ["jobs", jobs],
   ["wait", wait],
   ["fg", fg],

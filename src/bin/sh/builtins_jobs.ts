@@ -1,25 +1,64 @@
 // Builtins for processes: jobs, wait, fg, bg, kill, trap. Read first: bash(1), JOB CONTROL.
 
 import { strerror } from "../../uapi/errno.ts";
-import { SIGCONT } from "../../uapi/fcntl.ts";
+import { SIGHUP, SIGTERM } from "../../uapi/fcntl.ts";
 import type { Blocking } from "../../uapi/sys.ts";
+import { getopt } from "../lib/getopt.ts";
+import { writeAll } from "../lib/io.ts";
 import { signalName, signalNames, signalNumber } from "../lib/signals.ts";
 import { runForeground } from "./exec.ts";
 import type { Context } from "./expand.ts";
 import type { Job } from "./jobs.ts";
-import { describeJob, exitStatus, findJob, isDone, jobStatus, reapJobs, removeJob, waitJob } from "./jobs.ts";
+import {
+  AMBIGUOUS,
+  continueJob,
+  describeJob,
+  exitStatus,
+  findJob,
+  isDone,
+  isStopped,
+  jobStatus,
+  jobText,
+  reapJobs,
+  removeJob,
+  waitJob,
+} from "./jobs.ts";
 import type { Shell } from "./state.ts";
 import { runTraps } from "./traps.ts";
 
+/** The job that `spec` names; else undefined, after the builtin said why not. */
+function* namedJob(sh: Shell, builtin: string, spec: string): Blocking<Job | undefined> {
+  const job = findJob(sh, spec);
+  if (job !== undefined && job !== AMBIGUOUS) return job;
+  // bash names an ambiguous one without its "%", and %+ by its meaning.
+  if (job === AMBIGUOUS) yield* sh.error(`${builtin}: ${spec.slice(1)}: ambiguous job spec`);
+  else yield* sh.error(`${builtin}: ${spec === "%+" ? "current" : spec}: no such job`);
+  return undefined;
+}
+
 export function* jobs({ sh }: Context, argv: string[]): Blocking<number> {
   yield* reapJobs(sh);
-  const pidsOnly = argv[1] === "-p";
-  for (const job of [...sh.jobs.list]) {
-    if (pidsOnly) yield* sh.out(`${job.pids[0]}\n`);
-    else yield* sh.out(`${describeJob(sh, job)}\n`);
+  const o = getopt(argv, "lprs");
+  if (o.error !== undefined) {
+    yield* sh.error(`jobs: ${o.error.replace(/.*'(.)'$/, "-$1")}: invalid option`);
+    yield* writeAll(sh.sys, sh.fds[2] ?? -1, "jobs: usage: jobs [-lprs] [jobspec ...]\n");
+    return 2;
+  }
+  const chosen: Job[] = [];
+  let status = 0;
+  for (const spec of o.operands) {
+    const job = yield* namedJob(sh, "jobs", spec);
+    if (job === undefined) status = 1;
+    else chosen.push(job);
+  }
+  for (const job of o.operands.length > 0 ? chosen : [...sh.jobs.list]) {
+    if (o.has("r") && (isDone(job) || isStopped(job))) continue;
+    if (o.has("s") && !isStopped(job)) continue;
+    yield* sh.out(o.has("p") ? `${job.pids[0]}\n` : `${describeJob(sh, job, o.has("l"))}\n`);
+    job.told = true;
     if (isDone(job)) removeJob(sh, job);
   }
-  return 0;
+  return status;
 }
 
 export function* wait({ sh }: Context, argv: string[]): Blocking<number> {
@@ -29,14 +68,15 @@ export function* wait({ sh }: Context, argv: string[]): Blocking<number> {
   if (specs.length === 0) {
     for (const job of [...sh.jobs.list]) {
       if (!(yield* waitJob(sh, job, true))) return yield* interrupted(sh);
-      removeJob(sh, job);
+      if (isStopped(job)) yield* sh.error(`wait: warning: job ${job.id}[${job.pids[0]}] stopped`);
+      else removeJob(sh, job);
     }
     return 0;
   }
   let status = 0;
   for (const spec of specs) {
     const job = findJob(sh, spec);
-    if (job === undefined) {
+    if (job === undefined || job === AMBIGUOUS) {
       const what = spec.startsWith("%")
         ? `${spec}: no such job`
         : /^\d+$/.test(spec)
@@ -49,7 +89,8 @@ export function* wait({ sh }: Context, argv: string[]): Blocking<number> {
     if (!(yield* waitJob(sh, job, true))) return yield* interrupted(sh);
     const pid = Number(spec);
     status = job.ended.has(pid) ? exitStatus(job.ended.get(pid)!) : jobStatus(job);
-    removeJob(sh, job);
+    if (isStopped(job)) yield* sh.error(`warning: wait_for_job: job ${job.id} is stopped`);
+    else removeJob(sh, job);
   }
   return status;
 }
@@ -81,32 +122,29 @@ function* jobOf(sh: Shell, argv: string[]): Blocking<Job | undefined> {
     return undefined;
   }
   yield* reapJobs(sh);
-  const job = findJob(sh, argv[1] === undefined ? "%+" : argv[1].startsWith("%") ? argv[1] : `%${argv[1]}`);
-  if (job === undefined) yield* sh.error(`${argv[0]}: ${argv[1] ?? "current"}: no such job`);
-  return job;
+  return yield* namedJob(sh, argv[0], argv[1] === undefined ? "%+" : argv[1].replace(/^%?/, "%"));
 }
 
 export function* fg({ sh }: Context, argv: string[]): Blocking<number> {
   const job = yield* jobOf(sh, argv);
   if (job === undefined) return 1;
-  yield* sh.out(`${job.text}\n`);
-  removeJob(sh, job);
-  if (job.stopped) {
-    sh.sys.kill(-job.pgid, SIGCONT);
-    job.stopped = false;
-  }
-  yield* runForeground(sh, job.pids, job.text);
+  yield* sh.out(`${jobText(job)}\n`);
+  yield* runForeground(sh, job);
   return sh.status;
 }
 
 export function* bg({ sh }: Context, argv: string[]): Blocking<number> {
   const job = yield* jobOf(sh, argv);
   if (job === undefined) return 1;
-  if (job.stopped) {
-    sh.sys.kill(-job.pgid, SIGCONT);
-    job.stopped = false;
+  if (!isStopped(job)) {
+    yield* sh.error(`bg: job ${job.id} already in background`);
+    return 0;
   }
-  yield* sh.out(`[${job.id}]+ ${job.text} &\n`);
+  const mark = describeJob(sh, job).slice(0, `[${job.id}]+`.length);
+  yield* sh.out(`${mark} ${jobText(job)} &\n`);
+  continueJob(sh, job);
+  sh.lastBackground = job.pids[job.pids.length - 1];
+  if (sh.jobs.current === job) sh.jobs.current = undefined;
   return 0;
 }
 
@@ -143,14 +181,17 @@ export function* kill({ sh }: Context, argv: string[]): Blocking<number> {
   for (const spec of argv.slice(at)) {
     let err = 0;
     if (spec.startsWith("%")) {
-      const job = findJob(sh, spec);
+      yield* reapJobs(sh);
+      const job = yield* namedJob(sh, "kill", spec);
       if (job === undefined) {
-        yield* sh.error(`kill: ${spec}: no such job`);
         status = 1;
         continue;
       }
-      if (job.pgid > 0) err = sh.sys.kill(-job.pgid, sig);
-      else for (const pid of job.pids) if (!job.ended.has(pid)) err = sh.sys.kill(pid, sig);
+      if (job.pgid > 0) {
+        err = sh.sys.kill(-job.pgid, sig);
+        // A stopped one could not act upon it.
+        if (sig === SIGTERM || sig === SIGHUP) continueJob(sh, job);
+      } else for (const pid of job.pids) if (!job.ended.has(pid)) err = sh.sys.kill(pid, sig);
     } else if (/^-?\d+$/.test(spec)) err = sh.sys.kill(Number(spec), sig);
     else {
       yield* sh.error(`kill: ${spec}: arguments must be process or job IDs`);

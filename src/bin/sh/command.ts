@@ -13,6 +13,7 @@ import { BUILTINS, DECLARING } from "./builtins.ts";
 import { childFds, runForeground, runList, runNode, trace, traceQuote } from "./exec.ts";
 import type { Context } from "./expand.ts";
 import { expandNumber, expandText, expandWord, expandWords } from "./expand.ts";
+import { newJob } from "./jobs.ts";
 import { keepRedirects, withRedirects } from "./redirect.ts";
 import { scriptProgram } from "./script.ts";
 import { runSource } from "./source.ts";
@@ -91,7 +92,7 @@ export function* invoke(c: Context, words: string[], text: string, options: RunO
   if (sh.jobControl) spawn.pgid = 0;
   const pid = sh.sys.spawn(found.program, words, spawn);
   if (pid < 0) throw new ShellError(`fork: ${strerror(pid)}`, 254, false);
-  yield* runForeground(sh, [pid], text);
+  yield* runForeground(sh, newJob(sh, [pid], [text]));
   if (sh.reportFailures && sh.status !== 0 && sh.guarded === 0) {
     const short = text.length > 60 ? `${text.slice(0, 57)}...` : text;
     yield* sh.error(`${short.replace(/\n[\s\S]*/, " ...")}: failed (exit status ${sh.status})`);

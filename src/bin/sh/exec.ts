@@ -23,10 +23,14 @@ import { expandArith, expandPattern, expandText, expandWords } from "./expand.ts
 import type { Job } from "./jobs.ts";
 import {
   addJob,
+  continueJob,
   describeJob,
+  exitStatus,
   foreground,
   isDone,
+  isStopped,
   jobStatus,
+  newJob,
   reapJobs,
   removeJob,
   reportSignal,
@@ -373,37 +377,28 @@ export function childFds(sh: Shell): number[] {
 export function* runSubshell(sh: Shell, body: (child: Shell) => Blocking<void>, text: string): Blocking<void> {
   const pid = startSubshell(sh, body, { pgid: sh.jobControl ? 0 : undefined });
   if (pid < 0) throw new ShellError("fork: Resource temporarily unavailable", 254);
-  yield* runForeground(sh, [pid], text);
+  yield* runForeground(sh, newJob(sh, [pid], [text]));
 }
 
-/** Waits for a started foreground job; a stopped one goes to the table. */
-export function* runForeground(sh: Shell, pids: number[], text: string): Blocking<Job> {
-  const job: Job = {
-    id: 0,
-    pgid: sh.jobControl ? pids[0] : 0,
-    pids,
-    ended: new Map(),
-    stopped: false,
-    text,
-    notified: false,
-  };
+/** Waits for a job in the foreground, continuing it if need be; one that stops goes to the table. */
+export function* runForeground(sh: Shell, job: Job): Blocking<void> {
   foreground(sh, job.pgid);
+  continueJob(sh, job);
   yield* waitJob(sh, job);
   if (sh.jobControl) foreground(sh, sh.sys.getpid());
-  if (job.stopped) {
-    job.id = addJob(sh, job.pgid, pids, text).id;
-    const listed = sh.jobs.list.at(-1)!;
-    listed.stopped = true;
-    listed.ended = job.ended;
-    yield* sh.out(`\n${describeJob(sh, listed)}\n`);
-    sh.status = 128 + 20;
-    return job;
-  }
   sh.status = jobStatus(job);
-  yield* reportSignal(sh, job.ended.get(pids[pids.length - 1]) ?? 0);
+  if (isStopped(job)) {
+    addJob(sh, job);
+    job.told = true;
+    yield* sh.out(`\n${describeJob(sh, job)}\n`);
+    // As bash: the loops around it end, the line goes on.
+    if (sh.loops > 0) throw new Jump("break", sh.loops);
+    return;
+  }
+  removeJob(sh, job);
+  yield* reportSignal(sh, job.ended.get(job.pids[job.pids.length - 1]) ?? 0);
   // Ctrl-C at a foreground command ends the line or loop that it was part of.
   if (sh.interactive && sh.status === 128 + SIGINT) throw new Jump("interrupt", sh.status);
-  return job;
 }
 
 function* runPipeline(sh: Shell, node: Pipeline): Blocking<void> {
@@ -430,10 +425,15 @@ function* runPipeline(sh: Shell, node: Pipeline): Blocking<void> {
 
 function* runPipes(sh: Shell, node: Pipeline): Blocking<void> {
   const pids = yield* startPipes(sh, node, sh.jobControl ? 0 : undefined, false);
-  const job = yield* runForeground(sh, pids, sh.unit.source.slice(node.pos, node.end));
-  if (job.stopped) return;
-  sh.pipeStatus = pids.map((pid) => jobStatus({ ...job, pids: [pid] }));
+  const job = newJob(sh, pids, pipeTexts(sh, node));
+  yield* runForeground(sh, job);
+  if (isStopped(job)) return;
+  sh.pipeStatus = pids.map((pid) => exitStatus(job.ended.get(pid)!));
   if (sh.options.pipefail) sh.status = sh.pipeStatus.findLast((s) => s !== 0) ?? 0;
+}
+
+function pipeTexts(sh: Shell, node: Pipeline): string[] {
+  return node.commands.map((c) => sh.unit.source.slice(c.pos, c.end));
 }
 
 function* startPipes(sh: Shell, node: Pipeline, pgid: number | undefined, background: boolean): Blocking<number[]> {
@@ -490,10 +490,11 @@ function* runBackground(sh: Shell, st: Statement): Blocking<void> {
   }
   const pgid = sh.jobControl ? 0 : undefined;
   const node = st.command;
-  const text = sh.unit.source.slice(node.pos, node.end);
+  let texts = [sh.unit.source.slice(node.pos, node.end)];
   let pids: number[];
   if (node.type === "Pipeline" && node.commands.length > 1 && node.prefixes.length === 0) {
     pids = yield* startPipes(sh, node, pgid, true);
+    texts = pipeTexts(sh, node);
   } else {
     const fds = childFds(sh);
     const devnull = sh.jobControl ? -1 : sh.sys.open("/dev/null", 0);
@@ -508,7 +509,8 @@ function* runBackground(sh: Shell, st: Statement): Blocking<void> {
     if (pid < 0) throw new ShellError("fork: Resource temporarily unavailable", 254);
     pids = [pid];
   }
-  const job = addJob(sh, pgid === 0 ? pids[0] : 0, pids, text);
+  const job = newJob(sh, pids, texts);
+  addJob(sh, job);
   sh.lastBackground = pids[pids.length - 1];
   if (sh.interactive) yield* sh.out(`[${job.id}] ${sh.lastBackground}\n`);
   sh.status = 0;
@@ -556,7 +558,7 @@ export function* commandSubstitution(sh: Shell, script: ParsedScript, unit: Unit
     total += n;
   }
   sh.sys.close(readEnd);
-  const job: Job = { id: 0, pgid: 0, pids: [pid], ended: new Map(), stopped: false, text: "", notified: false };
+  const job = newJob(sh, [pid], [""]);
   yield* waitJob(sh, job);
   if (sh.interrupted()) throw new Jump("interrupt", 128 + SIGINT);
   sh.status = jobStatus(job);

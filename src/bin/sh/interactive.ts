@@ -6,7 +6,8 @@ import { SIGINT, SIGQUIT, SIGTERM, SIGTSTP } from "../../uapi/fcntl.ts";
 import type { Blocking } from "../../uapi/sys.ts";
 import { concat, decode, writeAll } from "../lib/io.ts";
 import { runToExit } from "./exec.ts";
-import { foreground, notifyJobs } from "./jobs.ts";
+import { expandHistory, remember } from "./history.ts";
+import { foreground, notifyJobs, warnStopped } from "./jobs.ts";
 import { isIncomplete, runSource } from "./source.ts";
 import type { Shell } from "./state.ts";
 import { Jump, ShellError } from "./state.ts";
@@ -28,9 +29,12 @@ function* session(sh: Shell): Blocking<void> {
     const text = yield* readCommand(sh);
     if (text === null) {
       yield* writeAll(sh.sys, sh.fds[2], "exit\n");
+      if (yield* warnStopped(sh)) continue;
       throw new Jump("exit", sh.status);
     }
     if (text === "") continue;
+    remember(sh, text);
+    if (!/^\s*(?:exit|jobs)\b/.test(text)) sh.exitWarned = false;
     try {
       yield* runSource(sh, text, { name: sh.unit.name, source: text, startLine: 1, numbered: false });
     } catch (e) {
@@ -63,13 +67,22 @@ function* readCommand(sh: Shell): Blocking<string | null> {
       sh.fds[2],
       prompt(sh, text === "" ? (sh.get("PS1") ?? "\\h\\$ ") : (sh.get("PS2") ?? "> ")),
     );
-    const line = yield* readLine(sh);
+    let line = yield* readLine(sh);
     if (line === "interrupted") {
       sh.status = 130;
       yield* writeAll(sh.sys, sh.fds[2], "\n");
       return "";
     }
     if (line === null) return text === "" ? null : text;
+    const expanded = expandHistory(sh, line);
+    if (typeof expanded === "object") {
+      yield* sh.error(expanded.error);
+      return "";
+    }
+    if (expanded !== undefined) {
+      yield* writeAll(sh.sys, sh.fds[2], expanded);
+      line = expanded;
+    }
     text += line;
     if (!isIncomplete(text)) return text.trim() === "" ? "" : text;
   }

@@ -62,6 +62,11 @@ export function isIncomplete(text: string): boolean {
   return hasOpenHereDoc(script, text.length);
 }
 
+/** Whether the text ends inside of quotes. */
+export function hasOpenQuote(text: string): boolean {
+  return (parseShell(text).errors ?? []).some((e) => /^unterminated .*quote$/.test(e.message));
+}
+
 function hasOpenHereDoc(script: ParsedScript, end: number): boolean {
   let open = false;
   let budget = 20_000;

@@ -104,6 +104,10 @@ export class Shell {
   pid: number;
   lastBackground = 0;
   jobs: JobTable;
+  /** Commands typed at the prompt; the first one has the number dropped + 1. */
+  history: { list: string[]; dropped: number } = { list: [], dropped: 0 };
+  /** The user was told of stopped jobs when this shell was to end: the next try counts. */
+  exitWarned = false;
   /** Commands by signal name ("EXIT", "INT"). */
   traps = new Map<string, string>();
   /** Signals that arrived and were not yet acted upon. */

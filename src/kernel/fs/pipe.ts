@@ -136,10 +136,14 @@ export class Tty {
     wake_up(this.wq, EPOLLIN | POLLRDNORM);
   }
 
-  /** What was typed and not read is gone: INTR and QUIT do that unless NOFLSH is set (termios(3)). */
-  flush_input(): void {
+  /**
+   * The keyboard's INTR (SIGINT) or SUSP (SIGTSTP): the foreground group gets the signal, and what was typed and not read
+   * is gone, as without NOFLSH (termios(3)). Call inside a system call of the machine.
+   */
+  isig(sig: number): void {
     this.input.length = 0;
     this.eof = false;
+    kill_something(this.kernel, null, -this.foreground, sig);
   }
 
   read(out: Uint8Array): number {

@@ -2,10 +2,12 @@
 
 import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { complete } from "../../../src/lab/complete.ts";
-import { Lab } from "../../../src/lab/lab.ts";
-import { runTerminal } from "../../../src/lab/terminal.ts";
+import { Lab, traceAll } from "../../../src/lab/lab.ts";
+import { hashTrace, parseRecording, type Recording, replayRecording } from "../../../src/lab/record.ts";
+import { momentOf, type SessionEvent } from "../../../src/lab/session.ts";
+import { runTerminal, type TerminalOptions } from "../../../src/lab/terminal.ts";
 import { loadTopology } from "../../../src/lab/topology.ts";
 import { memoryTree } from "../../../src/lab/tree.ts";
 
@@ -21,8 +23,12 @@ class Screen {
   text = "";
   readonly ended: Promise<number>;
 
-  /** After the end the lab is stopped: no BUG, nothing left open. */
-  constructor(lab: Lab, hint?: string) {
+  /** After the end the lab is stopped: no BUG, nothing left open. A test that fails hangs up. */
+  constructor(t: TestContext, lab: Lab, options: Pick<TerminalOptions, "hint" | "record"> = {}) {
+    t.after(async () => {
+      this.input.end();
+      await this.ended.catch(() => {});
+    });
     this.output.on("data", (b: Buffer) => {
       this.text += b.toString();
     });
@@ -30,7 +36,7 @@ class Screen {
       input: this.input,
       output: this.output,
       terminal: true,
-      ...(hint !== undefined && { hint }),
+      ...options,
     }).then((code) => {
       lab.stop();
       assert.deepEqual(lab.bugs(), []);
@@ -62,8 +68,8 @@ class Screen {
   }
 }
 
-test("a prompt, commands, several lines, another host and back, exit", async () => {
-  const s = new Screen(newLab(), "three lines\nof a\nhint");
+test("a prompt, commands, several lines, another host and back, exit", async (t) => {
+  const s = new Screen(t, newLab(), { hint: "three lines\nof a\nhint" });
   await s.until(/hint\n.*pc1\$ /s);
   s.type("echo one; uname -n\n");
   await s.until(/\none\npc1\n.*pc1\$ $/s);
@@ -96,8 +102,8 @@ test("a prompt, commands, several lines, another host and back, exit", async () 
   assert.equal(await s.ended, 7);
 });
 
-test("Ctrl-C ends what runs, and an endless loop; output streams meanwhile", async () => {
-  const s = new Screen(newLab());
+test("Ctrl-C ends what runs, and an endless loop; output streams meanwhile", async (t) => {
+  const s = new Screen(t, newLab());
   await s.until(/pc1\$ $/);
   s.type("sleep 1000\n");
   await new Promise((resolve) => setTimeout(resolve, 50));
@@ -119,13 +125,11 @@ test("Ctrl-C ends what runs, and an endless loop; output streams meanwhile", asy
   assert.equal(await s.ended, 130);
 });
 
-test("Ctrl-C throws away what was typed ahead, as a Linux terminal without NOFLSH; Ctrl-Z only explains itself", async () => {
-  const s = new Screen(newLab());
+test("Ctrl-C throws away what was typed ahead, as a Linux terminal without NOFLSH", async (t) => {
+  const s = new Screen(t, newLab());
   await s.until(/pc1\$ $/);
   s.type("sleep 1000\n");
   await new Promise((resolve) => setTimeout(resolve, 50));
-  s.type("\x1a");
-  await s.until(/cannot be stopped/);
   s.type("bg; fg; echo ran $((6 * 7))\n");
   await new Promise((resolve) => setTimeout(resolve, 50));
   s.type("\x03");
@@ -141,8 +145,8 @@ test("Ctrl-C throws away what was typed ahead, as a Linux terminal without NOFLS
   assert.equal(await s.ended, 130);
 });
 
-test("Ctrl-D is end of file for a program, then for the shell", async () => {
-  const s = new Screen(newLab());
+test("Ctrl-D is end of file for a program, then for the shell", async (t) => {
+  const s = new Screen(t, newLab());
   await s.until(/pc1\$ $/);
   s.type("cat; echo end\n");
   await new Promise((resolve) => setTimeout(resolve, 30));
@@ -154,8 +158,8 @@ test("Ctrl-D is end of file for a program, then for the shell", async () => {
   assert.equal(await s.ended, 0);
 });
 
-test("history and completion", async () => {
-  const s = new Screen(newLab());
+test("history and completion", async (t) => {
+  const s = new Screen(t, newLab());
   await s.until(/pc1\$ $/);
   s.type("echo first\n");
   await s.until(/\nfirst\n.*pc1\$ $/s);
@@ -174,6 +178,133 @@ test("history and completion", async () => {
   assert.equal(await s.ended, 0);
 });
 
+test("Ctrl-Z stops the program in the foreground and nothing at the prompt; fg, bg, jobs", async (t) => {
+  const s = new Screen(t, newLab());
+  await s.until(/pc1\$ $/);
+  s.type("\x1aecho still $((40 + 2))\n");
+  await s.until(/\nstill 42\n.*pc1\$ $/s);
+  s.type("ping 127.0.0.1\n");
+  await s.until(/icmp_seq=1 /);
+  s.type("\x1a");
+  await s.until(/\^Z\n\[1\]\+ {2}Stopped {17}ping 127\.0\.0\.1\npc1\$ $/);
+  s.type("jobs; ps\n");
+  await s.until(/\n\[1\]\+ {2}Stopped .*\n[\s\S]* ping\n[\s\S]*pc1\$ $/);
+  s.type("fg\n");
+  await s.until(/\nping 127\.0\.0\.1\n64 bytes .*icmp_seq=2 /);
+  s.type("\x03");
+  await s.until(/\^C\n--- 127[\s\S]*pc1\$ $/);
+  s.type("exit\n");
+  assert.equal(await s.ended, 0);
+});
+
+test("a terminal that goes away hangs up: SIGHUP, and the lab ends", async (t) => {
+  const s = new Screen(t, newLab());
+  await s.until(/pc1\$ $/);
+  s.type("sleep 1000\n");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  s.input.end();
+  assert.equal(await s.ended, 129);
+});
+
+test("Ctrl-R: newest first, older with Ctrl-R, backspace, Ctrl-G brings the line back, Enter runs", async (t) => {
+  const s = new Screen(t, newLab());
+  await s.until(/pc1\$ $/);
+  for (const word of ["alpha", "beta", "alphabet"]) {
+    s.type(`echo ${word}\n`);
+    await s.until(new RegExp(`\\n${word}\\n.*pc1\\$ $`, "s"));
+  }
+  s.type("typed\x12");
+  await s.until(/\(reverse-i-search\)`': typed$/);
+  s.type("alp");
+  await s.until(/\(reverse-i-search\)`alp': echo alphabet$/);
+  s.type("\x12");
+  await s.until(/\(reverse-i-search\)`alp': echo alpha$/);
+  s.type("\x12");
+  await s.until(/\(failed reverse-i-search\)`alp': echo alpha$/);
+  s.type("\x07");
+  await s.until(/pc1\$ typed$/);
+  s.type("\x12betq");
+  await s.until(/\(failed reverse-i-search\)`betq': echo alphabet$/);
+  s.type("\x7f");
+  await s.until(/\(reverse-i-search\)`bet': echo alphabet$/);
+  s.type("\x7fta\n");
+  await s.until(/`beta': echo beta.*\nbeta\n.*pc1\$ $/s);
+  s.type("\x12alphab\x01\x1b[C\x1b[C\x1b[C\x1b[C\x0b edited\n");
+  await s.until(/\n edited\n|\nedited\n/);
+  s.type("exit\n");
+  assert.equal(await s.ended, 0);
+});
+
+const PROMPT_LAB = {
+  "lab.conf": "pc1[0]=A\npc2[0]=A\n",
+  "pc1.startup": "ip a a 10.0.0.1/24 dev eth0\n",
+  "pc2.startup": "ip a a 10.0.0.2/24 dev eth0\n",
+};
+
+test("what was typed at prompts gives the same trace when it is replayed: Ctrl-C, Ctrl-Z, two hosts, a busy loop", async (t) => {
+  for (const seed of [1, 7]) {
+    const topology = loadTopology(memoryTree(PROMPT_LAB));
+    const lab = new Lab(topology, { seed });
+    traceAll(lab, false);
+    lab.boot();
+    const record = { journal: [] as SessionEvent[], exec: [] as string[] };
+    let recorded = { records: 0, sha256: "" };
+    let end = { events: 0, ns: 0 };
+    const stop = lab.stop.bind(lab);
+    lab.stop = () => {
+      end = momentOf(lab.world.sim!);
+      recorded = hashTrace(lab);
+      stop();
+    };
+    const s = new Screen(t, lab, { record });
+    await s.until(/pc1\$ $/);
+    s.type("ping -c 2 -i 0.05 10.0.0.2\n");
+    await s.until(/2 received/);
+    s.type("@pc2 ping -i 0.01 10.0.0.1\n");
+    await s.until(/pc1\$ @pc2[\s\S]*icmp_seq=3 /);
+    s.type("\x1a");
+    await s.until(/Stopped {17}ping -i/);
+    s.type("@pc2 bg\n");
+    await s.until(/icmp_seq=9 /);
+    s.type("while :; do :; done\n");
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    s.type("\x03");
+    await s.until(/done\n\^C\n/);
+    s.type("@pc2 kill %1\nexit\n");
+    assert.equal(await s.ended, 130);
+    assert.ok(recorded.records > 200, String(recorded.records));
+    const text = JSON.stringify({
+      version: 1,
+      path: "x",
+      seed,
+      cost: "lab",
+      exec: [],
+      ...recorded,
+      prompt: { journal: record.journal, end },
+    });
+    const recording = parseRecording(text);
+    assert.ok(typeof recording === "object", String(recording));
+    const replay = (r: Recording): { differs: string | null; output: string; hash: ReturnType<typeof hashTrace> } => {
+      const again = new Lab(topology, { seed });
+      traceAll(again, false);
+      again.boot();
+      let output = "";
+      const differs = replayRecording(again, r, (_stream, text) => {
+        output += text;
+      });
+      const hash = hashTrace(again);
+      again.stop();
+      return { differs, output, hash };
+    };
+    const same = replay(recording);
+    assert.equal(same.differs, null);
+    assert.deepEqual(same.hash, recorded);
+    assert.match(same.output, /2 received[\s\S]*Stopped/);
+    const journal = record.journal.map((e) => ({ ...e, ...(e.type && { type: e.type.replace("-c 2", "-c 3") }) }));
+    assert.ok(replay({ ...recording, prompt: { journal, end } }).differs !== null);
+  }
+});
+
 test("without a terminal the input is a script, @HOST changes the host", async () => {
   const lab = newLab();
   const input = new PassThrough();
@@ -182,6 +313,62 @@ test("without a terminal the input is a script, @HOST changes the host", async (
   const code = await runTerminal(lab, { input, output });
   assert.equal(code, 4);
   assert.equal(output.read().toString(), "pc1\n1\n2\npc2\n");
+});
+
+test("without a terminal: @HOST COMMAND comes back, lists and loops stay whole, hosts, an unknown host", async () => {
+  const run = async (text: string): Promise<[string, number, string[]]> => {
+    const input = new PassThrough();
+    const output = new PassThrough();
+    input.end(text);
+    const exec: string[] = [];
+    const lab = newLab();
+    const code = await runTerminal(lab, { input, output, record: { journal: [], exec } });
+    lab.stop();
+    return [output.read()?.toString() ?? "", code, exec];
+  };
+  assert.deepEqual(await run("@pc2 uname -n && echo ok\nuname -n\n@pc2 false || exit 3"), [
+    "pc2\nok\npc1\n",
+    3,
+    ["pc2: uname -n && echo ok", "pc1: uname -n\n", "pc2: false || exit 3"],
+  ]);
+  assert.deepEqual((await run("@pc2 for i in 1 2; do\necho $(uname -n)$i\ndone\nuname -n\n")).slice(0, 2), [
+    "pc21\npc22\npc1\n",
+    0,
+  ]);
+  assert.deepEqual((await run("cat <<E\n@pc2 text\nE\nconnect pc2\nuname -n\n@pc1\nuname -n\n")).slice(0, 2), [
+    "@pc2 text\npc2\npc1\n",
+    0,
+  ]);
+  assert.deepEqual((await run("@pc2\nhosts\n@pc9 ls\n")).slice(0, 2), [
+    '  pc1          eth0 on A\n* pc2          eth0 on A\nno host "pc9"; there are: pc1, pc2\n',
+    1,
+  ]);
+});
+
+test("a recording's prompt journal is checked before it is used", () => {
+  const base = { version: 1, path: "x", seed: 1, cost: "lab", sha256: "", records: 0, exec: [] };
+  const end = { events: 1, ns: 1 };
+  for (const prompt of [
+    null,
+    5,
+    {},
+    { journal: [], end: {} },
+    { journal: [1], end },
+    { journal: [{ ...end, host: "a", signal: 99 }], end },
+    { journal: [{ ...end, host: "a", open: [0, 1] }], end },
+    { journal: [{ ...end, host: 3 }], end },
+  ])
+    assert.equal(parseRecording(JSON.stringify({ ...base, prompt })), '"prompt" is not a journal of what was typed');
+  const ok = parseRecording(
+    JSON.stringify({ ...base, prompt: { journal: [{ ...end, host: "gone", open: [80, 24] }], end } }),
+  );
+  assert.ok(typeof ok === "object");
+  const lab = newLab();
+  assert.equal(
+    replayRecording(lab, ok, () => {}),
+    'no machine "gone" in this lab',
+  );
+  lab.stop();
 });
 
 test("what completes where", () => {
