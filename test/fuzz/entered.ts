@@ -1,6 +1,7 @@
 // Which functions a run entered, by V8's own counters: a fuzzer that never gets somewhere says nothing about it.
-// Way in: const calls = entered(); … ; calls(/^src\/net\//).
+// Way in: const calls = entered(); … ; calls(/^src\/net\//); then never_entered() for the rest.
 
+import { readdirSync, readFileSync } from "node:fs";
 import { type Profiler, Session } from "node:inspector";
 
 /** Starts counting. The function that it returns stops, and says how often each named function of src/ files was entered. */
@@ -35,4 +36,22 @@ export function entered(): (files: RegExp) => Map<string, number> {
     }
     return calls;
   };
+}
+
+/**
+ * The functions (no arrow functions: they come without their names) that stand in the sources and are not in `calls`, by
+ * file. V8 itself says nothing of what it never compiled.
+ */
+export function never_entered(calls: Map<string, number>, files: RegExp): Map<string, string[]> {
+  const root = new URL("../../", import.meta.url);
+  const out = new Map<string, string[]>();
+  for (const path of (readdirSync(new URL("src/", root), { recursive: true }) as string[]).sort()) {
+    const file = `src/${path}`;
+    if (!file.endsWith(".ts") || !files.test(file)) continue;
+    const text = readFileSync(new URL(file, root), "utf8");
+    const names = [...text.matchAll(/^(?:export )?function\*? (\w+)/gm)].map((m) => m[1]!);
+    const never = names.filter((name) => !(calls.get(`${file} ${name}`)! > 0));
+    if (never.length > 0) out.set(file, never);
+  }
+  return out;
 }

@@ -5,7 +5,7 @@
 import { writeFileSync } from "node:fs";
 import { fuzz_calls } from "./calls.ts";
 import { corpus_text } from "./corpus.ts";
-import { entered } from "./entered.ts";
+import { entered, never_entered } from "./entered.ts";
 import { fuzz_frames, minimise } from "./frames.ts";
 import { fuzz_shell, fuzz_topology } from "./text.ts";
 
@@ -76,12 +76,7 @@ for (let seed = first; seed < first + rounds && !failed; seed++) {
   }
 }
 if (coverage !== null) {
-  const calls = coverage(new RegExp(process.argv[which_files + 1] ?? ""));
-  const never = new Map<string, string[]>();
-  for (const [fn, n] of calls) {
-    const [file, name] = fn.split(" ") as [string, string];
-    if (n === 0) never.set(file, [...(never.get(file) ?? []), name]);
-  }
-  for (const [file, names] of never) console.log(`${file}: ${names.join(" ")}`);
+  const files = new RegExp(process.argv[which_files + 1] ?? "");
+  for (const [file, names] of never_entered(coverage(files), files)) console.log(`${file}: ${names.join(" ")}`);
 }
 process.exit(failed ? 1 : 0);
