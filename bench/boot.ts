@@ -1,5 +1,6 @@
 // 1,000 machines in one lab, from the topology's text to the end of the last startup script. Prints seconds of CPU.
 
+import "../tools/help.mjs";
 import { Lab } from "../src/lab/lab.ts";
 import { loadTopology } from "../src/lab/topology.ts";
 import { memoryTree } from "../src/lab/tree.ts";

@@ -1,5 +1,6 @@
 // The peers of `npm run bench`: lwIP from Debian's source, natively and as WebAssembly, and the kernel in network namespaces.
 // Way in: prepare(), then measure(peer, workload, size, seconds). What cannot be built or run says why; nothing is made up.
+import "./help.mjs";
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";

@@ -1,5 +1,13 @@
 // npm run bench: builds the benches, runs each in fresh processes on one core, beside its peers, and prints medians.
-// --only NAME,…  --json FILE  --quick  --runs N  --no-peers  --profile NAME [--heap]. Method: bench/README.md.
+//   npm run bench [-- OPTION...]
+//     --only NAME,…      benches by name or beginning of a name
+//     --quick            short runs: a look
+//     --runs N           runs per bench (5)
+//     --no-peers         without lwIP and the kernel
+//     --json FILE        the rows as JSON
+//     --profile NAME     where the time of a bench goes; with --heap, what it allocates
+// Method: bench/README.md.
+import "./help.mjs";
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";

@@ -1,5 +1,6 @@
 // Builds dist/: one ES module per entry point with shared chunks, scope-hoisted, so that V8 sees constants as constants.
 // `--if-needed` does nothing when dist/ is newer than the sources. `--watch` rebuilds on change.
+import "./help.mjs";
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -1,4 +1,5 @@
 // Runs a TypeScript program of this project at full speed: one scope-hoisted bundle in a temporary folder, a process of its own.
+import "./help.mjs";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,5 +1,6 @@
 // Draws docs/img/*.svg: the machine (architecture.md, README) and the path of a packet (path-of-a-packet.md).
 // Way in: `node tools/gen-docs-img.mjs`.
+import "./help.mjs";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 

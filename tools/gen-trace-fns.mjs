@@ -1,5 +1,6 @@
 // Writes src/kernel/trace_fn.ts: one number per function name that the sources trace (every F_name they use).
 // `--check` only says whether the file is current.
+import "./help.mjs";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 

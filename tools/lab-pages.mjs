@@ -1,6 +1,7 @@
 // Keeps the numbers in docs honest: runs the commands that the pages show and writes what they print below them.
 // `node --import tsx tools/lab-pages.mjs [PAGE...]` rewrites pages; with --check it only says which are not current.
 // The format of a page is told in test/lib/lab_pages.ts.
+import "./help.mjs";
 import { readFileSync, writeFileSync } from "node:fs";
 import { relative } from "node:path";
 import { labPages, renderPage, root } from "../test/lib/lab_pages.ts";

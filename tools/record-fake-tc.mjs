@@ -1,5 +1,6 @@
 // Records what the real tc says of qdiscs that this kernel does not have (netem, prio): made-up answers to RTM_GETQDISC are
 // put in front of it by fake-netlink.c. Needs gcc and Debian's iproute2, no root. Way in: `node tools/record-fake-tc.mjs`.
+import "./help.mjs";
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,5 +1,6 @@
 // Records what `ip` prints on Linux for the scenes of test/kunit/net/netlink/scenes.ts, each in a namespace of its own.
 // Needs root, iproute2 and nsenter: `node --import tsx tools/record-ip-live.mjs`.
+import "./help.mjs";
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { SCENES } from "../test/kunit/net/netlink/scenes.ts";

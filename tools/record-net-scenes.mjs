@@ -1,5 +1,7 @@
 // The network, the files and the commands that record-net-tools.mjs records.
 
+import "./help.mjs";
+
 /** Addresses of cards as a lab derives them: machine number, then index. */
 export const TOPOLOGY = {
   hosts: ["pc1", "r1", "pc2"],

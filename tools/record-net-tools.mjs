@@ -4,6 +4,7 @@
 // Needs root and: iputils-ping iputils-arping traceroute netcat-openbsd net-tools ethtool procps bind9-dnsutils dnsmasq.
 // Way in: `node tools/record-net-tools.mjs [SCENE...]`; the scenes are in record-net-scenes.mjs.
 
+import "./help.mjs";
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,6 +1,7 @@
 // Records what the real ip, tc and ss do: for every command of a scene, the netlink messages sent and received, the output
 // and the exit code, as golden files for the tests in test/kunit/bin. Needs root, strace and Debian's iproute2.
 // Way in: `node tools/record-netlink.mjs [SCENE...]`; scenes are in record-scenes.mjs, replayed by test/lib/replay_sys.ts.
+import "./help.mjs";
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

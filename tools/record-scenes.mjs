@@ -1,6 +1,8 @@
 // The scenes that record-netlink.mjs plays. A step is a command to record, "# COMMAND" is set-up that is not recorded.
 // `COMMAND <<< TEXT` gives it standard input (\n for newlines).
 
+import "./help.mjs";
+
 const two = [
   "# ip link set lo up",
   "# ip link add veth0 address 02:00:00:00:00:01 type veth peer name veth1 address 02:00:00:00:00:02",

@@ -1,5 +1,6 @@
 // npm test: builds, typechecks, and runs every test. `npm test -- --fast` leaves out types, layers and the real kernel.
 // `npm test -- test/kunit/net` runs what lies under the given paths only.
+import "./help.mjs";
 import { spawnSync } from "node:child_process";
 import { readdirSync, statSync } from "node:fs";
 import { dirname, join, relative } from "node:path";

@@ -1,4 +1,5 @@
 // Typechecks the core without any platform (types: []), then everything.
+import "./help.mjs";
 import { spawnSync } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
