@@ -11,6 +11,8 @@ import { close_fd, fput } from "../../src/kernel/fs/file.ts";
 import { do_open } from "../../src/kernel/fs/vfs.ts";
 import type { Kernel } from "../../src/kernel/kernel.ts";
 import type { Task } from "../../src/kernel/sched.ts";
+import { trace_key_update, tracer_records, tracer_start, tracer_stop } from "../../src/kernel/trace.ts";
+import { fn_names } from "../../src/kernel/trace_fn.ts";
 import { netif_rx } from "../../src/net/core/dev.ts";
 import { dev_change_tx_queue_len, dev_close, dev_set_mtu, netdev_update_features } from "../../src/net/core/dev_api.ts";
 import { cleanup_net, type Net } from "../../src/net/core/net_namespace.ts";
@@ -80,7 +82,7 @@ export class FrameRig {
   /**
    * Odd seeds: two CPUs with RPS and RSS. Every second pair of seeds: rules, several paths, a filter. Every second four: devices
    * that can do nothing themselves, a slow cable, short queues. What comes merged from the card, or in segments from the host
-   * behind, is then cut and summed here; else it passes whole. Every second eight: long frames, which lie in several pages.
+   * behind, is then cut and summed here; else it passes whole. Every second eight: long frames, which lie in several pages. Every second sixteen: all of it is traced, decisions too.
    */
   constructor(seed: number) {
     const smp = (seed & 1) === 1;
@@ -123,6 +125,7 @@ export class FrameRig {
     this.offloads((seed & 4) === 4);
     if (smp) for (const dev of ["eth0", "v0"]) this.write(`/sys/class/net/${dev}/queues/rx-0/rps_cpus`, "3");
     if ((seed & 2) === 2) this.more_routing();
+    if ((seed & 16) === 16) tracer_start(rig.k, { detail: true, max_records: 10_000 });
     rig.run(1e9);
   }
 
@@ -347,6 +350,10 @@ export class FrameRig {
   /** Takes everything down; returns what is left beyond what there was at boot. */
   end(): Record<string, number> {
     const { rig, k } = this;
+    const trace = tracer_stop(k);
+    if (trace !== null)
+      for (const r of tracer_records(trace)) if (fn_names[r.fn] === undefined) throw new Error("no record");
+    trace_key_update(false);
     this.drain(100_000);
     for (const fd of this.fds) rig.call(() => close_fd(this.task, fd));
     for (const fd of this.far_fds) rig.call(() => close_fd(this.far_task, fd));

@@ -31,6 +31,8 @@ const REACHED: readonly string[] = [
   "src/net/core/skb_data.ts frag_unshare",
   "src/net/core/skb_data.ts skb_linearize",
   "src/net/core/sock_filter.ts sk_filter",
+  "src/net/core/neighbour.ts trace_neigh",
+  "src/net/ipv4/ip_fragment.ts trace_fragments",
   "src/net/core/dev.ts net_tx_action",
   "src/net/core/dev.ts netif_tx_wake_queue",
   "src/net/ipv4/gro.ts inet_gso_segment",
@@ -46,9 +48,9 @@ const REACHED: readonly string[] = [
   "src/drivers/net/ethernet/igb/igb_tx.ts __igb_maybe_stop_tx",
 ];
 
-test("machines of each kind (frame_rig.ts): segmentation, sums in software, full queues and rings are reached", () => {
+test("machines of each kind (frame_rig.ts): segmentation, sums in software, full queues and rings, the trace are reached", () => {
   const calls = entered();
-  for (const seed of [2, 4, 7, 8, 14]) assert.equal(fuzz_frames(12_000, seed).failure, null, `seed ${seed}`);
+  for (const seed of [2, 4, 7, 8, 14, 20]) assert.equal(fuzz_frames(12_000, seed).failure, null, `seed ${seed}`);
   const counts = calls(/^src\//);
   assert.deepEqual(
     REACHED.filter((fn) => !(counts.get(fn)! > 0)),
