@@ -109,7 +109,7 @@ class Terminal {
     if (this.options.hint) this.output.write(`${this.options.hint.trimEnd()}\n`);
     this.editor();
     const resize = (): void => {
-      for (const s of this.sessions.values()) s.shell.resize(this.output.columns ?? 80, this.output.rows ?? 24);
+      for (const s of this.sessions.values()) s.shell.resize(this.size().columns, this.size().rows);
     };
     this.output.on("resize", resize);
     this.connect(first);
@@ -120,6 +120,11 @@ class Terminal {
     this.output.off("resize", resize);
     this.readline.close();
     return code;
+  }
+
+  /** Some terminals say 0 for a size that they do not know. */
+  private size(): { columns: number; rows: number } {
+    return { columns: this.output.columns || 80, rows: this.output.rows || 24 };
   }
 
   // --- the line editor ---------------------------------------------------------------------------------------------
@@ -239,7 +244,7 @@ class Terminal {
     let session = this.sessions.get(name);
     const started = session !== undefined;
     if (session === undefined) {
-      const { columns = 80, rows = 24 } = this.output;
+      const { columns, rows } = this.size();
       session = new View(this.lab, name, columns, rows, this.options.record?.journal);
       this.sessions.set(name, session);
       session.shell.process.exited.then((code) => this.ended(name, code));
