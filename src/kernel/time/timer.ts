@@ -6,21 +6,12 @@ import { TimerQueue } from "../../lib/timerqueue.ts";
 import type { Cpu } from "../cpu.ts";
 import { type Kernel, NSEC_PER_JIFFY } from "../kernel.ts";
 import { open_softirq, TIMER_SOFTIRQ } from "../softirq.ts";
+import { KernelTimer } from "./timer_node.ts";
 
-export class TimerList {
-  /** jiffies. */
-  expires = 0;
-  seq = 0;
-  index = -1;
-  readonly kernel: Kernel;
-  readonly func: (timer: TimerList) => void;
-  /** What the timer belongs to (from_timer). */
-  readonly owner: unknown;
-
+/** `expires` in jiffies. */
+export class TimerList extends KernelTimer<TimerList> {
   constructor(kernel: Kernel, func: (timer: TimerList) => void, owner: unknown) {
-    this.kernel = kernel;
-    this.func = func;
-    this.owner = owner;
+    super(kernel, func, owner, 0);
   }
 }
 

@@ -716,7 +716,8 @@ const EXT_HLEN = 4;
 function icmp_net_init(net: Net): void {
   const v4 = net.ipv4;
   net.icmp_global_credit = 0;
-  net.icmp_global_stamp = 0;
+  // Long ago, as 0 is for Linux, whose jiffies start at INITIAL_JIFFIES: the first error of a machine may go out at once.
+  net.icmp_global_stamp = jiffies(net.kernel) - 1000;
   const t = net.sysctl_table;
   const p = "net/ipv4/icmp_";
   const bool = { min: 0, max: 1 };

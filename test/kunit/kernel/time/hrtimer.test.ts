@@ -81,3 +81,28 @@ test("one that throws is a BUG, and the clock goes on for the others", () => {
   rig.k.bugs.length = 0;
   rig.end();
 });
+
+test("one that arms itself for now gets three rounds per interrupt: the machine goes on, as does Linux (hrtimer_interrupt's retries)", () => {
+  const rig = new KernelRig();
+  const at: number[] = [];
+  const t = hrtimer_setup(
+    rig.k,
+    () => {
+      at.push(rig.k.now);
+      hrtimer_start(t, rig.k.now);
+    },
+    null,
+  );
+  let other = 0;
+  const good = hrtimer_setup(rig.k, () => other++, null);
+  rig.call(() => {
+    hrtimer_start(t, 1_000_000);
+    hrtimer_start(good, 1_005_000);
+  });
+  rig.run(1.01);
+  assert.equal(other, 1);
+  assert.deepEqual(at.slice(0, 4), [1_000_000, 1_000_000, 1_000_000, 1_001_000]);
+  assert.equal(at.length, 11 * 3);
+  rig.call(() => hrtimer_cancel(t));
+  rig.end();
+});
