@@ -20,10 +20,13 @@ import {
 } from "../uapi/errno.ts";
 import { O_NONBLOCK, O_RDWR, S_IFSOCK } from "../uapi/fcntl.ts";
 import {
+  AF_INET,
+  AF_PACKET,
   MSG_DONTWAIT,
   NPROTO,
   SOCK_CLOEXEC,
   SOCK_NONBLOCK,
+  SOCK_PACKET,
   SOCK_TYPE_MASK,
   SOL_SOCKET,
   SOMAXCONN,
@@ -75,6 +78,8 @@ export function __sock_create(
 ): Socket | number {
   if (family < 0 || family >= NPROTO) return -EAFNOSUPPORT;
   if (type < 0 || type >= 11) return -EINVAL;
+  // What tcpdump of 1995 asked for.
+  if (family === AF_INET && type === SOCK_PACKET) family = AF_PACKET;
   const pf = net.kernel.net_families[family];
   if (pf === undefined) return -EAFNOSUPPORT;
   const sock = new Socket(type);

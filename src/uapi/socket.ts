@@ -11,6 +11,8 @@ export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
 export const SOCK_SEQPACKET = 5;
+/** AF_PACKET as Linux 2.0 had it. */
+export const SOCK_PACKET = 10;
 export const SOCK_TYPE_MASK = 0xf;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
@@ -144,6 +146,8 @@ export const IP_MSFILTER = 41;
 export const IP_MULTICAST_ALL = 49;
 export const IP_UNICAST_IF = 50;
 export const IP_LOCAL_PORT_RANGE = 51;
+/** Of a raw socket; of others their port. */
+export const IP_PROTOCOL = 52;
 export const ICMP_FILTER = 1;
 
 export const UDP_CORK = 1;
@@ -184,6 +188,9 @@ export const PACKET_OUTGOING = 4;
 export const PACKET_LOOPBACK = 5;
 /** sizeof(struct sockaddr_ll). */
 export const SOCKADDR_LL_LEN = 20;
+
+/** sizeof(struct sockaddr_pkt): family, device[14], protocol. */
+export const SOCKADDR_PKT_LEN = 18;
 
 /** struct sock_extended_err (linux/errqueue.h): origin values. */
 export const SO_EE_ORIGIN_NONE = 0;

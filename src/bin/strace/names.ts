@@ -32,7 +32,7 @@ const OLD = {
 };
 
 export const FAMILIES: Names = pick(socket, /^AF_/);
-export const SOCK_TYPES: Names = new Map([...pick(socket, /^SOCK_(STREAM|DGRAM|RAW|SEQPACKET)$/), [10, "SOCK_PACKET"]]);
+export const SOCK_TYPES: Names = pick(socket, /^SOCK_(STREAM|DGRAM|RAW|SEQPACKET|PACKET)$/);
 export const IPPROTOS: Names = new Map([...pick(socket, /^IPPROTO_(?!MAX)/), [58, "IPPROTO_ICMPV6"]]);
 export const NETLINKS: Names = pick(netlink, /^NETLINK_(ROUTE|USERSOCK|SOCK_DIAG|NETFILTER|XFRM|GENERIC|AUDIT)$/);
 export const LEVELS: Names = pick(socket, /^SOL_/);

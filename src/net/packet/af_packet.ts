@@ -14,6 +14,7 @@ import {
   ENOBUFS,
   ENODEV,
   ENOIOCTLCMD,
+  ENOTCONN,
   ENXIO,
   EOPNOTSUPP,
   ESOCKTNOSUPPORT,
@@ -33,8 +34,10 @@ import {
   SO_MARK,
   SO_PRIORITY,
   SOCK_DGRAM,
+  SOCK_PACKET,
   SOCK_RAW,
   SOCKADDR_LL_LEN,
+  SOCKADDR_PKT_LEN,
   SOL_PACKET,
   SOL_SOCKET,
 } from "../../uapi/socket.ts";
@@ -365,8 +368,9 @@ function packet_recvmsg(sock: Socket, msg: MsgHdr, len: number, flags: number): 
     ret = (flags & MSG_TRUNC) !== 0 ? skb.len : copied;
     sock_recv_cmsgs(msg, po, skb);
     if (msg.msg_name !== null) {
-      put_sockaddr_ll(skb, msg.msg_name);
-      msg.msg_namelen = SOCKADDR_LL_LEN;
+      if (sock.type === SOCK_PACKET) put_sockaddr_pkt(po.net, skb, msg.msg_name);
+      else put_sockaddr_ll(skb, msg.msg_name);
+      msg.msg_namelen = sock.type === SOCK_PACKET ? SOCKADDR_PKT_LEN : SOCKADDR_LL_LEN;
     }
     if (po.auxdata) put_auxdata(msg, skb);
   }
@@ -533,6 +537,69 @@ export const packet_ops: ProtoOps = {
   recvmsg: packet_recvmsg,
 };
 
+// --- SOCK_PACKET: devices by name, frames with their header (packet(7), "Compatibility") ----------------------------
+
+/** struct sockaddr_pkt of a received packet: the family is the device's type. */
+function put_sockaddr_pkt(net: Net, skb: SkBuff, name: Uint8Array): void {
+  const pkt = new Uint8Array(SOCKADDR_PKT_LEN);
+  const dv = new DataView(pkt.buffer);
+  dv.setUint16(0, skb.ipcb_flags >>> 8, true);
+  put_dev_name(pkt, net.dev_by_index.get(skb.ipcb_iif) ?? null);
+  dv.setUint16(16, skb.protocol);
+  name.set(pkt.subarray(0, Math.min(name.length, SOCKADDR_PKT_LEN)));
+}
+
+/** 14 bytes of name behind the family; the last one is zero. */
+function put_dev_name(addr: Uint8Array, dev: NetDevice | null): void {
+  if (dev !== null) for (let i = 0; i < 13 && i < dev.name.length; i++) addr[2 + i] = dev.name.charCodeAt(i);
+}
+
+function dev_of_name(net: Net, addr: Uint8Array): NetDevice | null {
+  let name = "";
+  for (let i = 2; i < 15 && addr[i] !== 0; i++) name += String.fromCharCode(addr[i]!);
+  return net.dev_by_name.get(name) ?? null;
+}
+
+function packet_bind_spkt(sock: Socket, addr: Uint8Array): number {
+  const po = sock.sk as PacketSock;
+  if (addr.length !== 16) return -EINVAL;
+  const dev = dev_of_name(po.net, addr);
+  return dev === null ? -ENODEV : packet_do_bind(po, dev.ifindex, po.num);
+}
+
+function packet_getname_spkt(sock: Socket, addr: Uint8Array, peer: boolean): number {
+  if (peer) return -EOPNOTSUPP;
+  const po = sock.sk as PacketSock;
+  const sa = new Uint8Array(16);
+  sa[0] = AF_PACKET;
+  put_dev_name(sa, po.ifindex > 0 ? (po.net.dev_by_index.get(po.ifindex) ?? null) : null);
+  addr.set(sa.subarray(0, Math.min(addr.length, 16)));
+  return 16;
+}
+
+function packet_sendmsg_spkt(sock: Socket, msg: MsgHdr, len: number): number {
+  const name = msg.msg_name;
+  if (name === null || msg.msg_namelen === 0) return -ENOTCONN;
+  const namelen = Math.min(name.length, msg.msg_namelen);
+  if (namelen < 16) return -EINVAL;
+  const dev = dev_of_name(sock.sk.net, name);
+  if (dev === null) return -ENODEV;
+  const sll = new Uint8Array(SOCKADDR_LL_LEN);
+  const dv = new DataView(sll.buffer);
+  if (namelen === SOCKADDR_PKT_LEN) sll.set(name.subarray(16, 18), SLL_PROTOCOL);
+  dv.setInt32(SLL_IFINDEX, dev.ifindex, true);
+  return packet_snd(sock, { ...msg, msg_name: sll, msg_namelen: SOCKADDR_LL_LEN }, len);
+}
+
+const packet_ops_spkt: ProtoOps = {
+  ...packet_ops,
+  bind: packet_bind_spkt,
+  getname: packet_getname_spkt,
+  sendmsg: packet_sendmsg_spkt,
+  setsockopt: unsupported,
+  getsockopt: unsupported,
+};
+
 const packet_proto: Proto = {
   name: "PACKET",
   obj_size: 1600,
@@ -546,10 +613,10 @@ const packet_proto: Proto = {
 
 /** socket(AF_PACKET, …): the protocol comes in network order, as programs pass htons(ETH_P_ALL). */
 function packet_create(net: Net, sock: Socket, protocol: number, _kern: boolean): number {
-  if (sock.type !== SOCK_DGRAM && sock.type !== SOCK_RAW) return -ESOCKTNOSUPPORT;
+  if (sock.type !== SOCK_DGRAM && sock.type !== SOCK_RAW && sock.type !== SOCK_PACKET) return -ESOCKTNOSUPPORT;
   sock.state = SS_UNCONNECTED;
   const po = sk_alloc(net, AF_PACKET, packet_proto) as PacketSock;
-  sock.ops = packet_ops;
+  sock.ops = sock.type === SOCK_PACKET ? packet_ops_spkt : packet_ops;
   sock_init_data(sock, po);
   po.num = swab16(protocol);
   register_prot_hook(po);
