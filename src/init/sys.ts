@@ -543,34 +543,27 @@ export class TaskSys implements Sys {
     return this.enter(() => sys_getsockopt(this.task, fd, level, optname, optval));
   }
 
-  *sendto(fd: number, buf: Uint8Array, flags: number, addr: Uint8Array | null): Blocking<number> {
-    const task = this.task;
-    const k = this.k;
-    for (;;) {
-      syscall_enter(k);
-      let n: number;
-      try {
-        n = sys_sendto(task, fd, buf, flags, addr);
-      } finally {
-        syscall_exit(k);
-      }
-      if (signal_pending(task)) deliver_signals(task);
-      if (n !== -EAGAIN || (flags & MSG_DONTWAIT) !== 0) {
-        if (need_resched(task)) yield* cond_resched(task);
-        return n;
-      }
-      const err = yield* this.sock_wait(fd, EPOLLOUT);
-      if (err < 0) return err;
-    }
+  sendto(fd: number, buf: Uint8Array, flags: number, addr: Uint8Array | null): Blocking<number> {
+    return this.sock_io(sys_sendto, EPOLLOUT, fd, buf, flags, addr);
   }
-  *recvfrom(fd: number, buf: Uint8Array, flags: number, addr: Uint8Array | null): Blocking<number> {
+  recvfrom(fd: number, buf: Uint8Array, flags: number, addr: Uint8Array | null): Blocking<number> {
+    return this.sock_io(sys_recvfrom, EPOLLIN, fd, buf, flags, addr);
+  }
+  private *sock_io(
+    call: typeof sys_sendto,
+    mask: number,
+    fd: number,
+    buf: Uint8Array,
+    flags: number,
+    addr: Uint8Array | null,
+  ): Blocking<number> {
     const task = this.task;
     const k = this.k;
     for (;;) {
       syscall_enter(k);
       let n: number;
       try {
-        n = sys_recvfrom(task, fd, buf, flags, addr);
+        n = call(task, fd, buf, flags, addr);
       } finally {
         syscall_exit(k);
       }
@@ -579,7 +572,7 @@ export class TaskSys implements Sys {
         if (need_resched(task)) yield* cond_resched(task);
         return n;
       }
-      const err = yield* this.sock_wait(fd, EPOLLIN);
+      const err = yield* this.sock_wait(fd, mask);
       if (err < 0) return err;
     }
   }
