@@ -291,3 +291,13 @@ test("after a walk nothing listens any more", () => {
     for (const nic of host.computer.nics) assert.equal(nic.trace, null);
   }
 });
+
+test("a frame for a MAC address that nobody on a two-ended cable has is lost, and the summary says so", () => {
+  const { w, text } = run("ping -c 1 -W 1 10.0.1.1", {
+    pc1: "ip neigh replace 10.0.1.1 lladdr 02:00:00:00:00:99 dev eth0",
+  });
+  assert.notEqual(w.exitCode, 0);
+  assert.doesNotMatch(text, /none dropped/);
+  assert.match(text, /1 dropped/);
+  assert.match(text, /lost in the card eth0 of r1: for another MAC address/);
+});

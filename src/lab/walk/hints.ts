@@ -293,7 +293,11 @@ export function explainHardware(host: string, dev: string, why: string, counter:
         look: [`${host}: ethtool ${dev}`, `${host}: ip link show ${dev}`],
       };
     default:
-      if (why === "for another MAC address") return { why: "the card's filter is not promiscuous", look: [] };
+      if (why === "for another MAC address")
+        return {
+          why: "the card's filter is not promiscuous",
+          look: [`${host}: ip link show ${dev} (its address)`, "the sender: ip neigh"],
+        };
       return { why, look: counter !== "" ? [stats] : [`${host}: ip link show ${dev}`] };
   }
 }

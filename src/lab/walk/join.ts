@@ -93,7 +93,10 @@ function lostInHardware(p: Packet, s: Step): PacketEnd {
   const cable = hw.hop?.cable ?? "";
   const onWire = isWireLoss(hw.what);
   const e = explainHardware(s.host, s.dev, hw.why, hw.counter, cable);
-  const ordinary = hw.what === HW.HW_RX_FILTER && hw.counter === "";
+  // On a hub every card but one refuses a frame. Between two cards nobody else has it: it is lost.
+  const alone =
+    hw.hop !== null && hw.hop.ends === 2 && hw.hop.arrivals.length === 1 && hw.why === "for another MAC address";
+  const ordinary = hw.what === HW.HW_RX_FILTER && hw.counter === "" && !alone;
   const where = onWire ? `on cable ${cable}` : `in the card ${s.dev} of ${s.host}`;
   return {
     kind: ordinary ? "consumed" : "dropped",

@@ -64,6 +64,8 @@ export interface Hop {
   readonly host: string;
   readonly dev: string;
   readonly cable: string;
+  /** How many cards that cable joins: beyond two it is a hub, where frames for others are heard. */
+  readonly ends: number;
   readonly t: number;
   readonly capture: Capture;
   /** Where it reached memory. */

@@ -83,6 +83,7 @@ interface NicPlace {
   readonly host: HostTrail;
   readonly nic: I82576;
   readonly cable: string;
+  readonly ends: number;
   /** Key queue << 16 | descriptor. */
   readonly tx: Map<number, Packet>;
   readonly rx: Map<number, Hop>;
@@ -115,7 +116,8 @@ export class Recorder {
       const k = host.computer.kernel;
       tracer_start(k, { detail: true, sink: (_k, cpu, fn, skb, note) => this.record(trail, cpu, fn, skb, note) });
       for (const nic of host.computer.nics) {
-        const place = { host: trail, nic, cable: this.cableOf(host, nic), tx: new Map(), rx: new Map() };
+        const { name: cable, ends } = this.cableOf(host, nic);
+        const place = { host: trail, nic, cable, ends, tx: new Map(), rx: new Map() };
         this.nics.set(nic.pf, place);
         nic.trace = (n, what, f, queue, desc) => this.nicEvent(this.nics.get(n.pf)!, what, f, queue, desc);
       }
@@ -139,13 +141,13 @@ export class Recorder {
   }
   private readonly lostOnWire: Set<Hop> = new Set();
 
-  private cableOf(host: LabHost, nic: I82576): string {
+  private cableOf(host: LabHost, nic: I82576): { name: string; ends: number } {
     for (const [index, n] of host.nics) {
       if (n !== nic) continue;
       const s = this.lab.segments.find((x) => x.spec.ends.some((e) => e.machine === host.name && e.index === index));
-      return s?.name ?? "";
+      if (s !== undefined) return { name: s.name, ends: s.ends.length };
     }
-    return "";
+    return { name: "", ends: 0 };
   }
 
   private tapEnd(end: WireEnd): void {
@@ -363,6 +365,7 @@ export class Recorder {
         host: place.host.host.name,
         dev: this.devName(place),
         cable: place.cable,
+        ends: place.ends,
         t: now,
         capture: captureFrame(f),
         arrivals: [],
