@@ -77,13 +77,13 @@ function enter(k: Kernel, cpu: Cpu): Cpu {
   const prev = k.cpu;
   if (k.entry_depth++ === 0) k.now = k.host.monotonic_ns();
   k.cpu = cpu;
-  if (trace_key.on) trace_stale(k);
+  if (trace_key.on) trace_stale();
   return prev;
 }
 
 function leave(k: Kernel, prev: Cpu): void {
   k.cpu = prev;
-  if (trace_key.on) trace_stale(k);
+  if (trace_key.on) trace_stale();
   if (--k.entry_depth === 0) outermost_exit(k);
 }
 
@@ -123,7 +123,7 @@ function run_cpus(k: Kernel): void {
     }
   }
   k.cpu = prev;
-  if (trace_key.on) trace_stale(k);
+  if (trace_key.on) trace_stale();
 }
 
 /** One slice of a CPU. False when it must wait: for its own charged time to pass, or because it has nothing to do. */
@@ -131,7 +131,7 @@ function cpu_run(k: Kernel, cpu: Cpu): boolean {
   if (k.cost !== null) return cpu_run_slice(k, cpu);
   cpu.run_at = Number.POSITIVE_INFINITY;
   k.cpu = cpu;
-  if (trace_key.on) trace_stale(k);
+  if (trace_key.on) trace_stale();
   let did = false;
   if (cpu.softirq_pending !== 0 && cpu.bh_disable === 0 && !cpu.ksoftirqd_running) {
     do_softirq(k, cpu);
@@ -188,7 +188,7 @@ function deliver_irq(k: Kernel, cpu: Cpu, irq: number): void {
   const start = k.now;
   k.cpu = cpu;
   cpu.ctx = CTX_HARDIRQ;
-  if (trace_key.on) trace_stale(k);
+  if (trace_key.on) trace_stale();
   cpu.bh_disable++;
   try {
     handle_irq(k, cpu, irq);
@@ -198,7 +198,7 @@ function deliver_irq(k: Kernel, cpu: Cpu, irq: number): void {
   cpu.bh_disable--;
   cpu.ctx = prev_ctx;
   k.cpu = prev_cpu;
-  if (trace_key.on) trace_stale(k);
+  if (trace_key.on) trace_stale();
   if (k.cost !== null) {
     const spent = k.now - start;
     cpu.acct[ACCT_HARDIRQ] += spent;
@@ -242,7 +242,7 @@ export function syscall_enter(k: Kernel): void {
   if (k.entry_depth++ === 0) {
     k.now = k.host.monotonic_ns();
     cpu.ctx = CTX_PROCESS;
-    if (trace_key.on) trace_stale(k);
+    if (trace_key.on) trace_stale();
   }
   cpu.bh_disable++;
 }
@@ -252,7 +252,7 @@ export function syscall_exit(k: Kernel): void {
   if (--cpu.bh_disable === 0 && cpu.softirq_pending !== 0 && !cpu.ksoftirqd_running) do_softirq(k, cpu);
   if (--k.entry_depth === 0) {
     cpu.ctx = CTX_IDLE;
-    if (trace_key.on) trace_stale(k);
+    if (trace_key.on) trace_stale();
     if (k.cost !== null) {
       if (k.now > cpu.busy_until) cpu.busy_until = k.now;
       k.resched = true;
@@ -300,7 +300,7 @@ export function timer_interrupt(k: Kernel): void {
   if (k.hrtimers.next_ns <= k.now) {
     const ctx = cpu0.ctx;
     cpu0.ctx = CTX_HARDIRQ;
-    if (trace_key.on) trace_stale(k);
+    if (trace_key.on) trace_stale();
     cpu0.bh_disable++;
     try {
       run_hrtimers_due(k);
@@ -309,7 +309,7 @@ export function timer_interrupt(k: Kernel): void {
     }
     cpu0.bh_disable--;
     cpu0.ctx = ctx;
-    if (trace_key.on) trace_stale(k);
+    if (trace_key.on) trace_stale();
   }
   if (timers_due(k)) raise_softirq(cpu0, TIMER_SOFTIRQ);
   if (k.cost === null && cpu0.softirq_pending !== 0 && cpu0.bh_disable === 0 && !cpu0.ksoftirqd_running) {

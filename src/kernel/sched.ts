@@ -308,7 +308,7 @@ function task_run(k: Kernel, cpu: Cpu, task: Task): void {
   k.current = task;
   k.cpu = cpu;
   cpu.ctx = CTX_PROCESS;
-  if (trace_key.on) trace_stale(k);
+  if (trace_key.on) trace_stale();
   task.burst = 0;
   let done = false;
   let status = 0;
@@ -329,7 +329,7 @@ function task_run(k: Kernel, cpu: Cpu, task: Task): void {
   if (k.cost !== null) account_task(k, cpu, task, start, softirq_before);
   k.current = prev;
   cpu.ctx = prev_ctx === CTX_PROCESS ? CTX_IDLE : prev_ctx;
-  if (trace_key.on) trace_stale(k);
+  if (trace_key.on) trace_stale();
   if (done) do_exit(k, task, status);
   else if (task.stop_pending !== 0) do_signal_stop(task, task.stop_pending);
   else if (task.yielded && task.state === "R") {

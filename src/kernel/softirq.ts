@@ -64,7 +64,7 @@ function __do_softirq(k: Kernel, cpu: Cpu, ctx: number): boolean {
   const prev_ctx = cpu.ctx;
   const start = k.now;
   cpu.ctx = ctx;
-  if (trace_key.on) trace_stale(k);
+  if (trace_key.on) trace_stale();
   cpu.bh_disable++;
   if (!cpu.softirq_suspended) {
     cpu.softirq_restarts = MAX_SOFTIRQ_RESTART;
@@ -105,7 +105,7 @@ function __do_softirq(k: Kernel, cpu: Cpu, ctx: number): boolean {
   }
   cpu.bh_disable--;
   cpu.ctx = prev_ctx;
-  if (trace_key.on) trace_stale(k);
+  if (trace_key.on) trace_stale();
   if (k.cost !== null) cpu.acct[ACCT_SOFTIRQ] += k.now - start;
   if (cpu.softirq_suspended) k.resched = true;
   return done;

@@ -16,14 +16,14 @@ export interface TracedSkb {
 }
 
 /**
- * The stream is words. A function is one word; what it is about (packet, device, context, CPU, time) stands in marks before
- * it, written only when that changed. Small, because a ring that stays in the cache and a record of one store are what keep
- * tracing cheap. Who changes the clock, the CPU or the context says so by trace_stale(). Notes lie beside, by place.
+ * The stream is words. A function is one word; what it is about (packet, context, CPU, time) stands in marks before it,
+ * written only when that changed. Who changes the clock, the CPU or the context says so by trace_stale(). Notes lie
+ * beside, by place.
  *
  *     0 | CALL? | fn                    a function, with the packet of the last mark, or with none (CALL)
  *     TIME, low, high                   ns, as the two halves of a double
  *     CTX | cpu | ctx
- *     PACKET, id, ifindex << 17 | len   len is the packet's when the mark was written
+ *     PACKET, id, ifindex << 17 | len   device and length are the packet's when the mark was written
  *     DATA, data, tail                  details: where the packet began and ended in its memory
  *     PAD                               the chunk ends here
  */
@@ -37,6 +37,22 @@ const MARK_PAD = 5 << 28;
 const CHUNK_WORDS = 24576;
 /** The most that one record takes, with all marks before it. */
 const MAX_WORDS = 3 + 1 + 3 + 3 + 1;
+
+/**
+ * Where words gather until their tracer takes them: one place for all machines, because its address is then a constant of
+ * the compiled code, and a record costs a comparison and two stores (docs/decisions/002-static-key.md). Small: it stays in
+ * the cache. What is in it belongs to `stage.owner`; another machine's record, or a look at the trace, hands it over.
+ */
+const stage_words: Int32Array = new Int32Array(4096);
+const STAGE_LIMIT = stage_words.length - MAX_WORDS;
+interface Stage {
+  pos: number;
+  /** The packet of the last mark; null: marks are due. */
+  skb: TracedSkb | null;
+  stale: boolean;
+  owner: Tracer | null;
+}
+const stage: Stage = { pos: 0, skb: null, stale: true, owner: null };
 
 /** A decision, a drop, or a step of lineage, attached to a record. */
 export interface TraceNote {
@@ -57,17 +73,14 @@ export class Tracer {
   readonly detail: boolean;
   /** Takes the records instead of the chunks, in the order of all machines that share it, with the packet at hand. */
   readonly sink: TraceSink | null;
-  /** The chunk in use, and the place of the next record in it. */
+  /** The chunk in use, and the place of the next word in it. */
   words: Int32Array = no_words;
   pos: number = CHUNK_WORDS;
   /** Words in chunks that are full or gone. */
   base: number = -CHUNK_WORDS;
-  /** What the last marks say. A packet of 0 and `stale`: write them again before the next record. */
-  skb_id = 0;
-  dev: TracedSkb["dev"] = null;
-  stale = true;
-  where = -1;
+  /** Time, CPU and context of the last marks. */
   now: number = Number.NaN;
+  where = -1;
 
   constructor(detail: boolean, max_chunks: number, sink: TraceSink | null) {
     this.detail = detail;
@@ -90,6 +103,7 @@ export function tracer_start(
   k: Kernel,
   options: { detail?: boolean; max_records?: number; sink?: TraceSink } = {},
 ): Tracer {
+  hand_over();
   const max = options.max_records ?? 0;
   const t = new Tracer(
     options.detail ?? false,
@@ -105,17 +119,21 @@ export function tracer_start(
 /** Stops recording; what was recorded stays with the tracer. */
 export function tracer_stop(k: Kernel): Tracer | null {
   const t = k.tracer;
+  hand_over();
   k.tracer = null;
   k.trace_ring = null;
   return t;
 }
 
 /** The clock, the CPU or its context changed: the next record says so. Call only behind `if (trace_key.on)`. */
-export function trace_stale(k: Kernel): void {
-  const t = k.trace_ring;
-  if (t === null) return;
-  t.stale = true;
-  t.skb_id = 0;
+export function trace_stale(): void {
+  stage.skb = null;
+  stage.stale = true;
+}
+
+/** An skb starts a new life: as far as the trace goes it is another packet. Call only behind `if (trace_key.on)`. */
+export function trace_skb_new(skb: TracedSkb): void {
+  if (stage.skb === skb) stage.skb = null;
 }
 
 /** A fresh chunk, or the oldest one when there may be no more. */
@@ -138,14 +156,34 @@ function next_chunk(t: Tracer): void {
   // Each chunk begins with all marks, so that those before it may go.
   t.now = Number.NaN;
   t.where = -1;
-  t.skb_id = 0;
+}
+
+/** The owner of what has gathered takes it. */
+function hand_over(): void {
+  const t = stage.owner;
+  if (t !== null && stage.pos > 0) {
+    t.words.set(stage.pos === stage_words.length ? stage_words : stage_words.subarray(0, stage.pos), t.pos);
+    t.pos += stage.pos;
+  }
+  stage.pos = 0;
+  stage.owner = null;
+  stage.skb = null;
+  stage.stale = true;
+}
+
+/** From here on words are `t`'s; a whole stage fits into its chunk. */
+function stage_for(t: Tracer): void {
+  if (stage.owner === t && stage.pos <= STAGE_LIMIT) return;
+  hand_over();
+  stage.owner = t;
+  if (t.pos + stage_words.length > CHUNK_WORDS) next_chunk(t);
 }
 
 /** Writes time and context where they changed; there is room for a record behind. Returns the next place. */
 function put_where(t: Tracer, k: Kernel): number {
-  if (t.pos > CHUNK_WORDS - MAX_WORDS) next_chunk(t);
-  let i = t.pos;
-  const w = t.words;
+  stage_for(t);
+  let i = stage.pos;
+  const w = stage_words;
   if (k.now !== t.now) {
     t.now = k.now;
     time_f64[0] = k.now;
@@ -159,22 +197,21 @@ function put_where(t: Tracer, k: Kernel): number {
     t.where = where;
     w[i++] = MARK_CTX | where;
   }
-  t.stale = false;
-  t.pos = i;
+  stage.stale = false;
+  stage.pos = i;
   return i;
 }
 
 /** All marks of a record about `skb`. Returns the place of the record. */
 function put_packet(t: Tracer, skb: TracedSkb): number {
   const i = put_where(t, skb.kernel);
-  const w = t.words;
+  const w = stage_words;
   const dev = skb.dev;
-  t.skb_id = skb.id;
-  t.dev = dev;
+  stage.skb = skb;
   w[i] = MARK_PACKET;
   w[i + 1] = skb.id;
   w[i + 2] = dev !== null ? (dev.ifindex << 17) | skb.len : skb.len;
-  t.pos = i + 3;
+  stage.pos = i + 3;
   return i + 3;
 }
 
@@ -185,7 +222,7 @@ function record(t: Tracer, k: Kernel, fn: number, skb: TracedSkb | null, note: T
     return;
   }
   let i = skb !== null ? put_packet(t, skb) : put_where(t, k);
-  const w = t.words;
+  const w = stage_words;
   if (t.detail && skb !== null) {
     w[i] = MARK_DATA;
     w[i + 1] = skb.data;
@@ -193,41 +230,45 @@ function record(t: Tracer, k: Kernel, fn: number, skb: TracedSkb | null, note: T
     i += 3;
   }
   w[i] = skb !== null ? fn : fn | CALL;
-  t.pos = i + 1;
-  if (note !== null) t.notes.push({ at: t.base + i, note });
+  stage.pos = i + 1;
+  if (note !== null) t.notes.push({ at: t.base + t.pos + i, note });
+  // The next one comes here as well: with details, all that is in the marks may have changed; with costs, it is charged.
+  if (k.trace_ring === null) stage.skb = null;
 }
 
 /** A packet entered function `fn`. Call only behind `if (trace_key.on)`. */
 export function trace_fn(fn: number, skb: TracedSkb): void {
-  const t = skb.kernel.trace_ring;
-  if (t === null) {
+  const i = stage.pos;
+  if (skb !== stage.skb || i > STAGE_LIMIT) {
     trace_fn_slow(fn, skb);
     return;
   }
-  let i = t.pos;
-  if (skb.id !== t.skb_id || skb.dev !== t.dev || i === CHUNK_WORDS) i = put_packet(t, skb);
-  t.words[i] = fn;
-  t.pos = i + 1;
+  stage_words[i] = fn;
+  stage.pos = i + 1;
 }
 
 function trace_fn_slow(fn: number, skb: TracedSkb): void {
   const k = skb.kernel;
   if (k.cost !== null) k.now += k.cost[fn]!;
   const t = k.tracer;
-  if (t !== null) record(t, k, fn, skb, null);
+  if (t === null) return;
+  if (k.trace_ring === null) {
+    record(t, k, fn, skb, null);
+    return;
+  }
+  const i = put_packet(t, skb);
+  stage_words[i] = fn;
+  stage.pos = i + 1;
 }
 
 /** A function was entered without a packet in hand (an interrupt, a poll, a system call). */
 export function trace_call(fn: number, k: Kernel): void {
   const t = k.trace_ring;
-  if (t === null) {
+  if (t === null || t !== stage.owner || stage.stale || stage.pos > STAGE_LIMIT) {
     trace_call_slow(fn, k);
     return;
   }
-  let i = t.pos;
-  if (t.stale || i === CHUNK_WORDS) i = put_where(t, k);
-  t.words[i] = fn | CALL;
-  t.pos = i + 1;
+  stage_words[stage.pos++] = fn | CALL;
 }
 
 function trace_call_slow(fn: number, k: Kernel): void {
@@ -269,6 +310,7 @@ export interface TraceRecord {
 
 /** All records kept, oldest first. */
 export function* tracer_records(t: Tracer): Generator<TraceRecord, void> {
+  hand_over();
   let base = t.base + CHUNK_WORDS - t.chunks.length * CHUNK_WORDS;
   let next_note = 0;
   let ts_ns = 0;

@@ -7,7 +7,7 @@
 
 import type { Slab } from "../../arch/host.ts";
 import { type Kernel, kernel_bug } from "../../kernel/kernel.ts";
-import { trace_call, trace_detail, trace_fn, trace_note } from "../../kernel/trace.ts";
+import { trace_call, trace_detail, trace_fn, trace_note, trace_skb_new } from "../../kernel/trace.ts";
 import { F_kfree_skb_reason, F_skb_clone } from "../../kernel/trace_fn.ts";
 import { trace_key } from "../../kernel/trace_key.ts";
 import { SKB_CONSUMED, SKB_DROP_REASON_NOT_SPECIFIED, skb_drop_reasons } from "./dropreason.ts";
@@ -317,6 +317,7 @@ function skb_take(k: Kernel, head: HeadBuf): SkBuff {
   skb.id = pool.next_id;
   // 0 is no packet.
   pool.next_id = (pool.next_id + 1) | 0 || 1;
+  if (trace_key.on) trace_skb_new(skb);
   skb.head = head;
   skb.next = null;
   skb.prev = null;
