@@ -16,6 +16,8 @@ export const ETHTOOL_GMSGLVL = 0x07;
 export const ETHTOOL_SMSGLVL = 0x08;
 export const ETHTOOL_NWAY_RST = 0x09;
 export const ETHTOOL_GLINK = 0x0a;
+export const ETHTOOL_GEEPROM = 0x0b;
+export const ETHTOOL_SEEPROM = 0x0c;
 export const ETHTOOL_GCOALESCE = 0x0e;
 export const ETHTOOL_SCOALESCE = 0x0f;
 export const ETHTOOL_GRINGPARAM = 0x10;
@@ -27,20 +29,43 @@ export const ETHTOOL_GSTRINGS = 0x1b;
 export const ETHTOOL_PHYS_ID = 0x1c;
 export const ETHTOOL_GSTATS = 0x1d;
 export const ETHTOOL_GPERMADDR = 0x20;
+export const ETHTOOL_GPFLAGS = 0x27;
+export const ETHTOOL_SPFLAGS = 0x28;
+export const ETHTOOL_GRXFH = 0x29;
+export const ETHTOOL_SRXFH = 0x2a;
 export const ETHTOOL_GRXRINGS = 0x2d;
 export const ETHTOOL_GRXCLSRLCNT = 0x2e;
 export const ETHTOOL_GRXCLSRULE = 0x2f;
 export const ETHTOOL_GRXCLSRLALL = 0x30;
+export const ETHTOOL_SRXCLSRLDEL = 0x31;
+export const ETHTOOL_SRXCLSRLINS = 0x32;
+export const ETHTOOL_FLASHDEV = 0x33;
+export const ETHTOOL_RESET = 0x34;
 export const ETHTOOL_GSSET_INFO = 0x37;
 export const ETHTOOL_GFEATURES = 0x3a;
 export const ETHTOOL_SFEATURES = 0x3b;
 export const ETHTOOL_GCHANNELS = 0x3c;
 export const ETHTOOL_SCHANNELS = 0x3d;
+export const ETHTOOL_SET_DUMP = 0x3e;
+export const ETHTOOL_GET_DUMP_FLAG = 0x3f;
+export const ETHTOOL_GET_DUMP_DATA = 0x40;
 export const ETHTOOL_GET_TS_INFO = 0x41;
+export const ETHTOOL_GMODULEINFO = 0x42;
+export const ETHTOOL_GMODULEEEPROM = 0x43;
+export const ETHTOOL_GEEE = 0x44;
+export const ETHTOOL_SEEE = 0x45;
 export const ETHTOOL_GRSSH = 0x46;
 export const ETHTOOL_SRSSH = 0x47;
+export const ETHTOOL_GTUNABLE = 0x48;
+export const ETHTOOL_STUNABLE = 0x49;
+export const ETHTOOL_GPHYSTATS = 0x4a;
+export const ETHTOOL_PERQUEUE = 0x4b;
 export const ETHTOOL_GLINKSETTINGS = 0x4c;
 export const ETHTOOL_SLINKSETTINGS = 0x4d;
+export const ETHTOOL_PHY_GTUNABLE = 0x4e;
+export const ETHTOOL_PHY_STUNABLE = 0x4f;
+export const ETHTOOL_GFECPARAM = 0x50;
+export const ETHTOOL_SFECPARAM = 0x51;
 
 /** String sets: ETHTOOL_GSTRINGS, ETHTOOL_GSSET_INFO. */
 export const ETH_SS_TEST = 0;
@@ -48,6 +73,7 @@ export const ETH_SS_STATS = 1;
 export const ETH_SS_PRIV_FLAGS = 2;
 export const ETH_SS_FEATURES = 4;
 export const ETH_SS_RSS_HASH_FUNCS = 5;
+export const ETH_SS_PHY_STATS = 8;
 export const ETH_GSTRING_LEN = 32;
 
 /** struct ethtool_value: cmd, data. GLINK, GMSGLVL, SMSGLVL; NWAY_RST uses only cmd. */
@@ -66,6 +92,16 @@ export const DRVINFO_TESTINFO_LEN = 184;
 export const DRVINFO_EEDUMP_LEN = 188;
 export const DRVINFO_REGDUMP_LEN = 192;
 export const DRVINFO_LEN = 196;
+
+/** struct ethtool_regs: cmd, version, len, then len bytes. */
+export const REGS_VERSION = 4;
+export const REGS_LEN = 8;
+export const REGS_DATA = 12;
+/** struct ethtool_eeprom: cmd, magic, offset, len, then len bytes. */
+export const EEPROM_MAGIC = 4;
+export const EEPROM_OFFSET = 8;
+export const EEPROM_LEN = 12;
+export const EEPROM_DATA = 16;
 
 /** struct ethtool_sset_info: cmd, reserved, u64 mask, then one u32 for each set that the kernel left in the mask. */
 export const SSET_INFO_MASK = 8;
@@ -158,10 +194,36 @@ export const ETH_RSS_HASH_TOP = 1 << 0;
 export const ETH_RSS_HASH_XOR = 1 << 1;
 export const ETH_RSS_HASH_CRC32 = 1 << 2;
 
-/** struct ethtool_rxnfc: the u64 at 8 holds the number of rings after GRXRINGS; rule_cnt after GRXCLSRLCNT. */
+/** struct ethtool_rxnfc: the u64 at 8 holds the rings (GRXRINGS) or RXH_* (GRXFH); rule_cnt after GRXCLSRLCNT. */
+export const RXNFC_FLOW_TYPE = 4;
 export const RXNFC_DATA = 8;
 export const RXNFC_RULE_CNT = 184;
 export const RXNFC_LEN = 192;
+
+/** Flow types of GRXFH, and what of a packet is hashed. */
+export const TCP_V4_FLOW = 0x01;
+export const UDP_V4_FLOW = 0x02;
+export const SCTP_V4_FLOW = 0x03;
+export const AH_ESP_V4_FLOW = 0x04;
+export const TCP_V6_FLOW = 0x05;
+export const UDP_V6_FLOW = 0x06;
+export const SCTP_V6_FLOW = 0x07;
+export const AH_ESP_V6_FLOW = 0x08;
+export const AH_V4_FLOW = 0x09;
+export const ESP_V4_FLOW = 0x0a;
+export const AH_V6_FLOW = 0x0b;
+export const ESP_V6_FLOW = 0x0c;
+export const IPV4_FLOW = 0x10;
+export const IPV6_FLOW = 0x11;
+export const ETHER_FLOW = 0x12;
+export const RXH_L2DA = 1 << 1;
+export const RXH_VLAN = 1 << 2;
+export const RXH_L3_PROTO = 1 << 3;
+export const RXH_IP_SRC = 1 << 4;
+export const RXH_IP_DST = 1 << 5;
+export const RXH_L4_B_0_1 = 1 << 6;
+export const RXH_L4_B_2_3 = 1 << 7;
+export const RXH_DISCARD = 1 << 31;
 
 /** struct ethtool_ts_info. */
 export const TS_SO_TIMESTAMPING = 4;

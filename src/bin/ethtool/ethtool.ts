@@ -5,7 +5,33 @@ import { AF_INET, SOCK_DGRAM } from "../../uapi/socket.ts";
 import type { Blocking, Program } from "../../uapi/sys.ts";
 import { print, printError } from "../lib/io.ts";
 import { changeFeatures, showFeatures, stringSet } from "./features.ts";
-import { badArguments, type Context, cannot, netlinkError, Request } from "./ioctl.ts";
+import {
+  changeEeprom,
+  changePhyTunable,
+  changeTunables,
+  flash,
+  reset,
+  setDump,
+  showDump,
+  showEeprom,
+  showPhyTunable,
+  showRegisters,
+  showTunables,
+} from "./hardware.ts";
+import { badArguments, type Context, cannot, integer, netlinkError, Request } from "./ioctl.ts";
+import {
+  changeEee,
+  changeFec,
+  changeModule,
+  changePrivateFlags,
+  perQueue,
+  showGroups,
+  showModule,
+  showModuleEeprom,
+  shows,
+  showTunnels,
+  testCableTdr,
+} from "./optional.ts";
 import {
   changeChannels,
   changeCoalesce,
@@ -16,7 +42,8 @@ import {
   showPause,
   showRings,
 } from "./params.ts";
-import { changeRxfh, showRules, showRxfh } from "./rxfh.ts";
+import { changeRules, showRules } from "./rxclass.ts";
+import { changeRxfh, showRxfh } from "./rxfh.ts";
 import { changeSettings, showSettings } from "./settings.ts";
 import { HELP } from "./usage.ts";
 
@@ -25,6 +52,8 @@ interface Command {
   run(c: Context, words: readonly string[]): Blocking<number>;
   /** Takes words after the device. */
   words?: boolean;
+  /** Takes none, and names the first one that is too many. */
+  netlink?: boolean;
   json?: boolean;
 }
 
@@ -39,22 +68,43 @@ const COMMANDS: readonly Command[] = [
   { names: ["-k", "--show-features", "--show-offload"], run: showFeatures, json: true },
   { names: ["-K", "--features", "--offload"], run: changeFeatures, words: true },
   { names: ["-i", "--driver"], run: showDriver },
-  { names: ["-S", "--statistics"], run: showStatistics, words: true },
+  { names: ["-S", "--statistics"], run: showStatistics, words: true, json: true },
   { names: ["-l", "--show-channels"], run: showChannels },
   { names: ["-L", "--set-channels"], run: changeChannels, words: true },
   { names: ["-x", "--show-rxfh", "--show-rxfh-indir"], run: showRxfh, words: true },
   { names: ["-X", "--set-rxfh-indir", "--rxfh"], run: changeRxfh, words: true },
   { names: ["-n", "-u", "--show-nfc", "--show-ntuple"], run: showRules, words: true },
-  { names: ["-P", "--show-permaddr"], run: showPermanentAddress },
-  { names: ["-T", "--show-time-stamping"], run: showTimestamping },
+  { names: ["-P", "--show-permaddr"], run: showPermanentAddress, words: true },
+  { names: ["-T", "--show-time-stamping"], run: showTimestamping, netlink: true },
   { names: ["-r", "--negotiate"], run: restartNegotiation },
-  { names: ["-p", "--identify"], run: (c) => unsupported(c, E.ETHTOOL_PHYS_ID, "identify NIC", 255), words: true },
-  { names: ["-t", "--test"], run: (c) => unsupported(c, E.ETHTOOL_TEST, "test", 74), words: true },
-  {
-    names: ["-d", "--register-dump"],
-    run: (c) => unsupported(c, E.ETHTOOL_GREGS, "get register dump", 74),
-    words: true,
-  },
+  { names: ["-p", "--identify"], run: identify, words: true },
+  { names: ["-t", "--test"], run: selfTest, words: true },
+  { names: ["-d", "--register-dump"], run: showRegisters, words: true },
+  { names: ["-e", "--eeprom-dump"], run: showEeprom, words: true },
+  { names: ["-E", "--change-eeprom"], run: changeEeprom, words: true },
+  { names: ["-N", "-U", "--config-nfc", "--config-ntuple"], run: changeRules, words: true },
+  { names: ["--phy-statistics"], run: (c) => showStrings(c, E.ETH_SS_PHY_STATS, E.ETHTOOL_GPHYSTATS, "PHY") },
+  { names: ["-f", "--flash"], run: flash, words: true },
+  { names: ["-w", "--get-dump"], run: showDump, words: true },
+  { names: ["-W", "--set-dump"], run: setDump, words: true },
+  { names: ["--reset"], run: reset, words: true },
+  { names: ["--get-tunable"], run: showTunables, words: true },
+  { names: ["--set-tunable"], run: changeTunables, words: true },
+  { names: ["--get-phy-tunable"], run: showPhyTunable, words: true },
+  { names: ["--set-phy-tunable"], run: changePhyTunable, words: true },
+  { names: ["-Q", "--per-queue"], run: perQueue, words: true },
+  { names: ["-m", "--dump-module-eeprom", "--module-info"], run: showModuleEeprom, words: true, json: true },
+  { names: ["--show-eee"], run: shows(E.ETHTOOL_GEEE), netlink: true },
+  { names: ["--set-eee"], run: changeEee, words: true },
+  { names: ["--show-priv-flags"], run: shows(E.ETHTOOL_GPFLAGS), netlink: true },
+  { names: ["--set-priv-flags"], run: changePrivateFlags, words: true },
+  { names: ["--show-fec"], run: shows(E.ETHTOOL_GFECPARAM), netlink: true, json: true },
+  { names: ["--set-fec"], run: changeFec, words: true },
+  { names: ["--cable-test"], run: shows(null), words: true, json: true },
+  { names: ["--cable-test-tdr"], run: testCableTdr, words: true, json: true },
+  { names: ["--show-tunnels"], run: showTunnels, netlink: true, json: true },
+  { names: ["--show-module"], run: showModule, netlink: true, json: true },
+  { names: ["--set-module"], run: changeModule, words: true },
 ];
 
 export const ethtool: Program = function* (sys, argv) {
@@ -77,6 +127,10 @@ export const ethtool: Program = function* (sys, argv) {
   const command = first?.startsWith("-") ? COMMANDS.find((x) => x.names.includes(first)) : undefined;
   if (first === undefined || (first.startsWith("-") && command === undefined)) return yield* badArguments(sys);
   const [dev, ...rest] = command === undefined ? words : words.slice(1);
+  if (dev !== undefined && command?.netlink && rest.length > 0) {
+    yield* printError(sys, `ethtool: unexpected parameter '${rest[0]}'\n`);
+    return 1;
+  }
   const tooMany = rest.length > 0 && !command?.words;
   if (dev === undefined || dev.length >= 16 || tooMany || (json && !command?.json)) return yield* badArguments(sys);
   const fd = sys.socket(AF_INET, SOCK_DGRAM, 0);
@@ -110,18 +164,24 @@ function* showDriver(c: Context): Blocking<number> {
   return 0;
 }
 
-function* showStatistics(c: Context): Blocking<number> {
-  const names = stringSet(c, E.ETH_SS_STATS);
+function* showStatistics(c: Context, words: readonly string[]): Blocking<number> {
+  if (words.length > 0) return yield* showGroups(c, words);
+  return yield* showStrings(c, E.ETH_SS_STATS, E.ETHTOOL_GSTATS, "NIC");
+}
+
+/** Counters with names of the driver's own. */
+function* showStrings(c: Context, set: number, cmd: number, title: string): Blocking<number> {
+  const names = stringSet(c, set);
   if (typeof names === "number") return yield* cannot(c, "get stats strings information", names, 96);
   if (names.length === 0) {
     yield* printError(c.sys, "no stats available\n");
     return 94;
   }
-  const r = new Request(c.dev, E.ETHTOOL_GSTATS, E.STATS_DATA + names.length * 8);
+  const r = new Request(c.dev, cmd, E.STATS_DATA + names.length * 8);
   r.set(E.STATS_COUNT, names.length);
   const err = r.send(c);
   if (err < 0) return yield* cannot(c, "get stats information", err, 97);
-  let text = "NIC statistics:\n";
+  let text = `${title} statistics:\n`;
   names.forEach((name, i) => void (text += `     ${name}: ${r.get64(E.STATS_DATA + i * 8)}\n`));
   yield* print(c.sys, text);
   return 0;
@@ -173,8 +233,19 @@ function* restartNegotiation(c: Context): Blocking<number> {
   return err < 0 ? yield* cannot(c, "restart autonegotiation", err, 255) : 0;
 }
 
-/** What no driver here has: the kernel says so. */
-function* unsupported(c: Context, cmd: number, what: string, status: number): Blocking<number> {
-  const err = new Request(c.dev, cmd, 64).send(c);
-  return err < 0 ? yield* cannot(c, what, err, status) : 0;
+function* identify(c: Context, words: readonly string[]): Blocking<number> {
+  if (words.length > 1 || (words.length === 1 && Number.isNaN(integer(words[0])))) return yield* badArguments(c.sys);
+  const r = new Request(c.dev, E.ETHTOOL_PHYS_ID, E.ETHTOOL_VALUE_LEN);
+  r.set(E.ETHTOOL_VALUE_DATA, words.length > 0 ? integer(words[0]) : 0);
+  const err = r.send(c);
+  return err < 0 ? yield* cannot(c, "identify NIC", err, 255) : 0;
+}
+
+function* selfTest(c: Context, words: readonly string[]): Blocking<number> {
+  const known = words.length === 0 || ["online", "offline", "external_lb"].includes(words[0]);
+  if (words.length > 1 || !known) return yield* badArguments(c.sys);
+  const names = stringSet(c, E.ETH_SS_TEST);
+  if (typeof names === "number") return yield* cannot(c, "get strings", names, 74);
+  const err = new Request(c.dev, E.ETHTOOL_TEST, 16).send(c);
+  return err < 0 ? yield* cannot(c, "test", err, 74) : 0;
 }

@@ -46,6 +46,10 @@ export function stringSet(c: Context, set: number): string[] | number {
   );
 }
 
+/** JSON as ethtool lays it out: one object with the name and these members. */
+export const showList = (dev: string, members: readonly string[]): string =>
+  `[ {\n        "ifname": "${dev}",\n${members.join(",\n")}\n    } ]\n`;
+
 function readFeatures(c: Context): Feature[] | number {
   const names = stringSet(c, E.ETH_SS_FEATURES);
   if (typeof names === "number") return names;
@@ -89,7 +93,7 @@ export function* showFeatures(c: Context): Blocking<number> {
       ];
       return `        "${name}": {\n${fields.map((x) => `            ${x}`).join(",\n")}\n        }`;
     });
-    yield* print(c.sys, `[ {\n        "ifname": "${c.dev}",\n${entries.join(",\n")}\n    } ]\n`);
+    yield* print(c.sys, showList(c.dev, entries));
     return 0;
   }
   let text = `Features for ${c.dev}:\n`;

@@ -54,6 +54,11 @@ export class Request {
     setUint64(this.dv, ETHTOOL_DATA + at, value);
   }
 
+  /** What stands behind the fields. */
+  data(at: number, length: number): Uint8Array {
+    return this.bytes.subarray(ETHTOOL_DATA + at, ETHTOOL_DATA + at + length);
+  }
+
   text(at: number, max: number): string {
     return cstring(this.bytes, ETHTOOL_DATA + at, max);
   }
@@ -83,22 +88,22 @@ export function* badArguments(sys: Sys): Blocking<number> {
   return 1;
 }
 
-/** "name value" pairs of the -G, -L, -C, -A kind: field numbers and what they shall be, or a message. */
+/** "name value" pairs of the -G, -L, -C, -A kind: field numbers and what they shall be (of words: which one), or a message. */
 export function parsePairs(
   option: string,
   words: readonly string[],
   names: Readonly<Record<string, number>>,
-  kinds: Readonly<Record<string, "bool">> = {},
+  kinds: Readonly<Record<string, "bool" | readonly string[]>> = {},
 ): Map<number, number> | string {
   const out = new Map<number, number>();
   for (let i = 0; i < words.length; i += 2) {
     const [name, value] = [words[i], words[i + 1]];
-    const field = names[name];
+    const field = Object.hasOwn(names, name) ? names[name] : undefined;
     if (field === undefined) return `ethtool (${option}): unknown parameter '${name}'\n`;
     if (value === undefined) return `ethtool (${option}): no value for parameter '${name}'\n`;
-    const bool = kinds[name] === "bool";
-    const n = bool ? (value === "on" ? 1 : value === "off" ? 0 : Number.NaN) : integer(value);
-    if (Number.isNaN(n)) return `ethtool (${option}): invalid value '${value}' for parameter '${name}'\n`;
+    const kind = kinds[name] === "bool" ? ["off", "on"] : kinds[name];
+    const n = kind === undefined ? integer(value) : kind.indexOf(value);
+    if (Number.isNaN(n) || n < 0) return `ethtool (${option}): invalid value '${value}' for parameter '${name}'\n`;
     out.set(field, n);
   }
   return out;

@@ -1,7 +1,6 @@
-// ethtool -x and -X (receive hashing: the indirection table and the key), -n (how many classification rules).
-// Read first: ethtool(8). Way in: showRxfh(), changeRxfh(), showRules().
+// ethtool -x and -X (receive hashing: the indirection table and the key).
+// Read first: ethtool(8). Way in: showRxfh(), changeRxfh().
 
-import { strerror } from "../../uapi/errno.ts";
 import * as E from "../../uapi/ethtool.ts";
 import type { Blocking } from "../../uapi/sys.ts";
 import { print, printError } from "../lib/io.ts";
@@ -10,7 +9,7 @@ import { badArguments, type Context, cannot, integer, Request } from "./ioctl.ts
 const HASH_FUNCTIONS = ["toeplitz", "xor", "crc32"];
 const COLUMNS = 8;
 
-function ringCount(c: Context): number {
+export function ringCount(c: Context): number {
   const r = new Request(c.dev, E.ETHTOOL_GRXRINGS, E.RXNFC_LEN);
   const err = r.send(c);
   return err < 0 ? err : r.get64(E.RXNFC_DATA);
@@ -124,19 +123,4 @@ function ring(weights: readonly number[], total: number, i: number, entries: num
     if (i * total < sum * entries) return k;
   }
   return weights.length - 1;
-}
-
-export function* showRules(c: Context): Blocking<number> {
-  const rings = ringCount(c);
-  if (rings < 0) yield* cannot(c, "get RX rings", rings, 1);
-  else yield* print(c.sys, `${rings} RX rings available\n`);
-  const r = new Request(c.dev, E.ETHTOOL_GRXCLSRLCNT, E.RXNFC_LEN);
-  const err = r.send(c);
-  if (err < 0) {
-    yield* printError(c.sys, `rxclass: Cannot get RX class rule count: ${strerror(err)}\n`);
-    yield* printError(c.sys, "RX classification rule retrieval failed\n");
-    return 1;
-  }
-  yield* print(c.sys, `Total ${r.get(E.RXNFC_RULE_CNT)} rules\n\n`);
-  return 0;
 }

@@ -214,8 +214,8 @@ function get_drvinfo(dev: NetDevice, c: Call): number {
   c.put32(E.DRVINFO_N_PRIV_FLAGS, info?.n_priv_flags ?? 0);
   c.put32(E.DRVINFO_N_STATS, strings(dev, E.ETH_SS_STATS)?.length ?? 0);
   c.put32(E.DRVINFO_TESTINFO_LEN, 0);
-  c.put32(E.DRVINFO_EEDUMP_LEN, 0);
-  c.put32(E.DRVINFO_REGDUMP_LEN, 0);
+  c.put32(E.DRVINFO_EEDUMP_LEN, dev.ethtool_ops?.get_eeprom_len?.(dev) ?? 0);
+  c.put32(E.DRVINFO_REGDUMP_LEN, dev.ethtool_ops?.get_regs_len?.(dev) ?? 0);
   return 0;
 }
 
@@ -443,6 +443,49 @@ function set_rxfh(dev: NetDevice, ops: EthtoolOps, c: Call): number {
   return ops.set_rxfh(dev, indir, keylen !== 0 ? c.buf.slice(at, at + keylen) : null);
 }
 
+/** Which fields of a flow's packets are hashed. */
+function get_rxfh_fields(dev: NetDevice, ops: EthtoolOps, c: Call): number {
+  if (!ops.get_rxfh_fields) return -EOPNOTSUPP;
+  if (!c.fits(E.RXNFC_LEN)) return -EFAULT;
+  const fields = ops.get_rxfh_fields(dev, c.u32(E.RXNFC_FLOW_TYPE));
+  if (fields < 0) return fields;
+  nl_set_u64(c.dv, E.RXNFC_DATA, fields);
+  return 0;
+}
+
+function set_rxfh_fields(dev: NetDevice, ops: EthtoolOps, c: Call): number {
+  if (!ops.set_rxfh_fields) return -EOPNOTSUPP;
+  if (!c.fits(E.RXNFC_LEN)) return -EFAULT;
+  return ops.set_rxfh_fields(dev, c.u32(E.RXNFC_FLOW_TYPE), c.u32(E.RXNFC_DATA) | 0);
+}
+
+// --- dumps --------------------------------------------------------------------------------------------------------
+
+function get_regs(dev: NetDevice, ops: EthtoolOps, c: Call): number {
+  if (!ops.get_regs || !ops.get_regs_len) return -EOPNOTSUPP;
+  if (!c.fits(E.REGS_DATA)) return -EFAULT;
+  const room = Math.min(c.u32(E.REGS_LEN), ops.get_regs_len(dev));
+  if (!c.fits(E.REGS_DATA + room)) return -EFAULT;
+  const { version, data } = ops.get_regs(dev);
+  c.put32(E.REGS_VERSION, version);
+  c.put32(E.REGS_LEN, room);
+  for (let at = 0; at + 4 <= room; at += 4) c.put32(E.REGS_DATA + at, data[at >> 2]!);
+  return 0;
+}
+
+function get_eeprom(dev: NetDevice, ops: EthtoolOps, c: Call): number {
+  if (!ops.get_eeprom || !ops.get_eeprom_len) return -EOPNOTSUPP;
+  if (!c.fits(E.EEPROM_DATA)) return -EFAULT;
+  const offset = c.u32(E.EEPROM_OFFSET);
+  const length = c.u32(E.EEPROM_LEN);
+  if (length === 0 || offset + length > ops.get_eeprom_len(dev)) return -EINVAL;
+  if (!c.fits(E.EEPROM_DATA + length)) return -EFAULT;
+  const { magic, data } = ops.get_eeprom(dev, offset, length);
+  c.put32(E.EEPROM_MAGIC, magic);
+  c.buf.set(data, E.EEPROM_DATA);
+  return 0;
+}
+
 // --- the rest -----------------------------------------------------------------------------------------------------
 
 function get_permaddr(dev: NetDevice, c: Call): number {
@@ -524,6 +567,23 @@ function run(dev: NetDevice, cmd: number, c: Call): number {
       if (!ops.get_rxnfc_rings) return -EOPNOTSUPP;
       if (!c.fits(E.RXNFC_LEN)) return -EFAULT;
       nl_set_u64(c.dv, E.RXNFC_DATA, ops.get_rxnfc_rings(dev));
+      return 0;
+    case E.ETHTOOL_GRXCLSRLCNT:
+      // DIFF: no rules by flow (NETIF_F_NTUPLE): devices that hash have none of them, others do not know the question.
+      if (!ops.get_rxnfc_rings) return -EOPNOTSUPP;
+      if (!c.fits(E.RXNFC_LEN)) return -EFAULT;
+      c.put32(E.RXNFC_RULE_CNT, 0);
+      return 0;
+    case E.ETHTOOL_GRXFH:
+      return get_rxfh_fields(dev, ops, c);
+    case E.ETHTOOL_SRXFH:
+      return set_rxfh_fields(dev, ops, c);
+    case E.ETHTOOL_GREGS:
+      return get_regs(dev, ops, c);
+    case E.ETHTOOL_GEEPROM:
+      return get_eeprom(dev, ops, c);
+    case E.ETHTOOL_FLASHDEV:
+      // Left to devlink, which without a devlink instance has nothing to do: Linux succeeds.
       return 0;
     case E.ETHTOOL_GPERMADDR:
       return get_permaddr(dev, c);

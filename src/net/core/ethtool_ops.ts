@@ -75,6 +75,15 @@ export interface EthtoolOps {
   set_rxfh?(dev: NetDevice, indir: number[] | null, key: Uint8Array | null): number;
   /** Number of RX rings, for `ethtool -x`. */
   get_rxnfc_rings?(dev: NetDevice): number;
+  /** RXH_* that are hashed of a flow type, or -errno. */
+  get_rxfh_fields?(dev: NetDevice, flow_type: number): number;
+  set_rxfh_fields?(dev: NetDevice, flow_type: number, fields: number): number;
+  /** The register dump, in bytes, and its words with the version that says how to read them. */
+  get_regs_len?(dev: NetDevice): number;
+  get_regs?(dev: NetDevice): { version: number; data: Uint32Array };
+  /** The EEPROM: its size, and what is there; the offset and length are within it. */
+  get_eeprom_len?(dev: NetDevice): number;
+  get_eeprom?(dev: NetDevice, offset: number, length: number): { magic: number; data: Uint8Array };
   get_msglevel?(dev: NetDevice): number;
   set_msglevel?(dev: NetDevice, level: number): void;
   nway_reset?(dev: NetDevice): number;

@@ -179,6 +179,9 @@ export class E1000HwStats {
   tsctc = 0;
   tsctfc = 0;
   doosync = 0;
+  fcruc = 0;
+  rfc = 0;
+  rjc = 0;
 }
 
 export class IgbAdapter {
@@ -205,11 +208,16 @@ export class IgbAdapter {
   link_duplex = 0;
   watchdog_timer: TimerList = null as unknown as TimerList;
   readonly stats = new E1000HwStats();
+  /** Packets by length: to 64, 127, 255, 511, 1023 octets, and above. */
+  readonly prc = new Float64Array(6);
+  readonly ptc = new Float64Array(6);
   tx_timeout_count = 0;
   readonly active_vlans = new Int32Array(128);
   readonly shadow_vfta = new Int32Array(128);
   readonly rss_indir_tbl = new Uint8Array(128);
   readonly rss_key = new Uint8Array(40);
+  /** MRQC bits of what is hashed by ports beside TCP: UDP, once asked for by `ethtool -N`. */
+  rss_udp_fields = 0;
   msg_enable = 7;
   // hw.phy and hw.fc
   autoneg = true;

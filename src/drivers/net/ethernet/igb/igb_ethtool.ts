@@ -2,6 +2,7 @@
 // Way in: igb_ethtool_ops, set by igb_probe().
 
 import * as R from "../../../../hw/82576_regs.ts";
+import { KERN_ERR, printk } from "../../../../kernel/printk.ts";
 import type {
   EthtoolChannels,
   EthtoolCoalesce,
@@ -12,6 +13,7 @@ import type {
 } from "../../../../net/core/ethtool_ops.ts";
 import { type NetDevice, NetDeviceStats, netif_carrier_ok, netif_running } from "../../../../net/core/netdevice.ts";
 import { EINVAL } from "../../../../uapi/errno.ts";
+import * as E from "../../../../uapi/ethtool.ts";
 import {
   type E1000HwStats,
   IGB_MAX_DESCRIPTORS,
@@ -26,6 +28,7 @@ import {
   ADVERTISE_ALL_MII,
   igb_config_fc_after_link_up,
   igb_fill_stats64,
+  igb_read_nvm,
   igb_setup_link,
   igb_update_stats,
 } from "./igb_hw.ts";
@@ -42,6 +45,7 @@ import {
   igb_setup_srrctl,
   igb_up,
 } from "./igb_main.ts";
+import { IGB_REGS_BYTES, igb_get_regs } from "./igb_regs.ts";
 
 const priv = (dev: NetDevice): IgbAdapter => dev.priv as IgbAdapter;
 
@@ -333,6 +337,67 @@ function igb_set_rxfh(dev: NetDevice, indir: number[] | null, key: Uint8Array | 
   return 0;
 }
 
+/** By addresses always, TCP by ports too; UDP by ports when asked for, for fragments have none and may overtake. */
+function igb_get_rxfh_fields(dev: NetDevice, flow_type: number): number {
+  const udp = priv(dev).rss_udp_fields;
+  const addresses = E.RXH_IP_SRC | E.RXH_IP_DST;
+  const ports = E.RXH_L4_B_0_1 | E.RXH_L4_B_2_3;
+  switch (flow_type) {
+    case E.TCP_V4_FLOW:
+    case E.TCP_V6_FLOW:
+      return addresses | ports;
+    case E.UDP_V4_FLOW:
+      return addresses | (udp & R.E1000_MRQC_RSS_FIELD_IPV4_UDP ? ports : 0);
+    case E.UDP_V6_FLOW:
+      return addresses | (udp & R.E1000_MRQC_RSS_FIELD_IPV6_UDP ? ports : 0);
+    case E.SCTP_V4_FLOW:
+    case E.AH_ESP_V4_FLOW:
+    case E.AH_V4_FLOW:
+    case E.ESP_V4_FLOW:
+    case E.IPV4_FLOW:
+    case E.SCTP_V6_FLOW:
+    case E.AH_ESP_V6_FLOW:
+    case E.AH_V6_FLOW:
+    case E.ESP_V6_FLOW:
+    case E.IPV6_FLOW:
+      return addresses;
+    default:
+      return -EINVAL;
+  }
+}
+
+function igb_set_rxfh_fields(dev: NetDevice, flow_type: number, fields: number): number {
+  const adapter = priv(dev);
+  const now = igb_get_rxfh_fields(dev, flow_type);
+  if (now < 0) return now;
+  if (flow_type === E.UDP_V4_FLOW || flow_type === E.UDP_V6_FLOW) {
+    const addresses = E.RXH_IP_SRC | E.RXH_IP_DST;
+    const by_ports = fields === (addresses | E.RXH_L4_B_0_1 | E.RXH_L4_B_2_3);
+    if (!by_ports && fields !== addresses) return -EINVAL;
+    const bit = flow_type === E.UDP_V4_FLOW ? R.E1000_MRQC_RSS_FIELD_IPV4_UDP : R.E1000_MRQC_RSS_FIELD_IPV6_UDP;
+    if (now !== fields && by_ports) {
+      const text = "enabling UDP RSS: fragmented packets may arrive out of order to the stack above";
+      printk(adapter.kernel, KERN_ERR, `igb ${adapter.pdev.name}: ${text}`);
+    }
+    adapter.rss_udp_fields = by_ports ? adapter.rss_udp_fields | bit : adapter.rss_udp_fields & ~bit;
+    if (netif_running(dev)) igb_setup_mrqc(adapter);
+    return 0;
+  }
+  return fields === now ? 0 : -EINVAL;
+}
+
+// --- EEPROM ---------------------------------------------------------------------------------------------------------
+
+/** Words of the EEPROM: EECD's size field is 0, which stands for 64. */
+const NVM_WORDS = 64;
+
+function igb_get_eeprom(dev: NetDevice, offset: number, length: number): Uint8Array {
+  const adapter = priv(dev);
+  const out = new Uint8Array(length);
+  for (let i = 0; i < length; i++) out[i] = igb_read_nvm(adapter, (offset + i) >> 1) >> (8 * ((offset + i) & 1));
+  return out;
+}
+
 export const igb_ethtool_ops: EthtoolOps = {
   get_drvinfo: (dev) => ({
     driver: "igb",
@@ -357,6 +422,15 @@ export const igb_ethtool_ops: EthtoolOps = {
   get_ethtool_stats: igb_get_ethtool_stats,
   get_rxfh: (dev) => ({ indir: [...priv(dev).rss_indir_tbl], key: priv(dev).rss_key.slice() }),
   set_rxfh: igb_set_rxfh,
+  get_rxfh_fields: igb_get_rxfh_fields,
+  set_rxfh_fields: igb_set_rxfh_fields,
+  get_regs_len: () => IGB_REGS_BYTES,
+  get_regs: (dev) => igb_get_regs(priv(dev)),
+  get_eeprom_len: () => NVM_WORDS * 2,
+  get_eeprom: (dev, offset, length) => ({
+    magic: priv(dev).pdev.pf.vendor | (priv(dev).pdev.pf.device << 16),
+    data: igb_get_eeprom(dev, offset, length),
+  }),
   get_rxnfc_rings: (dev) => priv(dev).rss_queues,
   get_msglevel: (dev) => priv(dev).msg_enable,
   set_msglevel: (dev, level) => {

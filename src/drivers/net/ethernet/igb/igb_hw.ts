@@ -160,6 +160,14 @@ export function igb_update_stats(adapter: IgbAdapter): void {
   s.bptc += rd32(adapter, R.E1000_BPTC);
   s.tsctc += rd32(adapter, R.E1000_TSCTC);
   s.tsctfc += rd32(adapter, R.E1000_TSCTFC);
+  s.fcruc += rd32(adapter, R.E1000_FCRUC);
+  s.rfc += rd32(adapter, R.E1000_RFC);
+  s.rjc += rd32(adapter, R.E1000_RJC);
+  const { prc, ptc } = adapter;
+  for (let i = 0; i < prc.length; i++) {
+    prc[i]! += rd32(adapter, R.E1000_PRC64 + 4 * i);
+    ptc[i]! += rd32(adapter, R.E1000_PTC64 + 4 * i);
+  }
 }
 
 /** ndo_get_stats64: packets and bytes as the rings counted them, errors as the hardware did. */

@@ -249,7 +249,8 @@ export function igb_setup_mrqc(adapter: IgbAdapter): void {
       R.E1000_MRQC_RSS_FIELD_IPV4_TCP |
       R.E1000_MRQC_RSS_FIELD_IPV6 |
       R.E1000_MRQC_RSS_FIELD_IPV6_TCP |
-      R.E1000_MRQC_RSS_FIELD_IPV6_TCP_EX,
+      R.E1000_MRQC_RSS_FIELD_IPV6_TCP_EX |
+      adapter.rss_udp_fields,
   );
 }
 

@@ -1,0 +1,128 @@
+// ethtool on an igb: registers, EEPROM, which fields are hashed, and what copper ports answer. Virtual time.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SEC, TestNet } from "./net.ts";
+
+/** a – b, by igb cards. */
+function two(options: { cpus?: number } = {}) {
+  const net = new TestNet();
+  const a = net.machine("a");
+  const b = net.machine("b", options);
+  net.cable(a.nics[0]!, b.nics[0]!);
+  net.ok(a, "ip addr add 10.0.0.1/24 dev eth0; ip link set eth0 up");
+  net.ok(b, "ip addr add 10.0.0.2/24 dev eth0; ip link set eth0 up");
+  net.world.run(3 * SEC);
+  return { net, a, b };
+}
+
+test("-d: the registers of a card that runs; looking does not clear its counters", () => {
+  const { net, a, b } = two();
+  net.ok(a, "ping -c 5 -i 0.2 10.0.0.2");
+  net.world.run(3 * SEC);
+  const before = net.ok(b, "ethtool -S eth0");
+  const dump = net.ok(b, "ethtool -d eth0");
+  assert.match(dump, /^0x00000: CTRL \(Device control register\) +0x[0-9A-F]{8}\n/);
+  for (const line of [
+    /Set link up: +1\n/,
+    /Duplex: +full\n/,
+    /Link up: +link config\n/,
+    /Link speed: +1000Mb\/s\n/,
+    /Receiver: +enabled\n/,
+    /Broadcast accept mode: +accept\n/,
+    /Transmitter: +enabled\n/,
+    /RDLEN0 {6}\(Rx descriptor length0\) +0x00001000\n/,
+    /RAL00 {7}\(Receive address low00\) +0x00000002\n/,
+    /RAH00 {7}\(Receive address high00\) +0x80000002\n/,
+  ])
+    assert.match(dump, line);
+  const good = /rx_packets: (\d+)/.exec(before)![1]!;
+  const gprc = /GPRC .* 0x([0-9A-F]{8})\n/.exec(dump)![1]!;
+  assert.equal(Number.parseInt(gprc, 16), Number(good));
+  const sizes = [...dump.matchAll(/PRC\d+ {2,}\(Packets rx.*0x([0-9A-F]{8})/g)].map((m) => Number.parseInt(m[1]!, 16));
+  assert.equal(sizes.length, 6);
+  assert.ok(sizes[1]! >= 5, "echo requests of 98 octets and a checksum are in the second class");
+  assert.equal(net.ok(b, "ethtool -S eth0"), before);
+  assert.equal(net.ok(b, "ethtool -d eth0 raw on | wc -c"), "2960\n");
+  net.ok(b, "ethtool -d eth0 raw on > /tmp/d");
+  assert.equal(net.ok(b, "ethtool -d eth0 file /tmp/d"), net.ok(b, "ethtool -d eth0"));
+  assert.match(net.ok(b, "ethtool -d eth0 hex on"), /^Offset\t\tValues\n------\t\t------\n0x0000:\t\t/);
+  net.end();
+});
+
+test("-e: the EEPROM has the address and adds up to 0xbaba; parts of it, and raw", () => {
+  const { net, a } = two();
+  const text = net.ok(a, "ethtool -e eth0");
+  const lines = text.trimEnd().split("\n");
+  assert.deepEqual(lines.slice(0, 2), ["Offset\t\tValues", "------\t\t------"]);
+  assert.match(lines[2]!, /^0x0000:\t\t02 00 00 00 01 00 /);
+  const bytes = lines.slice(2).flatMap((l) =>
+    l
+      .slice(9)
+      .trim()
+      .split(" ")
+      .map((h) => Number.parseInt(h, 16)),
+  );
+  assert.equal(bytes.length, 128);
+  let sum = 0;
+  for (let i = 0; i < 128; i += 2) sum += bytes[i]! | (bytes[i + 1]! << 8);
+  assert.equal(sum & 0xffff, 0xbaba);
+  assert.equal(
+    net.ok(a, "ethtool -e eth0 offset 3 length 3"),
+    "Offset\t\tValues\n------\t\t------\n0x0003:\t\t00 01 00 \n",
+  );
+  assert.equal(net.ok(a, "ethtool -e eth0 raw on | wc -c"), "128\n");
+  const beyond = net.sh(a, "ethtool -e eth0 offset 500");
+  assert.deepEqual([beyond.code, beyond.err], [74, "Cannot get EEPROM data: Invalid argument\n"]);
+  net.end();
+});
+
+test("-n and -N rx-flow-hash: TCP by ports, UDP by addresses until told otherwise; then its flows spread", () => {
+  const { net, a, b } = two({ cpus: 4 });
+  const udp = "UDP over IPV4 flows use these fields for computing Hash flow key:\nIP SA\nIP DA\n";
+  const ports = "L4 bytes 0 & 1 [TCP/UDP src port]\nL4 bytes 2 & 3 [TCP/UDP dst port]\n";
+  assert.equal(net.ok(b, "ethtool -n eth0 rx-flow-hash udp4"), `${udp}\n`);
+  assert.equal(net.ok(b, "ethtool -n eth0 rx-flow-hash tcp4"), `${udp.replace("UDP", "TCP")}${ports}\n`);
+  const queues = (): number => {
+    const counts = () =>
+      [...net.ok(b, "ethtool -S eth0").matchAll(/rx_queue_\d_packets: (\d+)/g)].map((m) => Number(m[1]));
+    const before = counts();
+    net.ok(a, "for p in $(seq 5000 5040); do echo x | nc -u -w 0 -q 0 10.0.0.2 $p; done; true");
+    net.world.run(SEC);
+    return counts().filter((n, i) => n > before[i]! + 2).length;
+  };
+  net.ok(a, "ping -c 1 10.0.0.2");
+  assert.equal(queues(), 1);
+  net.ok(b, "ethtool -N eth0 rx-flow-hash udp4 sdfn");
+  assert.equal(net.ok(b, "ethtool -n eth0 rx-flow-hash udp4"), `${udp}${ports}\n`);
+  assert.match(net.ok(b, "dmesg"), /enabling UDP RSS: fragmented packets may arrive out of order to the stack above/);
+  assert.ok(queues() > 1);
+  net.ok(b, "ethtool -N eth0 rx-flow-hash udp4 sd");
+  assert.equal(queues(), 1);
+  assert.match(net.sh(b, "ethtool -N eth0 rx-flow-hash tcp4 sd").err, /Invalid argument/);
+  assert.match(net.sh(b, "ethtool -N eth0 rx-flow-hash udp4 sdf").err, /Invalid argument/);
+  assert.match(net.ok(b, "ethtool -n eth0"), /^\d RX rings available\nTotal 0 rules\n\n$/);
+  net.end();
+});
+
+test("a copper port has no module, and what its driver lacks is refused as Linux does", () => {
+  const { net, a } = two();
+  for (const [command, code, err] of [
+    ["ethtool -m eth0", 1, "netlink error: Operation not supported\n"],
+    ["ethtool -m eth0 raw on", 1, "Cannot get module EEPROM information: Operation not supported\n"],
+    ["ethtool --show-eee eth0", 1, "netlink error: Operation not supported\n"],
+    ["ethtool --show-fec eth0", 1, "netlink error: Operation not supported\n"],
+    ["ethtool --get-phy-tunable eth0 downshift", 87, "Cannot Get PHY downshift count: Operation not supported\n"],
+    ["ethtool --reset eth0 mac", 1, "Cannot issue ETHTOOL_RESET: Operation not supported\n"],
+  ] as const) {
+    const r = net.sh(a, command);
+    assert.deepEqual([r.code, r.err], [code, err], command);
+  }
+  const carrier = () => Number(net.ok(a, "cat /sys/class/net/eth0/carrier_down_count"));
+  const before = carrier();
+  net.ok(a, "ethtool -r eth0");
+  net.world.run(4 * SEC);
+  assert.ok(carrier() > before, "the link is negotiated anew");
+  net.ok(a, "ping -c 1 -W 2 10.0.0.2");
+  net.end();
+});
