@@ -549,6 +549,10 @@ export function ip_getsockopt(sk: Sock, level: number, optname: number, optval: 
     }
     case S.IP_MSFILTER:
       return ip_mc_msfget(sk, optval);
+    case S.IP_ROUTER_ALERT:
+      return put_ip_int(optval, sk.net.ipv4_ra_chain.some((raw) => raw === sk) ? 1 : 0);
+    case S.IP_PROTOCOL:
+      return put_ip_int(optval, inet.inet_num);
     case S.IP_LOCAL_PORT_RANGE:
       return put_ip_int(optval, (inet.local_port_range[1] << 16) | inet.local_port_range[0]);
     default:
