@@ -17,6 +17,8 @@ import { nslookup } from "./nslookup.ts";
 import { nstat } from "./nstat.ts";
 import { arping } from "./ping/arping.ts";
 import { ping } from "./ping/ping.ts";
+import { free } from "./procps/free.ts";
+import { ps } from "./procps/ps.ts";
 import { sh } from "./sh/main.ts";
 import { ss } from "./ss/ss.ts";
 import { strace } from "./strace/strace.ts";
@@ -37,6 +39,7 @@ const own: Readonly<Record<string, Program>> = {
   dnsdomainname,
   echod,
   ethtool,
+  free,
   hostname,
   ifconfig,
   inetd,
@@ -46,6 +49,7 @@ const own: Readonly<Record<string, Program>> = {
   nslookup,
   nstat,
   ping,
+  ps,
   route,
   sh,
   ss,

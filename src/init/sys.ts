@@ -167,6 +167,15 @@ export class TaskSys implements Sys {
     });
   }
 
+  *execve(program: Program, argv: string[], env: Record<string, string>): Blocking<number> {
+    const task = this.task;
+    for (const [sig, action] of task.sigactions) if (typeof action === "function") task.sigactions.delete(sig);
+    for (const fd of [...task.files.close_on_exec]) this.close(fd);
+    task.comm = (argv[0] ?? "?").replace(/^.*\//, "").slice(0, 15);
+    task.argv = argv;
+    task.env = { ...env };
+    return yield* program(this, argv);
+  }
   lookup_program(name: string): Program | null {
     return this.k.programs.get(name) ?? null;
   }

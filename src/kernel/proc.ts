@@ -197,8 +197,8 @@ const state_names: Readonly<Record<string, string>> = {
 function task_stat(t: Task): string {
   const f = new Array<number>(49).fill(0);
   f[0] = t.parent !== null ? t.parent.pid : 0;
-  f[1] = t.pgid;
-  f[2] = t.sid;
+  f[1] = t.kthread ? 0 : t.pgid;
+  f[2] = t.kthread ? 0 : t.sid;
   f[3] = t.tty !== null ? TTY_PTS_MAJOR + t.tty.index : 0;
   f[4] = t.tty !== null ? t.tty.foreground : -1;
   f[5] = t.kthread ? 0x200040 : 0x400000;

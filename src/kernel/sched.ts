@@ -522,7 +522,8 @@ export function do_exit(k: Kernel, task: Task, status: number): void {
     if (child.state === "Z") release_task(k, child);
   }
   task.children.length = 0;
-  for (const child of children) kill_orphaned_pgrp(k, child);
+  for (const child of children) kill_orphaned_pgrp(k, child, task);
+  if (task.parent !== null) kill_orphaned_pgrp(k, task, task.parent);
   if (task.on_exit) task.on_exit(task);
   const parent = task.parent;
   // Orphans, and children of the API's init, are reaped at once: nobody waits for them by wait4().
@@ -536,10 +537,11 @@ export function do_exit(k: Kernel, task: Task, status: number): void {
 }
 
 /** POSIX: a group that loses the last one who could continue it, and has stopped members, gets SIGHUP and SIGCONT. */
-function kill_orphaned_pgrp(k: Kernel, child: Task): void {
-  if (child.state !== "T" || !is_current_pgrp_orphaned(child)) return;
-  kill_something(k, null, -child.pgid, SIGHUP);
-  kill_something(k, null, -child.pgid, SIGCONT);
+function kill_orphaned_pgrp(k: Kernel, task: Task, parent: Task): void {
+  if (parent.pgid === task.pgid || parent.sid !== task.sid || !is_current_pgrp_orphaned(task)) return;
+  if (![...k.tasks.values()].some((t) => t.pgid === task.pgid && t.state === "T")) return;
+  kill_something(k, null, -task.pgid, SIGHUP);
+  kill_something(k, null, -task.pgid, SIGCONT);
 }
 
 function release_task(k: Kernel, task: Task): void {

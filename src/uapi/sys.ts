@@ -72,6 +72,11 @@ export interface Sys {
   readonly env: Record<string, string>;
   /** Starts a program as a child. Returns its pid. */
   spawn(program: Program, argv: string[], options?: SpawnOptions): number;
+  /**
+   * Becomes another program: its name and arguments, its environment; caught signals are SIG_DFL again, O_CLOEXEC files
+   * closed. Returns its exit status, with which the caller has to end.
+   */
+  execve(program: Program, argv: string[], env: Record<string, string>): Blocking<number>;
   /** Finds a program by name (no path search: all programs are built in); null when there is none. */
   lookup_program(name: string): Program | null;
   /** Names of all built-in programs, sorted. */

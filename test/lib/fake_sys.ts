@@ -343,6 +343,12 @@ export class FakeMachine {
           pgid: o.pgid ?? t.pgid,
         }).pid;
       },
+      *execve(program: Program, argv: string[], env: Record<string, string>) {
+        for (const [sig, h] of t.handlers) if (h !== "SIG_IGN") t.handlers.delete(sig);
+        t.name = argv[0];
+        t.env = env;
+        return yield* program(m.sysOf(t), argv);
+      },
       lookup_program: (name: string) => m.programs.get(name) ?? null,
       programs: () => [...m.programs.keys()].sort(),
       *wait4(pid: number, options: number) {

@@ -18,6 +18,8 @@ const WHERE: Record<string, string> = {
   traceroute: "traceroute/traceroute.ts",
   udpflood: "udpflood.ts",
   udpsink: "udpflood.ts",
+  ps: "procps/ps.ts",
+  free: "procps/free.ts",
 };
 const argv = process.argv.slice(2);
 const recording: Recorded[] | undefined = argv[0] === "--record" ? [] : undefined;

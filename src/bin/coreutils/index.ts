@@ -19,7 +19,7 @@ import {
   which,
   whoami,
 } from "./info.ts";
-import { env, kill, nohup, ps, sleep, time, timeout, watch, xargs } from "./process.ts";
+import { env, kill, nohup, sleep, time, timeout, watch, xargs } from "./process.ts";
 import { sed } from "./sed.ts";
 import { cat, head, seq, tail, tee, wc, yes } from "./text.ts";
 
@@ -49,7 +49,6 @@ export const coreutils: Readonly<Record<string, Program>> = {
   nohup,
   nproc,
   printf,
-  ps,
   pwd,
   rm,
   rmdir,

@@ -1,10 +1,10 @@
-// sleep, kill, timeout, time, nohup, env, xargs, watch, ps: processes. Read first: their man pages.
+// sleep, kill, timeout, time, nohup, env, xargs, watch: processes. Read first: their man pages.
 
 import { EINTR, strerror } from "../../uapi/errno.ts";
 import { SIGHUP, SIGINT, SIGKILL, SIGTERM } from "../../uapi/fcntl.ts";
 import type { Blocking, Program, SpawnOptions, Sys } from "../../uapi/sys.ts";
 import { getopt } from "../lib/getopt.ts";
-import { decode, print, printError, readAll, readFile } from "../lib/io.ts";
+import { decode, print, printError, readAll } from "../lib/io.ts";
 import { signalName, signalNames, signalNumber } from "../lib/signals.ts";
 import { parseDuration, usageError } from "./input.ts";
 
@@ -276,41 +276,4 @@ export const kill: Program = function* (sys, argv) {
     status = 1;
   }
   return status;
-};
-
-/** From /proc/PID/stat; the columns are PID, TTY, TIME, CMD, or with a or e and f those of `ps -ef`. */
-export const ps: Program = function* (sys, argv) {
-  const names = sys.readdir("/proc");
-  const pids = typeof names === "number" ? [] : names.filter((n) => /^\d+$/.test(n)).map(Number);
-  if (pids.length === 0) {
-    yield* printError(sys, "ps: /proc has no processes\n");
-    return 1;
-  }
-  const flags = argv.slice(1).join("");
-  const full = /[fu]/.test(flags);
-  yield* print(sys, full ? "UID          PID    PPID S     TIME CMD\n" : "    PID TTY          TIME CMD\n");
-  for (const pid of pids.sort((a, b) => a - b)) {
-    const stat = yield* readFile(sys, `/proc/${pid}/stat`);
-    if (typeof stat === "number") continue;
-    const open = stat.indexOf("(");
-    const close = stat.lastIndexOf(")");
-    const name = stat.slice(open + 1, close);
-    const rest = stat.slice(close + 2).split(" ");
-    const seconds = Math.floor(((Number(rest[11]) || 0) + (Number(rest[12]) || 0)) / 100);
-    const clock = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60]
-      .map((n) => String(n).padStart(2, "0"))
-      .join(":");
-    if (!full) {
-      yield* print(sys, `${String(pid).padStart(7)} ${"?".padEnd(8)} ${clock} ${name}\n`);
-      continue;
-    }
-    const cmdline = yield* readFile(sys, `/proc/${pid}/cmdline`);
-    const words = typeof cmdline === "number" ? "" : cmdline.split("\0").join(" ").trim();
-    const command = words === "" ? `[${name}]` : words;
-    yield* print(
-      sys,
-      `root     ${String(pid).padStart(7)} ${String(rest[1]).padStart(7)} ${rest[0]} ${clock} ${command}\n`,
-    );
-  }
-  return 0;
 };

@@ -6,7 +6,6 @@ import { EISDIR, strerror } from "../../uapi/errno.ts";
 import { S_IFDIR, S_IFMT } from "../../uapi/fcntl.ts";
 import type { Blocking, Program } from "../../uapi/sys.ts";
 import { readFile } from "../lib/io.ts";
-import { signalNumber } from "../lib/signals.ts";
 import { suggest } from "../lib/suggest.ts";
 import { arith, setElement } from "./arith.ts";
 import { BUILTINS, DECLARING } from "./builtins.ts";
@@ -128,8 +127,6 @@ export function* findProgram(
 /** exec: this process goes on as the program, in place of the shell. */
 function* becomeProgram(sh: Shell, program: Program, words: string[]): Blocking<void> {
   const { sys } = sh;
-  for (const [name, command] of sh.traps)
-    if (command !== "" && name !== "EXIT") sys.sigaction(signalNumber(name), "SIG_DFL");
   const wanted = childFds(sh);
   const copies = wanted.map((real, n) => (real >= 0 && real !== n ? sys.dup(real) : -1));
   for (let n = 0; n < wanted.length; n++) {
@@ -139,10 +136,7 @@ function* becomeProgram(sh: Shell, program: Program, words: string[]): Blocking<
     } else if (wanted[n] < 0) sys.close(n);
   }
   sh.fds = wanted.map((real, n) => (real < 0 ? -1 : n));
-  const env = sh.environment();
-  for (const name of Object.keys(sys.env)) delete sys.env[name];
-  Object.assign(sys.env, env);
-  sh.status = (yield* program(sys, words)) & 0xff;
+  sh.status = (yield* sys.execve(program, words, sh.environment())) & 0xff;
 }
 
 function* runExec(c: Context, node: Command, assignments: Assignment[], words: string[]): Blocking<void> {

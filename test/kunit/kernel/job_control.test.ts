@@ -231,6 +231,21 @@ test("an orphaned process group ignores SIGTSTP; one that becomes orphaned while
   });
   assert.equal(got, false);
   assert.deepEqual(log, ["T", "1", "18"]);
+  // In a group that was orphaned before, a stopped process stays so.
+  const stopped = rig.wait(function* (sys): Blocking<string> {
+    let child = 0;
+    const parent = sys.spawn(
+      function* (s) {
+        child = s.spawn(ticker({ n: 0 }), ["job"]);
+        s.kill(child, SIGSTOP);
+        return 0;
+      },
+      ["parent"],
+    );
+    yield* sys.wait4(parent, 0);
+    return yield* stat(sys, child);
+  });
+  assert.equal(stopped, "T");
   rig.end();
 });
 
