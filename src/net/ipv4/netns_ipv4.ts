@@ -3,6 +3,7 @@
 
 import type { Net } from "../core/net_namespace.ts";
 import type { NetDevice } from "../core/netdevice.ts";
+import type { Rtable } from "./route.ts";
 
 /** net.ipv4.conf.X.*: one per device, one "default" and one "all" (struct ipv4_devconf). */
 export class Ipv4Devconf {
@@ -151,6 +152,10 @@ export class InDevice {
   /** Multicast groups joined, int32 → membership; owned by net/ipv4/igmp.ts. */
   mc_list: Map<number, unknown> = new Map();
   dead = false;
+  /** The local route that the last packet for us took, and for which address and TOS (ip_route_input_slow). */
+  hint_rt: Rtable | null = null;
+  hint_daddr = 0;
+  hint_tos = 0;
   constructor(dev: NetDevice, cnf: Ipv4Devconf) {
     this.dev = dev;
     this.cnf = cnf;

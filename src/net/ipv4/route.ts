@@ -431,6 +431,21 @@ function ip_route_input_slow(skb: SkBuff, daddr: number, saddr: number, tos: num
     return -EINVAL;
   }
 
+  // The same address again: the answer is the same. DIFF: Linux does this for packets that arrive in one list
+  // (ip_route_use_hint); here every change of the tables ends a hint (rt_genid), so it may be a packet of before.
+  if (
+    daddr === in_dev.hint_daddr &&
+    tos === in_dev.hint_tos &&
+    !net.ipv4.fib.fib_has_custom_rules &&
+    rt_cache_valid(in_dev.hint_rt) &&
+    !(trace_key.on && trace_detail(k))
+  ) {
+    const v = fib_validate_source(skb, saddr, daddr, tos, 0, dev, in_dev);
+    if (v < 0) return source_refused(skb, v);
+    skb_dst_set_noref(skb, in_dev.hint_rt);
+    return 0;
+  }
+
   const fl4 = k.route_fl4;
   fl4.flowi4_oif = 0;
   fl4.flowi4_iif = dev.ifindex;
@@ -459,7 +474,11 @@ function ip_route_input_slow(skb: SkBuff, daddr: number, saddr: number, tos: num
     const nh = res.nhc!;
     const v = fib_validate_source(skb, saddr, daddr, tos, 0, dev, in_dev);
     if (v < 0) return source_refused(skb, v);
-    return local_input(skb, dev, nh, RTCF_LOCAL, RTN_LOCAL);
+    local_input(skb, dev, nh, RTCF_LOCAL, RTN_LOCAL);
+    in_dev.hint_rt = nh.rth_input;
+    in_dev.hint_daddr = daddr;
+    in_dev.hint_tos = tos;
+    return 0;
   }
   if (!IN_DEV_FORWARD(in_dev)) return no_route(skb, dev, -EHOSTUNREACH);
   if (res.type !== RTN_UNICAST) return martian_destination(skb, SKB_DROP_REASON_IP_INVALID_DEST);

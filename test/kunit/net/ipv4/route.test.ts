@@ -117,3 +117,41 @@ test("one socket, many destinations, sources and marks: each datagram takes its 
   assert.deepEqual(from, ["10.0.0.1", "10.0.0.11", "10.0.0.1", "10.0.0.1", "10.0.0.11"]);
   rig.end();
 });
+
+test("the input route of the packet before is not used when an address, a rule, a TOS or a filter says otherwise", () => {
+  const rig = new KernelRig();
+  const { a, b } = routers(rig);
+  const [sa, sb] = [rig.task(a), rig.task(b)];
+  const d = sb.socket(2, 2, 0);
+  sb.bind(d, sockaddr("0.0.0.0", 9));
+  const u = sa.socket(2, 2, 0);
+  const arrives = (to: string): boolean => {
+    send(sa, u, 10, to);
+    rig.run(5);
+    return now(sb.recvfrom(d, new Uint8Array(64), 0x40, null)) === 10;
+  };
+  const tos = (v: number): unknown => sa.setsockopt(u, 0, 1, v);
+  assert.deepEqual([arrives("10.0.2.2"), arrives("10.0.2.2"), arrives("10.0.2.2")], [true, true, true]);
+  rig.ip("route add blackhole 10.0.2.2/32 table local tos 0x10", b);
+  tos(0x10);
+  assert.equal(arrives("10.0.2.2"), false, "another TOS has another route");
+  tos(0);
+  assert.equal(arrives("10.0.2.2"), true);
+  rig.ip("rule add from 10.0.1.2 blackhole pref 0", b);
+  assert.equal(arrives("10.0.2.2"), true, "the rule for `local`, of the same preference, stands before it");
+  rig.ip("rule del pref 0 from 10.0.1.2 blackhole", b);
+  b.dev_by_name.get("e0")!.ip_ptr!.cnf.rp_filter = 1;
+  rig.ip("route del default", b);
+  assert.equal(arrives("10.0.2.2"), false, "rp_filter: no way back");
+  rig.ip("route add default via 10.0.2.1", b);
+  assert.equal(arrives("10.0.2.2"), true);
+  rig.ip("addr add 10.0.2.3/24 dev e0", b);
+  assert.deepEqual([arrives("10.0.2.3"), arrives("10.0.2.2"), arrives("10.0.2.3")], [true, true, true]);
+  rig.ip("addr del 10.0.2.3/24 dev e0", b);
+  assert.deepEqual([arrives("10.0.2.3"), arrives("10.0.2.2")], [false, true], "the address is gone");
+  rig.ip("addr del 10.0.2.2/24 dev e0", b);
+  assert.equal(arrives("10.0.2.2"), false);
+  sa.close(u);
+  sb.close(d);
+  rig.end();
+});
