@@ -40,7 +40,7 @@ export function flow_receive(nic: I82576, f: Frame): boolean {
   const quanta = dv.getUint16(off + 16);
   nic.regs[(quanta === 0 ? E1000_XONRXC : E1000_XOFFRXC) >> 2]++;
   if (nic.ctrl & E1000_CTRL_RFCE) {
-    nic.pause_until = quanta === 0 ? 0 : nic.clock.now_ns() + Math.ceil(quanta * quantum_ns(nic));
+    nic.pause_until = quanta === 0 ? 0 : nic.clock.now + Math.ceil(quanta * quantum_ns(nic));
     nic.clock.cancel(nic.tx_timer);
     tx_kick(nic);
   }
@@ -53,7 +53,7 @@ export function flow_rx_level(nic: I82576): void {
   const high = nic.regs[E1000_FCRTH >> 2] & 0xfff0;
   const low = nic.regs[E1000_FCRTL >> 2];
   if (high > 0 && nic.fifo.bytes >= high) {
-    const now = nic.clock.now_ns();
+    const now = nic.clock.now;
     if (now < nic.xoff_again) return;
     const quanta = nic.regs[E1000_FCTTV >> 2] & 0xffff;
     // The peer would resume when the time is over; refresh it at half-time.

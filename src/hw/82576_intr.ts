@@ -10,7 +10,7 @@ import {
   E1000_IVAR_VALID,
   E1000_MAX_VECTORS,
 } from "./82576_regs.ts";
-import { HwTimer } from "./clock.ts";
+import { HwTimer, hw_arm } from "./clock.ts";
 import { pci_msix_raise } from "./pci.ts";
 
 const VECTOR_MASK = (1 << E1000_MAX_VECTORS) - 1;
@@ -44,7 +44,7 @@ export function intr_other_cause(nic: I82576, icr: number): void {
 export function intr_eval(nic: I82576): void {
   let due = nic.eicr & nic.eims & ~nic.asserted & VECTOR_MASK;
   if (due === 0) return;
-  const now = nic.clock.now_ns();
+  const now = nic.clock.now;
   for (; due !== 0; due &= due - 1) {
     const v = 31 - Math.clz32(due & -due);
     const bit = 1 << v;
@@ -52,7 +52,10 @@ export function intr_eval(nic: I82576): void {
     if (!(nic.eicr & nic.eims & ~nic.asserted & bit)) continue;
     const vec = nic.vectors[v];
     if (vec.next_ns > now) {
-      if (vec.timer.index < 0) nic.clock.arm(vec.timer, vec.next_ns);
+      if (vec.timer.index < 0) {
+        vec.timer.when = vec.next_ns;
+        nic.clock.arm(vec.timer);
+      }
       continue;
     }
     vec.next_ns = now + vec.interval_ns;
@@ -69,8 +72,8 @@ export function intr_write_eitr(nic: I82576, v: number, val: number): void {
   const vec = nic.vectors[v];
   vec.interval_ns = ((val & E1000_EITR_INTERVAL_MASK) >> 2) * 1000;
   if (!(val & E1000_EITR_CNT_IGNR)) {
-    vec.next_ns = nic.clock.now_ns() + vec.interval_ns;
-    if (vec.timer.index >= 0) nic.clock.arm(vec.timer, vec.next_ns);
+    vec.next_ns = nic.clock.now + vec.interval_ns;
+    if (vec.timer.index >= 0) hw_arm(nic.clock, vec.timer, vec.next_ns);
   }
 }
 

@@ -1,5 +1,6 @@
 // The transmit half of the 82576: fetches advanced descriptors, gathers frames, inserts checksums and tags, cuts TSO.
 // Read first: 82576 datasheet section 7.2. Way in: tx_kick, after a tail write or when the cable has room.
+
 import { crc32c } from "../lib/crc32.ts";
 import type { I82576 } from "./82576.ts";
 import { intr_queue_cause } from "./82576_intr.ts";
@@ -35,6 +36,7 @@ import {
   E1000_TXD_STAT_DD,
 } from "./82576_regs.ts";
 import { size_class } from "./82576_rx.ts";
+import { hw_arm } from "./clock.ts";
 import { type DmaWindow, dma_copy, dma_find } from "./dma.ts";
 import { ETH_FCS_LEN, ETH_ZLEN, type Frame, frame_alloc, frame_put } from "./frame.ts";
 import { HW_TX } from "./trace.ts";
@@ -122,8 +124,8 @@ function tx_run(nic: I82576): void {
     }
     if (!(nic.tctl & E1000_TCTL_EN)) break;
     if (nic.pause_until > 0) {
-      if (nic.clock.now_ns() < nic.pause_until) {
-        if (nic.tx_timer.index < 0) nic.clock.arm(nic.tx_timer, nic.pause_until);
+      if (nic.clock.now < nic.pause_until) {
+        if (nic.tx_timer.index < 0) hw_arm(nic.clock, nic.tx_timer, nic.pause_until);
         break;
       }
       nic.pause_until = 0;

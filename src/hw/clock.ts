@@ -1,5 +1,5 @@
 // Time as the silicon and the cables see it: one event queue under them all, which arch/ implements.
-// Way in: HwClock. HwEventQueue is the ordering that every implementation shares.
+// Way in: HwClock, hw_arm(). HwEventQueue is the ordering that every implementation shares.
 
 /**
  * One event a device may have pending, made once with the device, so that arming allocates nothing. `fn(arg)` runs once
@@ -8,7 +8,9 @@
 export class HwTimer {
   readonly fn: (arg: number) => void;
   readonly arg: number;
-  expires = 0;
+  /** ns: when to run, written before HwClock.arm(). A field, because a number given to a call may have to be allocated. */
+  when = 0.5;
+  expires = 0.5;
   seq = 0;
   /** Place in the heap; -1: not armed. */
   index = -1;
@@ -16,17 +18,19 @@ export class HwTimer {
   constructor(fn: (arg: number) => void, arg = 0) {
     this.fn = fn;
     this.arg = arg;
+    this.when = 0;
+    this.expires = 0;
   }
 }
 
 export interface HwClock {
   /** Integer nanoseconds; the same scale as Host.monotonic_ns. */
-  now_ns(): number;
+  readonly now: number;
   /**
-   * Runs `t` at or after `abs_ns`, never from inside this call: an instant that has passed means as soon as the present
+   * Runs `t` at or after `t.when`, never from inside this call: an instant that has passed means as soon as the present
    * event is over. Arming an armed timer moves it. Events of equal time run in the order of their arming.
    */
-  arm(t: HwTimer, abs_ns: number): void;
+  arm(t: HwTimer): void;
   cancel(t: HwTimer): void;
 }
 
@@ -68,9 +72,15 @@ function sift_down(heap: HwTimer[], i: number, t: HwTimer): void {
   t.index = i;
 }
 
-export function hw_event_arm(q: HwEventQueue, t: HwTimer, abs_ns: number): void {
+/** HwClock.arm() for those who do not count bytes. */
+export function hw_arm(clock: HwClock, t: HwTimer, abs_ns: number): void {
+  t.when = abs_ns;
+  clock.arm(t);
+}
+
+export function hw_event_arm(q: HwEventQueue, t: HwTimer): void {
   if (t.index >= 0) hw_event_cancel(q, t);
-  t.expires = abs_ns;
+  t.expires = t.when;
   t.seq = q.next_seq++;
   q.heap.push(t);
   sift_up(q.heap, q.heap.length - 1, t);

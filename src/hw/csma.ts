@@ -1,7 +1,7 @@
 // A shared medium at half duplex: carrier sense, collisions, jam, truncated binary exponential backoff.
 // Read first: IEEE 802.3 section 4.2.3.2. Way in: csma_attach, csma_send; a half duplex Wire and a Hub sit on top.
 import { prng_below } from "../lib/prng.ts";
-import { type HwClock, HwTimer } from "./clock.ts";
+import { type HwClock, HwTimer, hw_arm } from "./clock.ts";
 import { ETH_FCS_LEN, type Frame, frame_copy, frame_flip_bit, frame_put } from "./frame.ts";
 import {
   FlightQueue,
@@ -111,7 +111,7 @@ export function csma_detach(st: CsmaStation): void {
   }
   st.queue_bytes = 0;
   st.state = IDLE;
-  st.tx_stop = Math.min(st.tx_stop, seg.clock.now_ns());
+  st.tx_stop = Math.min(st.tx_stop, seg.clock.now);
   seg.stations.splice(seg.stations.indexOf(st), 1);
   if (st.end.station === st) st.end.station = null;
 }
@@ -162,7 +162,7 @@ function csma_next(st: CsmaStation): void {
 
 function csma_try(st: CsmaStation): void {
   const seg = st.seg;
-  const now = seg.clock.now_ns();
+  const now = seg.clock.now;
   const gap = INTER_FRAME_GAP * seg.bit_ns;
   const blind = seg.delay_ns + SENSE * seg.bit_ns;
   let free = st.tx_stop + gap;
@@ -176,7 +176,7 @@ function csma_try(st: CsmaStation): void {
       st.end.stats.deferred++;
       st.end.port?.wire_tx_event(TX_EV_DEFER);
     }
-    seg.clock.arm(st.timer, Math.ceil(free));
+    hw_arm(seg.clock, st.timer, Math.ceil(free));
     return;
   }
   st.state = TRANSMIT;
@@ -185,7 +185,7 @@ function csma_try(st: CsmaStation): void {
   st.damaged = false;
   st.tx_start = now;
   st.tx_stop = now + ((st.cur!.len + ETH_FCS_LEN) * 8 + PREAMBLE) * seg.bit_ns;
-  seg.clock.arm(st.timer, Math.ceil(st.tx_stop));
+  hw_arm(seg.clock, st.timer, Math.ceil(st.tx_stop));
   let hit = false;
   for (const o of seg.stations) {
     if (o === st || o.tx_start + blind <= now || o.tx_stop <= now - seg.delay_ns) continue;
@@ -196,7 +196,7 @@ function csma_try(st: CsmaStation): void {
   if (!hit) return;
   seg.collisions++;
   // The medium falls silent sooner than the deferring stations had reckoned.
-  for (const o of seg.stations) if (o.state === DEFER) seg.clock.arm(o.timer, now);
+  for (const o of seg.stations) if (o.state === DEFER) hw_arm(seg.clock, o.timer, now);
 }
 
 /** At `detect` the station notices another signal, jams and stops. */
@@ -213,7 +213,7 @@ function csma_collide(st: CsmaStation, detect: number): void {
   st.late = detect - st.tx_start > (SLOT_TIME + PREAMBLE) * seg.bit_ns;
   st.state = JAMMING;
   st.tx_stop = stop;
-  seg.clock.arm(st.timer, Math.ceil(stop));
+  hw_arm(seg.clock, st.timer, Math.ceil(stop));
 }
 
 function csma_collided(st: CsmaStation): void {
@@ -232,7 +232,7 @@ function csma_collided(st: CsmaStation): void {
   }
   st.state = BACKOFF;
   const slots = prng_below(end.impair.prng, 2 ** Math.min(st.attempts, BACKOFF_LIMIT));
-  seg.clock.arm(st.timer, Math.ceil(seg.clock.now_ns() + slots * SLOT_TIME * seg.bit_ns));
+  hw_arm(seg.clock, st.timer, Math.ceil(seg.clock.now + slots * SLOT_TIME * seg.bit_ns));
 }
 
 function csma_sent(st: CsmaStation): void {

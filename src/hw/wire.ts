@@ -1,7 +1,7 @@
 // The cable between two ports: rate, propagation delay, duplex, and everything that can go wrong on it.
 // Read first: hw/port.ts. Way in: new Wire, wire_attach; a port sends with wire_send and asks with wire_room.
 import { prng_below, prng_chance } from "../lib/prng.ts";
-import { type HwClock, HwTimer } from "./clock.ts";
+import { type HwClock, HwTimer, hw_arm } from "./clock.ts";
 import { CsmaSegment, csma_attach, csma_detach, csma_room, csma_send } from "./csma.ts";
 import {
   ETH_FCS_LEN,
@@ -118,7 +118,7 @@ export function wire_detach(w: Wire, side: 0 | 1): void {
 
 /** A port's abilities changed: the link is worked out anew. */
 export function wire_renegotiate(end: WireEnd): void {
-  if (end.link_timer !== null) end.clock.arm(end.link_timer, end.clock.now_ns() + end.autoneg_ns);
+  if (end.link_timer !== null) hw_arm(end.clock, end.link_timer, end.clock.now + end.autoneg_ns);
 }
 
 export const wire_impair = (w: Wire, side: 0 | 1, o: ImpairmentOptions): void => impairment_set(w.ends[side].impair, o);
@@ -271,7 +271,7 @@ export function wire_send(end: WireEnd, f: Frame): boolean {
   }
   if (end.station !== null) return csma_send(end.station, f);
   const w = end.wire!;
-  const now = w.clock.now_ns();
+  const now = w.clock.now;
   let start = now;
   let done = now;
   if (end.ns_per_byte > 0) {
@@ -328,7 +328,10 @@ export function wire_launch(end: WireEnd, f: Frame, arrive: number): void {
   }
   flight_insert(end.flight, f, arrive);
   const t = end.rx_timer;
-  if (t.index < 0 || t.expires > arrive) end.clock.arm(t, arrive);
+  if (t.index < 0 || t.expires > arrive) {
+    t.when = arrive;
+    end.clock.arm(t);
+  }
 }
 
 function wire_corrupt(end: WireEnd, f: Frame): Frame {
@@ -350,7 +353,7 @@ export function wire_arrival(end: WireEnd): void {
   const q = end.flight;
   const st = end.station;
   const clock = end.clock;
-  const now = clock.now_ns();
+  const now = clock.now;
   // Only what is due now: a receiver that answers at once must not keep this loop going.
   let due = 0;
   const mask = q.frames.length - 1;
@@ -374,7 +377,11 @@ export function wire_arrival(end: WireEnd): void {
   }
   if (q.count > 0) {
     const next = q.times[q.head];
-    if (end.rx_timer.index < 0 || end.rx_timer.expires > next) clock.arm(end.rx_timer, next);
+    const t = end.rx_timer;
+    if (t.index < 0 || t.expires > next) {
+      t.when = next;
+      clock.arm(t);
+    }
   }
   if (end.want_wake && st === null && end.ns_per_byte === 0 && q.count <= end.queue_limit >> 1) wire_tx_room(end);
 }
@@ -398,7 +405,7 @@ export function wire_room(end: WireEnd, fifo_bytes: number): boolean {
   }
   if (end.backlog_bytes < fifo_bytes && end.txq_count < end.queue_limit) return true;
   const clock = end.clock;
-  wire_depart(end, clock.now_ns());
+  wire_depart(end, clock.now);
   if (end.backlog_bytes < fifo_bytes && end.txq_count < end.queue_limit) return true;
   if (end.wake_timer.index < 0) {
     const mask = end.txq_done.length - 1;
@@ -410,7 +417,7 @@ export function wire_room(end: WireEnd, fifo_bytes: number): boolean {
       left -= end.txq_bytes[k];
       done = end.txq_done[k];
     }
-    clock.arm(end.wake_timer, Math.ceil(done));
+    hw_arm(clock, end.wake_timer, Math.ceil(done));
   }
   return false;
 }

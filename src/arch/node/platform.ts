@@ -6,6 +6,7 @@ import {
   type HwClock,
   HwEventQueue,
   HwTimer,
+  hw_arm,
   hw_event_arm,
   hw_event_cancel,
   hw_event_next,
@@ -44,12 +45,12 @@ export class NodePlatform implements HwClock {
     this.frames = new FramePool((bytes) => this.slabs(bytes));
   }
 
-  now_ns(): number {
+  get now(): number {
     return Math.round((performance.now() - this.start) * 1e6);
   }
 
-  arm(t: HwTimer, abs_ns: number): void {
-    hw_event_arm(this.queue, t, abs_ns);
+  arm(t: HwTimer): void {
+    hw_event_arm(this.queue, t);
     if (!this.pumping) this.schedule();
   }
 
@@ -62,10 +63,10 @@ export class NodePlatform implements HwClock {
     if (this.pumping || this.stopped) return;
     this.pumping = true;
     try {
-      let now = this.now_ns();
+      let now = this.now;
       for (let i = 0; i < EVENTS_PER_TURN; i++) {
         if (hw_event_next(this.queue) > now) {
-          now = this.now_ns();
+          now = this.now;
           if (hw_event_next(this.queue) > now) break;
         }
         const t = hw_event_pop(this.queue)!;
@@ -86,7 +87,7 @@ export class NodePlatform implements HwClock {
       this.timeout_ns = next;
       return;
     }
-    const wait = next - this.now_ns();
+    const wait = next - this.now;
     // A timeout of 1 ms may be 1 ms early or late: what is closer than that spins through the event loop.
     if (wait <= 1_000_000) {
       this.immediate = setImmediate(() => {
@@ -114,12 +115,12 @@ export class NodePlatform implements HwClock {
     const event = new HwTimer(() => fire());
     return {
       virtual_time: false,
-      monotonic_ns: () => this.now_ns(),
+      monotonic_ns: () => this.now,
       realtime_ms: () => performance.timeOrigin + performance.now(),
       set_next_event: (abs_ns, fn) => {
         fire = fn;
         if (abs_ns === Number.POSITIVE_INFINITY) this.cancel(event);
-        else this.arm(event, abs_ns);
+        else hw_arm(this, event, abs_ns);
       },
       post: (fn) => {
         setImmediate(fn);

@@ -5,6 +5,7 @@ import {
   type HwClock,
   HwEventQueue,
   HwTimer,
+  hw_arm,
   hw_event_arm,
   hw_event_cancel,
   hw_event_next,
@@ -67,11 +68,9 @@ export class SimWorld implements HwClock {
     return this.slabs(bytes);
   }
 
-  now_ns(): number {
-    return this.now;
-  }
-  arm(t: HwTimer, abs_ns: number): void {
-    hw_event_arm(this.queue, t, abs_ns < this.now ? this.now : abs_ns);
+  arm(t: HwTimer): void {
+    if (t.when < this.now) t.when = this.now;
+    hw_event_arm(this.queue, t);
   }
   cancel(t: HwTimer): void {
     hw_event_cancel(this.queue, t);
@@ -80,7 +79,7 @@ export class SimWorld implements HwClock {
   post(fn: () => void): void {
     const p = this.posted_free.pop() ?? new Posted(this);
     p.fn = fn;
-    this.arm(p.timer, this.now);
+    hw_arm(this, p.timer, this.now);
   }
 
   /** Runs the next event. False when there is none at or before `until`. */
@@ -119,7 +118,10 @@ export function sim_host(world: SimWorld): Host {
     set_next_event(abs_ns, fn) {
       fire = fn;
       if (abs_ns === Number.POSITIVE_INFINITY) world.cancel(event);
-      else world.arm(event, abs_ns);
+      else {
+        event.when = abs_ns;
+        world.arm(event);
+      }
     },
     post: (fn) => world.post(fn),
     random_bytes(into) {

@@ -211,7 +211,7 @@ export class Recorder {
     const d = dev ?? (skb !== null && skb.dst !== null ? skb.dst.dev : null);
     const step: Step = {
       seq: this.steps++,
-      t: hw === null ? k.now : this.lab.world.clock.now_ns(),
+      t: hw === null ? k.now : this.lab.world.clock.now,
       host: h.host.name,
       cpu: cpu.id,
       ctx: cpu.ctx,
@@ -356,7 +356,7 @@ export class Recorder {
   // --- the hardware -----------------------------------------------------------------------------------------------
 
   private nicEvent(place: NicPlace, what: number, f: Frame, queue: number, desc: number): void {
-    const now = this.lab.world.clock.now_ns();
+    const now = this.lab.world.clock.now;
     if (what === HW.HW_TX) {
       const from = place.tx.get((queue << 16) | desc) ?? null;
       const hop: Hop = {

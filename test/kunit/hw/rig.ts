@@ -21,11 +21,9 @@ import { Wire, type WireOptions, wire_attach, wire_send } from "../../../src/hw/
 export class TestClock implements HwClock {
   readonly q = new HwEventQueue();
   now = 0;
-  now_ns(): number {
-    return this.now;
-  }
-  arm(t: HwTimer, abs_ns: number): void {
-    hw_event_arm(this.q, t, Math.max(abs_ns, this.now));
+  arm(t: HwTimer): void {
+    t.when = Math.max(t.when, this.now);
+    hw_event_arm(this.q, t);
   }
   cancel(t: HwTimer): void {
     hw_event_cancel(this.q, t);

@@ -4,7 +4,7 @@ import type { Slab } from "../../../../../../src/arch/host.ts";
 import { type IgbParams, igb_init_module } from "../../../../../../src/drivers/net/ethernet/igb/igb_main.ts";
 import { pci_driver_init } from "../../../../../../src/drivers/pci/pci_driver.ts";
 import { I82576 } from "../../../../../../src/hw/82576.ts";
-import { HwTimer } from "../../../../../../src/hw/clock.ts";
+import { HwTimer, hw_arm } from "../../../../../../src/hw/clock.ts";
 import { DmaSpace } from "../../../../../../src/hw/dma.ts";
 import { type FramePool, frame_from_bytes } from "../../../../../../src/hw/frame.ts";
 import { pci_bus_free_slot, pci_bus_plug } from "../../../../../../src/hw/pci.ts";
@@ -59,9 +59,9 @@ export class Machine {
         set_next_event: (ns, fn) => {
           fire = fn;
           if (ns === Infinity) this.clock.cancel(event);
-          else this.clock.arm(event, ns);
+          else hw_arm(this.clock, event, ns);
         },
-        post: (fn) => this.clock.arm(new HwTimer(fn), this.clock.now),
+        post: (fn) => hw_arm(this.clock, new HwTimer(fn), this.clock.now),
         random_bytes: (b) => {
           for (let i = 0; i < b.length; i++) b[i] = (seed = (Math.imul(seed, 1103515245) + 12345) >>> 0) >>> 16;
         },
