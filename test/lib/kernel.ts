@@ -59,6 +59,23 @@ export function sockaddr(addr: string, port: number, family = 2): Uint8Array {
 /** struct sockaddr_in → "127.0.0.1:9". */
 export const sockaddr_text = (a: Uint8Array): string => `${a[4]}.${a[5]}.${a[6]}.${a[7]}:${(a[2]! << 8) | a[3]!}`;
 
+/** The text of /proc/net/snmp and netstat as counters by group and name: IpInReceives. */
+export function parse_snmp(text: string): Record<string, number> {
+  const r: Record<string, number> = {};
+  const lines = text.trimEnd().split("\n");
+  for (let i = 0; i + 1 < lines.length; i += 2) {
+    const [group, ...names] = lines[i]!.trim().split(/\s+/);
+    const values = lines[i + 1]!.trim().split(/\s+/).slice(1);
+    names.forEach((n, j) => {
+      r[group!.slice(0, -1) + n] = Number(values[j]);
+    });
+  }
+  return r;
+}
+
+/** The counters of a namespace. */
+export const mib_of = (net: Net): Record<string, number> => parse_snmp(snmp_seq_show(net) + netstat_seq_show(net));
+
 export class KernelRig {
   readonly world: SimWorld;
   readonly k: Kernel;
@@ -165,20 +182,9 @@ export class KernelRig {
     return { a, b, va, vb };
   }
 
-  /** The counters of /proc/net/snmp and netstat, by group and name: mib().UdpInErrors. */
+  /** mib_of() this namespace: mib().UdpInErrors. */
   mib(net: Net = this.net): Record<string, number> {
-    const r: Record<string, number> = {};
-    for (const text of [snmp_seq_show(net), netstat_seq_show(net)]) {
-      const lines = text.trimEnd().split("\n");
-      for (let i = 0; i + 1 < lines.length; i += 2) {
-        const [group, ...names] = lines[i]!.trim().split(/\s+/);
-        const values = lines[i + 1]!.trim().split(/\s+/).slice(1);
-        names.forEach((n, j) => {
-          r[group!.slice(0, -1) + n] = Number(values[j]);
-        });
-      }
-    }
-    return r;
+    return mib_of(net);
   }
 
   /** Ends all programs and tasks, takes the devices down and the namespaces apart; nothing may be left. */

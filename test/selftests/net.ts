@@ -8,6 +8,7 @@ import type { I82576 } from "../../src/hw/82576.ts";
 import { Hub, hub_plug } from "../../src/hw/hub.ts";
 import type { Wire, WireOptions } from "../../src/hw/wire.ts";
 import type { Blocking } from "../../src/uapi/sys.ts";
+import { parse_snmp } from "../lib/kernel.ts";
 
 export const MS = 1e6;
 export const SEC = 1e9;
@@ -122,16 +123,7 @@ export class TestNet {
 
   /** Counters of /proc/net/snmp and netstat by group and name: mib(m).IpForwDatagrams. */
   mib(m: Machine, netns?: string): Record<string, number> {
-    const r: Record<string, number> = {};
-    const lines = this.ok(m, "cat /proc/net/snmp /proc/net/netstat", netns).trimEnd().split("\n");
-    for (let i = 0; i + 1 < lines.length; i += 2) {
-      const [group, ...names] = lines[i]!.trim().split(/\s+/);
-      const values = lines[i + 1]!.trim().split(/\s+/).slice(1);
-      names.forEach((n, j) => {
-        r[group!.slice(0, -1) + n] = Number(values[j]);
-      });
-    }
-    return r;
+    return parse_snmp(this.ok(m, "cat /proc/net/snmp /proc/net/netstat", netns));
   }
 
   /** Powers everything off: no packet, no frame, no socket, no timer may be left, and no machine had a BUG. */

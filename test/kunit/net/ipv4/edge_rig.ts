@@ -19,7 +19,7 @@ import type { NetDevice } from "../../../../src/net/core/netdevice.ts";
 import { skb_checksum_help } from "../../../../src/net/core/skb_checksum.ts";
 import { consume_skb, netdev_alloc_skb, type SkBuff, skb_copy_bits, skb_put } from "../../../../src/net/core/skbuff.ts";
 import { eth_header_ops, eth_type_trans, ether_setup } from "../../../../src/net/ethernet/eth.ts";
-import { netstat_seq_show, snmp_seq_show } from "../../../../src/net/ipv4/proc.ts";
+import { mib_of } from "../../../lib/kernel.ts";
 import { ip, ip4 } from "./fib_ip.ts";
 
 export interface Frame {
@@ -127,18 +127,7 @@ export class EdgeRig {
 
   /** The counters of /proc/net/snmp and netstat, by group and name. */
   mib(): Record<string, number> {
-    const r: Record<string, number> = {};
-    for (const text of [snmp_seq_show(this.net), netstat_seq_show(this.net)]) {
-      const lines = text.trimEnd().split("\n");
-      for (let i = 0; i + 1 < lines.length; i += 2) {
-        const [group, ...names] = lines[i]!.trim().split(/\s+/);
-        const values = lines[i + 1]!.trim().split(/\s+/).slice(1);
-        names.forEach((n, j) => {
-          r[group!.slice(0, -1) + n] = Number(values[j]);
-        });
-      }
-    }
-    return r;
+    return mib_of(this.net);
   }
 
   /** Takes the machine down; nothing may be left. */
