@@ -64,7 +64,7 @@ export class CsmaStation {
   }
 }
 
-type Launch = (end: WireEnd, f: Frame, arrive: number) => void;
+type Launch = (end: WireEnd, f: Frame) => void;
 
 export class CsmaSegment {
   readonly clock: HwClock;
@@ -255,7 +255,8 @@ function csma_sent(st: CsmaStation): void {
     }
   }
   st.cur = null;
-  seg.launch(end, f, Math.ceil(st.tx_stop) + seg.delay_ns);
+  end.launch_arrive = Math.ceil(st.tx_stop) + seg.delay_ns;
+  seg.launch(end, f);
   csma_done(st);
 }
 

@@ -174,6 +174,8 @@ export class WireEnd {
   free_at = 0;
   /** No frame that keeps its order may arrive before this. */
   last_arrive = 0;
+  /** For wire_launch(): when the frame at hand would arrive. A field, because a number given to a call may be allocated. */
+  launch_arrive = 0;
   /** Frames not yet wholly sent: end of transmission and size of each, a ring. */
   txq_done = new Float64Array(16);
   txq_bytes = new Int32Array(16);

@@ -221,7 +221,8 @@ function wire_flush(end: WireEnd): void {
 }
 
 /** Forgets the frames whose last bit has left. */
-function wire_depart(end: WireEnd, now: number): void {
+function wire_depart(end: WireEnd): void {
+  const now = end.clock.now;
   const mask = end.txq_done.length - 1;
   while (end.txq_count > 0 && end.txq_done[end.txq_head] <= now) {
     end.backlog_bytes -= end.txq_bytes[end.txq_head];
@@ -275,7 +276,7 @@ export function wire_send(end: WireEnd, f: Frame): boolean {
   let start = now;
   let done = now;
   if (end.ns_per_byte > 0) {
-    wire_depart(end, now);
+    wire_depart(end);
     if (end.txq_count >= end.queue_limit) {
       end.stats.queue_drops++;
       wire_lose(end, f, HW_WIRE_QUEUE_FULL);
@@ -293,13 +294,18 @@ export function wire_send(end: WireEnd, f: Frame): boolean {
   end.stats.frames++;
   end.stats.bytes += f.len;
   if (w.tap !== null) w.tap(f, end.side, Math.round(start));
-  wire_launch(end, f, Math.round(done) + end.delay_ns);
+  end.launch_arrive = Math.round(done) + end.delay_ns;
+  wire_launch(end, f);
   return true;
 }
 
-/** The frame leaves the transmitter: the medium does its worst, and what remains is on its way. */
-export function wire_launch(end: WireEnd, f: Frame, arrive: number): void {
+/**
+ * The frame leaves the transmitter and would arrive at `end.launch_arrive`: the medium does its worst, and what remains is
+ * on its way.
+ */
+export function wire_launch(end: WireEnd, f: Frame): void {
   const im = end.impair;
+  let arrive = end.launch_arrive;
   let held = false;
   if (im.active) {
     const p = im.prng;
@@ -405,7 +411,7 @@ export function wire_room(end: WireEnd, fifo_bytes: number): boolean {
   }
   if (end.backlog_bytes < fifo_bytes && end.txq_count < end.queue_limit) return true;
   const clock = end.clock;
-  wire_depart(end, clock.now);
+  wire_depart(end);
   if (end.backlog_bytes < fifo_bytes && end.txq_count < end.queue_limit) return true;
   if (end.wake_timer.index < 0) {
     const mask = end.txq_done.length - 1;
