@@ -15,6 +15,7 @@ import { Pacer } from "./pacer.ts";
 import { hostsText, noHost, promptCommand, runPiped } from "./piped.ts";
 import { ReverseSearch } from "./reverse_search.ts";
 import { Session, type SessionEvent } from "./session.ts";
+import { usageOf } from "./usage.ts";
 
 export interface TerminalOptions {
   /** Host of the first prompt; default the first of the lab. */
@@ -188,6 +189,10 @@ class Terminal {
       commands: () => [...computer.kernel.programs.keys(), ...BUILTINS.keys()],
       hosts: () => [...this.lab.hosts.keys()],
       interfaces: () => list("/sys/class/net") ?? [],
+      usage: (argv) => {
+        const program = computer.kernel.programs.get(argv[0]);
+        return program === undefined ? null : usageOf(program, argv);
+      },
       folder: (path) => {
         const folder = path.startsWith("/") ? path : path.startsWith("~/") ? `/root${path.slice(1)}` : `${cwd}/${path}`;
         return (

@@ -1,6 +1,10 @@
 // GNU getopt_long(3): clustered short options, long ones with unique abbreviations, permutation, glibc's messages.
 // Read first: getopt(3). Way in: `const opts = getopt(argv, "c:nv", ["count:", "help"])`, then `opts.has("n")`.
 
+/** Where getopt() leaves its table if the arguments have such a list: how completion learns a program's options. */
+export const DECLARED: unique symbol = Symbol("declared options");
+export type ProbingArgv = string[] & { [DECLARED]: string[] };
+
 /** One option as met on the command line: "c" or "count", with its argument. */
 export interface Option {
   name: string;
@@ -26,6 +30,13 @@ export interface Options {
  * @param long "name", "name:" (argument), "name::" (may), each with an optional "=alias" ("count:=c" reports as "c").
  */
 export function getopt(argv: readonly string[], short: string, long: readonly string[] = []): Options {
+  (argv as Partial<ProbingArgv>)[DECLARED]?.push(
+    ...short
+      .replace(/[+:]/g, "")
+      .split("")
+      .map((c) => `-${c}`),
+    ...long.map((l) => `--${/^[^:=]*/.exec(l)![0]}`),
+  );
   const list: Option[] = [];
   const operands: string[] = [];
   const prog = argv[0] ?? "";

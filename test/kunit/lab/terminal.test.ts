@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { type TestContext, test } from "node:test";
+import { programs } from "../../../src/bin/index.ts";
 import { complete } from "../../../src/lab/complete.ts";
 import { Lab, traceAll } from "../../../src/lab/lab.ts";
 import { hashTrace, parseRecording, type Recording, replayRecording } from "../../../src/lab/record.ts";
@@ -10,6 +11,7 @@ import { momentOf, type SessionEvent } from "../../../src/lab/session.ts";
 import { runTerminal, type TerminalOptions } from "../../../src/lab/terminal.ts";
 import { loadTopology } from "../../../src/lab/topology.ts";
 import { memoryTree } from "../../../src/lab/tree.ts";
+import { usageOf } from "../../../src/lab/usage.ts";
 
 function newLab(): Lab {
   const lab = new Lab(loadTopology(memoryTree({ "lab.conf": "pc1[0]=A\npc2[0]=A\n", "pc1/tmp/notes.txt": "x" })));
@@ -373,11 +375,16 @@ test("a recording's prompt journal is checked before it is used", () => {
 });
 
 test("what completes where", () => {
+  const all = programs();
   const context = {
     commands: () => ["ip", "ping", "ps", "cat", "ls"],
     hosts: () => ["pc1", "pc2", "r1"],
     interfaces: () => ["eth0", "eth1", "lo"],
     folder: (path: string) => ({ "": ["a.txt", "dir/", ".hidden"], "/etc/": ["hosts", "hostname"] })[path] ?? null,
+    usage: (argv: readonly string[]) => {
+      const program = all.get(argv[0]!);
+      return program === undefined ? null : usageOf(program, argv);
+    },
   };
   const c = (line: string) => complete(line, context).candidates;
   assert.deepEqual(c("pi"), ["ping"]);
@@ -392,6 +399,60 @@ test("what completes where", () => {
   assert.deepEqual(c("ip -4 route a"), ["add", "append"]);
   assert.deepEqual(c("ip addr add 10.0.0.1/24 dev e"), ["eth0", "eth1"]);
   assert.deepEqual(c("tcpdump -i l"), ["lo"]);
+  // From the programs' own usage and option tables.
+  assert.ok(c("ip ad").includes("address") && c("ip ad").every((o) => o.startsWith("ad")));
+  assert.ok(["neighbour", "netns", "nexthop", "ntable"].every((o) => c("ip n").includes(o)));
+  const some = {
+    "ip help": "where  OBJECT := { fie | foo }\n",
+    "ip foo help": "Usage: ip foo\n",
+    "ip fie help": "Not supported\n",
+  };
+  const usage = (argv: readonly string[]) => ({ text: some[argv.join(" ") as keyof typeof some] ?? "", options: [] });
+  assert.deepEqual(complete("ip f", { ...context, usage }).candidates, ["foo"], "fie does nothing here");
+  assert.deepEqual(c("ip addr "), [
+    "add",
+    "change",
+    "del",
+    "flush",
+    "help",
+    "replace",
+    "restore",
+    "save",
+    "show",
+    "showdump",
+  ]);
+  assert.deepEqual(c("ip link "), ["add", "afstats", "delete", "help", "property", "set", "show", "xstats"]);
+  assert.ok(["via", "vrf"].every((k) => c("ip route add default v").includes(k)));
+  assert.deepEqual(c("ip route add default via 10.0.0.1 dev "), ["eth0", "eth1", "lo"]);
+  assert.deepEqual(c("ip route add default via "), []);
+  assert.deepEqual(c("ip link set e"), ["eth0", "eth1"]);
+  assert.deepEqual(c("ip link set dev eth0 arp "), ["off", "on"]);
+  assert.deepEqual(c("ip link set eth0 up m").includes("mtu"), true);
+  assert.deepEqual(c("ip -s"), ["-statistics"]);
+  assert.deepEqual(c("tc qdisc "), ["add", "change", "del", "help", "list", "replace", "show"]);
+  assert.deepEqual(c("tc qdisc add dev e"), ["eth0", "eth1"]);
+  assert.ok(["-c", "-i", "-I", "-s", "-t", "-W"].every((o) => c("ping -").includes(o)));
+  assert.deepEqual(c("ping -I e"), ["eth0", "eth1"]);
+  assert.deepEqual(c("ping -c 3 pc"), ["pc1", "pc2"]);
+  assert.deepEqual(
+    c("ethtool -"),
+    c("ethtool -").filter((o) => /^--?[\w-]+$/.test(o)),
+  );
+  assert.ok(["-s", "-K", "-C", "--coalesce", "--set-ring"].every((o) => c("ethtool -").includes(o)));
+  assert.deepEqual(c("ethtool -G "), ["eth0", "eth1", "lo"]);
+  assert.deepEqual(c("ethtool e"), ["eth0", "eth1"]);
+  assert.deepEqual(c("ethtool -s eth0 du"), ["duplex"]);
+  assert.deepEqual(c("ethtool -s eth0 duplex "), ["full", "half"]);
+  assert.deepEqual(c("ethtool -C eth0 adaptive-"), ["adaptive-rx", "adaptive-tx"]);
+  assert.deepEqual(c("ifconfig l"), ["lo"]);
+  assert.deepEqual(c("arping -I e"), ["eth0", "eth1"]);
+  assert.deepEqual(c("traceroute -i l"), ["lo"]);
+  assert.deepEqual(c("arp -i l"), ["lo"]);
+  assert.deepEqual(c("ss --lis"), ["--listening"]);
+  assert.deepEqual(c("arp -v"), ["-v"]);
+  assert.deepEqual(c("sleep 1 | grep --in"), ["--invert-match"]);
+  assert.deepEqual(c("echo -"), []);
+  assert.deepEqual(c("nosuch -"), []);
   assert.deepEqual(c("cat /etc/hos"), ["/etc/hostname", "/etc/hosts"]);
   assert.deepEqual(c("ls "), ["a.txt", "dir/"]);
   assert.deepEqual(c("echo > a"), ["a.txt"]);
