@@ -57,44 +57,50 @@ const news = (
 /** Milliseconds since the first question. */
 const times = (r: Rig): [number, string][] => r.asked.map(([at, how]) => [at - r.asked[0]![0], how]);
 
-test("nobody answers: three questions a second apart, then FAILED and everybody who waits is told (RFC 1122 2.3.2.2)", () => {
-  const r = new Rig();
-  const dev = r.dev();
-  const n = make(r, dev);
-  assert.equal(r.state(n), "NONE");
-  assert.equal(send(r, n, dev), 0);
-  assert.equal(r.state(n), "INCOMPLETE");
-  send(r, n, dev);
-  r.run(2999);
-  assert.deepEqual(times(r), [
-    [0, "broadcast"],
-    [1000, "broadcast"],
-    [2000, "broadcast"],
-  ]);
-  assert.equal(r.state(n), "INCOMPLETE");
-  assert.equal(n.probes, 6, "the unicast tries count as made");
-  r.run(1);
-  assert.equal(r.state(n), "FAILED");
-  assert.deepEqual(
-    r.failed.map(([at]) => at - r.asked[0]![0]),
-    [3000, 3000],
-  );
-  assert.equal(r.tbl.stats[0]![NDST_RES_FAILED], 1);
-  assert.equal(n.refcnt, 1, "the timer let go");
-  assert.equal(r.sent.length, 0);
-  // The next packet starts over.
-  send(r, n, dev);
-  assert.equal(r.state(n), "INCOMPLETE");
-  r.run(3000);
-  assert.equal(r.asked.length, 6);
-  assert.deepEqual(r.told, [`new ${PEER} FAILED`, `new ${PEER} FAILED`]);
-  r.end();
-});
+/** A test of one entry of a device; the machine is taken down behind it. */
+function test_entry(name: string, body: (r: Rig, n: Neighbour, dev: NetDevice) => void): void {
+  test(name, () => {
+    const r = new Rig();
+    const dev = r.dev();
+    body(r, make(r, dev), dev);
+    r.end();
+  });
+}
 
-test("an answer: the queue goes out in order, and the next packet by the cached header", () => {
-  const r = new Rig();
-  const dev = r.dev();
-  const n = make(r, dev);
+test_entry(
+  "nobody answers: three questions a second apart, then FAILED and everybody who waits is told (RFC 1122 2.3.2.2)",
+  (r, n, dev) => {
+    assert.equal(r.state(n), "NONE");
+    assert.equal(send(r, n, dev), 0);
+    assert.equal(r.state(n), "INCOMPLETE");
+    send(r, n, dev);
+    r.run(2999);
+    assert.deepEqual(times(r), [
+      [0, "broadcast"],
+      [1000, "broadcast"],
+      [2000, "broadcast"],
+    ]);
+    assert.equal(r.state(n), "INCOMPLETE");
+    assert.equal(n.probes, 6, "the unicast tries count as made");
+    r.run(1);
+    assert.equal(r.state(n), "FAILED");
+    assert.deepEqual(
+      r.failed.map(([at]) => at - r.asked[0]![0]),
+      [3000, 3000],
+    );
+    assert.equal(r.tbl.stats[0]![NDST_RES_FAILED], 1);
+    assert.equal(n.refcnt, 1, "the timer let go");
+    assert.equal(r.sent.length, 0);
+    // The next packet starts over.
+    send(r, n, dev);
+    assert.equal(r.state(n), "INCOMPLETE");
+    r.run(3000);
+    assert.equal(r.asked.length, 6);
+    assert.deepEqual(r.told, [`new ${PEER} FAILED`, `new ${PEER} FAILED`]);
+  },
+);
+
+test_entry("an answer: the queue goes out in order, and the next packet by the cached header", (r, n, dev) => {
   send(r, n, dev, 1);
   send(r, n, dev, 2);
   r.run(300);
@@ -115,51 +121,46 @@ test("an answer: the queue goes out in order, and the next packet by the cached 
   news(r, n, MAC2, NUD_REACHABLE);
   send(r, n, dev, 4);
   assert.deepEqual([...r.sent[3]!.bytes.slice(0, 6)], [...MAC2]);
-  r.end();
 });
 
-test("REACHABLE to STALE after reachable_time unused; then DELAY for 5 s, three unicast probes, FAILED", () => {
-  const r = new Rig();
-  const dev = r.dev();
-  const n = make(r, dev);
-  r.run(100_000);
-  news(r, n, MAC, NUD_REACHABLE);
-  r.run(30_000);
-  assert.equal(r.state(n), "REACHABLE", "at reachable_time exactly it still is");
-  r.run(10);
-  assert.equal(r.state(n), "STALE");
-  assert.equal(n.refcnt, 1);
-  r.run(60_000);
-  assert.equal(r.state(n), "STALE", "without traffic it stays so");
-  send(r, n, dev, 7);
-  assert.equal(r.state(n), "DELAY");
-  assert.equal(r.sent.length, 1, "the packet leaves at once");
-  r.run(4999);
-  assert.equal(r.state(n), "DELAY");
-  r.run(1);
-  assert.equal(r.state(n), "PROBE");
-  send(r, n, dev, 8);
-  assert.equal(r.sent.length, 2, "also while it is probed");
-  r.run(2999);
-  assert.deepEqual(times(r), [
-    [0, "unicast"],
-    [1000, "unicast"],
-    [2000, "unicast"],
-  ]);
-  assert.equal(r.state(n), "PROBE");
-  r.run(1);
-  assert.equal(r.state(n), "FAILED");
-  assert.deepEqual(
-    r.told,
-    ["REACHABLE", "STALE", "PROBE", "FAILED"].map((s) => `new ${PEER} ${s}`),
-  );
-  r.end();
-});
+test_entry(
+  "REACHABLE to STALE after reachable_time unused; then DELAY for 5 s, three unicast probes, FAILED",
+  (r, n, dev) => {
+    r.run(100_000);
+    news(r, n, MAC, NUD_REACHABLE);
+    r.run(30_000);
+    assert.equal(r.state(n), "REACHABLE", "at reachable_time exactly it still is");
+    r.run(10);
+    assert.equal(r.state(n), "STALE");
+    assert.equal(n.refcnt, 1);
+    r.run(60_000);
+    assert.equal(r.state(n), "STALE", "without traffic it stays so");
+    send(r, n, dev, 7);
+    assert.equal(r.state(n), "DELAY");
+    assert.equal(r.sent.length, 1, "the packet leaves at once");
+    r.run(4999);
+    assert.equal(r.state(n), "DELAY");
+    r.run(1);
+    assert.equal(r.state(n), "PROBE");
+    send(r, n, dev, 8);
+    assert.equal(r.sent.length, 2, "also while it is probed");
+    r.run(2999);
+    assert.deepEqual(times(r), [
+      [0, "unicast"],
+      [1000, "unicast"],
+      [2000, "unicast"],
+    ]);
+    assert.equal(r.state(n), "PROBE");
+    r.run(1);
+    assert.equal(r.state(n), "FAILED");
+    assert.deepEqual(
+      r.told,
+      ["REACHABLE", "STALE", "PROBE", "FAILED"].map((s) => `new ${PEER} ${s}`),
+    );
+  },
+);
 
-test("mcast_resolicit adds broadcast questions to PROBE", () => {
-  const r = new Rig();
-  const dev = r.dev();
-  const n = make(r, dev);
+test_entry("mcast_resolicit adds broadcast questions to PROBE", (r, n, dev) => {
   n.parms.data[NEIGH_VAR_MCAST_REPROBES] = 2;
   news(r, n, MAC, NUD_STALE);
   send(r, n, dev);
@@ -170,13 +171,9 @@ test("mcast_resolicit adds broadcast questions to PROBE", () => {
   );
   r.run(1);
   assert.equal(r.state(n), "FAILED");
-  r.end();
 });
 
-test("a confirmation from above ends DELAY in REACHABLE (RFC 4861 7.3.1)", () => {
-  const r = new Rig();
-  const dev = r.dev();
-  const n = make(r, dev);
+test_entry("a confirmation from above ends DELAY in REACHABLE (RFC 4861 7.3.1)", (r, n, dev) => {
   r.run(100_000);
   news(r, n, MAC, NUD_STALE);
   send(r, n, dev);
@@ -196,31 +193,26 @@ test("a confirmation from above ends DELAY in REACHABLE (RFC 4861 7.3.1)", () =>
   assert.equal(r.state(n), "REACHABLE");
   r.run(1 + 10);
   assert.equal(r.state(n), "STALE");
-  r.end();
 });
 
-test("an answer during PROBE ends it; used shortly before reachable_time ends, REACHABLE goes to DELAY", () => {
-  const r = new Rig();
-  const dev = r.dev();
-  const n = make(r, dev);
-  r.run(100_000);
-  news(r, n, MAC, NUD_STALE);
-  send(r, n, dev);
-  r.run(5000);
-  assert.equal(r.state(n), "PROBE");
-  assert.equal(news(r, n, MAC, NUD_REACHABLE, 0), 0);
-  assert.equal(r.state(n), "REACHABLE");
-  r.run(29_000);
-  r.call(() => neigh_event_send(n, null)); // marks it as used
-  r.run(1010);
-  assert.equal(r.state(n), "DELAY");
-  r.end();
-});
+test_entry(
+  "an answer during PROBE ends it; used shortly before reachable_time ends, REACHABLE goes to DELAY",
+  (r, n, dev) => {
+    r.run(100_000);
+    news(r, n, MAC, NUD_STALE);
+    send(r, n, dev);
+    r.run(5000);
+    assert.equal(r.state(n), "PROBE");
+    assert.equal(news(r, n, MAC, NUD_REACHABLE, 0), 0);
+    assert.equal(r.state(n), "REACHABLE");
+    r.run(29_000);
+    r.call(() => neigh_event_send(n, null)); // marks it as used
+    r.run(1010);
+    assert.equal(r.state(n), "DELAY");
+  },
+);
 
-test("a confirmation of a REACHABLE entry moves its end", () => {
-  const r = new Rig();
-  const dev = r.dev();
-  const n = make(r, dev);
+test_entry("a confirmation of a REACHABLE entry moves its end", (r, n) => {
   r.run(100_000);
   news(r, n, MAC, NUD_REACHABLE);
   r.run(20_000);
@@ -229,13 +221,9 @@ test("a confirmation of a REACHABLE entry moves its end", () => {
   assert.equal(r.state(n), "REACHABLE");
   r.run(1100);
   assert.equal(r.state(n), "STALE");
-  r.end();
 });
 
-test("the queue of an unresolved entry is bounded in bytes; the oldest goes", () => {
-  const r = new Rig();
-  const dev = r.dev();
-  const n = make(r, dev);
+test_entry("the queue of an unresolved entry is bounded in bytes; the oldest goes", (r, n, dev) => {
   const size = r.skb(dev);
   const truesize = size.truesize;
   n.parms.data[NEIGH_VAR_QUEUE_LEN_BYTES] = 3 * truesize;
@@ -251,25 +239,17 @@ test("the queue of an unresolved entry is bounded in bytes; the oldest goes", ()
     [3, 4, 5],
   );
   assert.equal(n.arp_queue_len_bytes, 0);
-  r.end();
 });
 
-test("without any way to ask, the packet is dropped at once", () => {
-  const r = new Rig();
-  const dev = r.dev();
-  const n = make(r, dev);
+test_entry("without any way to ask, the packet is dropped at once", (r, n, dev) => {
   n.parms.data[NEIGH_VAR_MCAST_PROBES] = 0;
   n.parms.data[NEIGH_VAR_APP_PROBES] = 0;
   assert.equal(send(r, n, dev), 0);
   assert.equal(r.state(n), "FAILED");
   assert.equal(r.asked.length, 0);
-  r.end();
 });
 
-test("retrans_time below 10 ms still waits 10 ms", () => {
-  const r = new Rig();
-  const dev = r.dev();
-  const n = make(r, dev);
+test_entry("retrans_time below 10 ms still waits 10 ms", (r, n, dev) => {
   n.parms.data[NEIGH_VAR_RETRANS_TIME] = 1;
   send(r, n, dev);
   r.run(100);
@@ -277,13 +257,9 @@ test("retrans_time below 10 ms still waits 10 ms", () => {
     times(r).map(([at]) => at),
     [0, 10, 20],
   );
-  r.end();
 });
 
-test("neigh_update: who may replace an address", () => {
-  const r = new Rig();
-  const dev = r.dev();
-  const n = make(r, dev);
+test_entry("neigh_update: who may replace an address", (r, n) => {
   assert.equal(news(r, n, null, NUD_REACHABLE), -22, "no address to go with the state");
   const extack = { msg: "" };
   r.call(() => neigh_update(n, null, NUD_STALE, NEIGH_UPDATE_F_ADMIN, 0, extack));
@@ -315,13 +291,9 @@ test("neigh_update: who may replace an address", () => {
   assert.equal(n.flags & NTF_ROUTER, NTF_ROUTER);
   news(r, n, MAC2, NUD_REACHABLE, f);
   assert.equal(n.flags & NTF_ROUTER, 0);
-  r.end();
 });
 
-test("PROBE and FAILED by an administrator", () => {
-  const r = new Rig();
-  const dev = r.dev();
-  const n = make(r, dev);
+test_entry("PROBE and FAILED by an administrator", (r, n) => {
   const admin = NEIGH_UPDATE_F_OVERRIDE | NEIGH_UPDATE_F_ADMIN;
   news(r, n, MAC, NUD_PROBE, admin);
   r.run(0);
@@ -329,7 +301,6 @@ test("PROBE and FAILED by an administrator", () => {
   assert.equal(news(r, n, null, NUD_FAILED, admin), 0);
   assert.equal(n.refcnt, 1);
   assert.equal(r.tbl.stats[0]![NDST_RES_FAILED], 1);
-  r.end();
 });
 
 test("a question from a station makes or refreshes its entry as STALE", () => {
@@ -357,10 +328,7 @@ test("a question from a station makes or refreshes its entry as STALE", () => {
   r.end();
 });
 
-test("set_probe_once: a failed entry gets one more question", () => {
-  const r = new Rig();
-  const dev = r.dev();
-  const n = make(r, dev);
+test_entry("set_probe_once: a failed entry gets one more question", (r, n, dev) => {
   send(r, n, dev);
   r.run(3000);
   assert.equal(r.state(n), "FAILED");
@@ -368,13 +336,9 @@ test("set_probe_once: a failed entry gets one more question", () => {
   assert.equal(r.state(n), "INCOMPLETE");
   r.run(1000);
   assert.equal(r.state(n), "FAILED");
-  r.end();
 });
 
-test("references: a lookup holds, a dead entry leads nowhere", () => {
-  const r = new Rig();
-  const dev = r.dev();
-  const n = make(r, dev);
+test_entry("references: a lookup holds, a dead entry leads nowhere", (r, n, dev) => {
   assert.equal(
     r.call(() => neigh_lookup(r.tbl, dev, 1)),
     null,
@@ -390,5 +354,4 @@ test("references: a lookup holds, a dead entry leads nowhere", () => {
     neigh_release(n);
   });
   assert.equal(r.k.live.get("neighbours")!(), 0);
-  r.end();
 });
