@@ -6,21 +6,19 @@ import type { Diagnostics, Where } from "./diagnostics.ts";
 import { quote, suggest } from "./diagnostics.ts";
 import type { LinkProperties } from "./link_properties.ts";
 import { LINK_KEYS, setLinkProperty } from "./link_properties.ts";
-import type { Interface, Machine, Nic, Segment, Topology } from "./topology.ts";
+import type { Interface, Machine, Segment, Topology } from "./topology.ts";
 import {
   FileCollector,
   IFNAME,
+  isMachineOption,
   LIMITS,
   MACHINE_NAME,
-  NICS,
   newMachine,
-  parseCost,
   parseCpus,
   parseEnv,
   parseMac,
-  parseNapi,
-  parseQueues,
   parseSysctl,
+  setMachineOption,
 } from "./topology.ts";
 import type { ReadTree } from "./tree.ts";
 import { normalizePath } from "./tree.ts";
@@ -83,7 +81,6 @@ const NODE_KEYS = [
   ...Object.keys(NO_EFFECT),
 ];
 const LINK_TOP_KEYS = ["type", "endpoints", "endpoint", "mtu", "vars", "labels"];
-const NODE_LABELS = ["cpus", "nic", "queues", "cost", "napi"];
 const BRIDGES = ["bridge", "ovs-bridge"];
 
 /** Where the settings of a node come from, in the order in which they apply. */
@@ -254,29 +251,8 @@ class Parser {
   }
 
   private label(m: Machine, name: string, entry: Entry): void {
-    if (!NODE_LABELS.includes(name)) return;
-    const text = this.yaml.text(entry.value) ?? "";
-    if (name === "nic") {
-      if ((NICS as readonly string[]).includes(text)) m.nic = text as Nic;
-      else this.diagnostics.warn(entry.where, `nic is ${NICS.join(" or ")}, not ${quote(text)}${suggest(text, NICS)}`);
-      return;
-    }
-    if (name === "cost") {
-      const c = parseCost(text);
-      if (typeof c === "string") this.diagnostics.warn(entry.where, c);
-      else m.cost = c.cost;
-      return;
-    }
-    if (name === "napi") {
-      const on = parseNapi(text);
-      if (typeof on === "string") this.diagnostics.warn(entry.where, on);
-      else m.napi = on;
-      return;
-    }
-    const n = name === "cpus" ? parseCpus(text) : parseQueues(text);
-    if (typeof n === "string") this.diagnostics.warn(entry.where, n);
-    else if (name === "cpus") m.cpus = n;
-    else m.queues = n;
+    if (!isMachineOption(name)) return;
+    setMachineOption(m, name, this.yaml.text(entry.value) ?? "", entry.where, this.diagnostics);
   }
 
   /** "host/path:/machine/path[:ro]": a copy, as nothing of this computer is mounted. */

@@ -4,21 +4,18 @@
 import type { Diagnostics, Where } from "./diagnostics.ts";
 import { quote, suggest } from "./diagnostics.ts";
 import { LINK_KEYS, parseLinkWords } from "./link_properties.ts";
-import type { Machine, Nic, Segment, Topology } from "./topology.ts";
+import type { Machine, Segment, Topology } from "./topology.ts";
 import {
   FileCollector,
+  isMachineOption,
   LIMITS,
   MACHINE_NAME,
-  NICS,
   newMachine,
-  parseCost,
-  parseCpus,
   parseEnv,
   parseMac,
-  parseNapi,
-  parseQueues,
   parseSysctl,
   readScript,
+  setMachineOption,
 } from "./topology.ts";
 import type { ReadTree } from "./tree.ts";
 
@@ -165,35 +162,11 @@ export function parseKathara(
   }
 
   function option(m: Machine, key: string, value: string, where: Where): void {
+    if (isMachineOption(key)) {
+      setMachineOption(m, key, value, where, diagnostics);
+      return;
+    }
     switch (key) {
-      case "cpus": {
-        const n = parseCpus(value);
-        if (typeof n === "string") diagnostics.warn(where, n);
-        else m.cpus = n;
-        return;
-      }
-      case "queues": {
-        const n = parseQueues(value);
-        if (typeof n === "string") diagnostics.warn(where, n);
-        else m.queues = n;
-        return;
-      }
-      case "cost": {
-        const c = parseCost(value);
-        if (typeof c === "string") diagnostics.warn(where, c);
-        else m.cost = c.cost;
-        return;
-      }
-      case "napi": {
-        const on = parseNapi(value);
-        if (typeof on === "string") diagnostics.warn(where, on);
-        else m.napi = on;
-        return;
-      }
-      case "nic":
-        if ((NICS as readonly string[]).includes(value)) m.nic = value as Nic;
-        else diagnostics.warn(where, `nic is ${NICS.join(" or ")}, not ${quote(value)}${suggest(value, NICS)}`);
-        return;
       case "sysctl":
       case "env": {
         const pair = key === "env" ? parseEnv(value) : parseSysctl(value);

@@ -287,22 +287,47 @@ export function parseCpus(value: string): number | string {
   return n;
 }
 
-export function parseQueues(value: string): number | string {
-  const n = /^\d+$/.test(value) ? Number(value) : 0;
-  if (n < 1 || n > LIMITS.queues) return `queues is a number from 1 to ${LIMITS.queues}, not ${quote(value)}`;
-  return n;
-}
+/** Our own options of a machine, which every kind of lab file has. */
+export const MACHINE_OPTIONS = ["cpus", "queues", "nic", "cost", "napi"] as const;
+export type MachineOption = (typeof MACHINE_OPTIONS)[number];
+export const isMachineOption = (key: string): key is MachineOption =>
+  (MACHINE_OPTIONS as readonly string[]).includes(key);
 
-/** A cost profile's name, or why not. */
-export function parseCost(value: string): { cost: string } | string {
-  const names = Object.keys(COST_PROFILES);
-  return names.includes(value)
-    ? { cost: value }
-    : `cost is ${names.join(" or ")}, not ${quote(value)}${suggest(value, names)}`;
-}
-
-export function parseNapi(value: string): boolean | string {
-  return value === "on" || value === "off" ? value === "on" : `napi is on or off, not ${quote(value)}`;
+/** Sets one of them; what is wrong with the value is a warning, and the machine stays as it was. */
+export function setMachineOption(
+  m: Machine,
+  key: MachineOption,
+  value: string,
+  where: Where,
+  diagnostics: Diagnostics,
+): void {
+  const choice = (of: readonly string[]): boolean => {
+    if (of.includes(value)) return true;
+    diagnostics.warn(where, `${key} is ${of.join(" or ")}, not ${quote(value)}${suggest(value, of)}`);
+    return false;
+  };
+  switch (key) {
+    case "cpus": {
+      const n = parseCpus(value);
+      if (typeof n === "string") diagnostics.warn(where, n);
+      else m.cpus = n;
+      return;
+    }
+    case "queues": {
+      const n = /^\d+$/.test(value) ? Number(value) : 0;
+      if (n >= 1 && n <= LIMITS.queues) m.queues = n;
+      else diagnostics.warn(where, `queues is a number from 1 to ${LIMITS.queues}, not ${quote(value)}`);
+      return;
+    }
+    case "nic":
+      if (choice(NICS)) m.nic = value as Nic;
+      return;
+    case "cost":
+      if (choice(Object.keys(COST_PROFILES))) m.cost = value;
+      return;
+    case "napi":
+      if (choice(["on", "off"])) m.napi = value === "on";
+  }
 }
 
 /** "net.ipv4.ip_forward=1": [name, value], or why not. */
