@@ -53,7 +53,7 @@ export interface WireOptions {
   seed?: number;
   /** From plugging in (or a change of abilities) to link. */
   autoneg_ns?: number;
-  /** Both directions; wire_impair sets one. */
+  /** Both directions; impairment_set() on an end sets one. */
   impair?: ImpairmentOptions;
 }
 
@@ -120,8 +120,6 @@ export function wire_detach(w: Wire, side: 0 | 1): void {
 export function wire_renegotiate(end: WireEnd): void {
   if (end.link_timer !== null) hw_arm(end.clock, end.link_timer, end.clock.now + end.autoneg_ns);
 }
-
-export const wire_impair = (w: Wire, side: 0 | 1, o: ImpairmentOptions): void => impairment_set(w.ends[side].impair, o);
 
 /** Changes rate, delay or duplex of a cable in use; what is under way keeps its times unless the duplex changes. */
 export function wire_set(w: Wire, o: Pick<WireOptions, "rate" | "delay_ns" | "duplex" | "queue_limit">): void {

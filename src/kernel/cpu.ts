@@ -70,7 +70,7 @@ export const ACCT_SOFTIRQ = 3;
 export const smp_processor_id = (k: Kernel): number => k.cpu.id;
 
 /** Cost model: has this slice used time that the rest of the world has not seen yet? Then give way. */
-export const slice_over = (k: Kernel): boolean => k.cost !== null && k.now > k.cpu.kernel.host.monotonic_ns();
+export const slice_over = (k: Kernel): boolean => k.cost !== null && k.now > k.host.monotonic_ns();
 
 /** The kernel is entered from outside: samples the clock. Returns the CPU that ran before, to be given to leave(). */
 function enter(k: Kernel, cpu: Cpu): Cpu {
@@ -259,6 +259,15 @@ export function syscall_exit(k: Kernel): void {
     }
     outermost_exit(k);
   }
+}
+
+/** In the middle of a long call: softirqs that wait for its end run now (cond_resched with local_bh_enable). */
+export function syscall_relax(k: Kernel): void {
+  const cpu = k.cpu;
+  if (cpu.bh_disable !== 1 || cpu.softirq_pending === 0 || cpu.ksoftirqd_running) return;
+  cpu.bh_disable = 0;
+  do_softirq(k, cpu);
+  cpu.bh_disable = 1;
 }
 
 /** Runs `fn` as a system call of the API task. For code outside the core (api/, lab/, tests). */

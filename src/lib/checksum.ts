@@ -14,9 +14,6 @@ export function csum_fold(sum: number): number {
   return ~((sum & 0xffff) + (sum >>> 16)) & 0xffff;
 }
 
-/** The sum that a header field stands for. */
-export const csum_unfold = (check: number): number => check;
-
 export const csum_add = (a: number, b: number): number => csum_from32to16(a) + csum_from32to16(b);
 export const csum_sub = (a: number, b: number): number => csum_from32to16(a) + (~csum_from32to16(b) & 0xffff);
 

@@ -33,8 +33,6 @@ function update(t: Int32Array, u8: Uint8Array, off: number, len: number, crc: nu
 /** The running form: start with -1, invert at the end. */
 export const crc32_update = (u8: Uint8Array, off: number, len: number, crc: number): number =>
   update(IEEE, u8, off, len, crc);
-export const crc32c_update = (u8: Uint8Array, off: number, len: number, crc: number): number =>
-  update(CASTAGNOLI, u8, off, len, crc);
 
 /** The FCS of a frame, as the little-endian word that follows it on the wire. */
 export const crc32 = (u8: Uint8Array, off: number, len: number): number => ~update(IEEE, u8, off, len, -1);

@@ -117,12 +117,6 @@ export function pci_register_driver(k: Kernel, drv: PciDriver): number {
   return 0;
 }
 
-export function pci_unregister_driver(k: Kernel, drv: PciDriver): void {
-  for (const pdev of k.pci_devices) if (pdev.driver === drv) pci_device_remove(pdev);
-  const i = k.pci_drivers.indexOf(drv);
-  if (i >= 0) k.pci_drivers.splice(i, 1);
-}
-
 /** Gives the function up to `max` vectors with an interrupt line each; -ENOSPC when it has fewer than `min`. */
 export function pci_alloc_irq_vectors(pdev: PciDev, min: number, max: number): number {
   const n = Math.min(max, pdev.pf.msix_count);
@@ -141,6 +135,3 @@ export function pci_free_irq_vectors(pdev: PciDev): void {
 }
 
 export const pci_irq_vector = (pdev: PciDev, vector: number): number => pdev.irqs[vector]!;
-
-export const readl = (pdev: PciDev, reg: number): number => mmio_read32(pdev.pf, reg);
-export const writel = (pdev: PciDev, val: number, reg: number): void => mmio_write32(pdev.pf, reg, val);

@@ -2,7 +2,6 @@
 // Way in: fd_install(), fget(); do_poll() for poll(2).
 
 import { EBADF, EMFILE } from "../../uapi/errno.ts";
-import { FD_CLOEXEC } from "../../uapi/fcntl.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Task } from "../sched.ts";
 import type { WaitQueueHead } from "../wait.ts";
@@ -128,5 +127,3 @@ export function files_init(k: Kernel): void {
     for (let fd = 0; fd < task.files.fd.length; fd++) if (task.files.fd[fd]) close_fd(task, fd);
   });
 }
-
-export { FD_CLOEXEC };
