@@ -1,13 +1,7 @@
 // Which driver serves which PCI function, at boot and on hot plug; and the interrupt lines of MSI-X.
 // Mirrors drivers/pci/pci-driver.c and msi. Read first: hw/pci.ts. Way in: pci_driver_init(), pci_register_driver().
 
-import {
-  pci_read32 as mmio_read32,
-  pci_write32 as mmio_write32,
-  PciBus,
-  type PciFunction,
-  pci_msix_enable,
-} from "../../hw/pci.ts";
+import { PciBus, type PciFunction, pci_msix_enable } from "../../hw/pci.ts";
 import { syscall } from "../../kernel/cpu.ts";
 import { generic_handle_irq, irq_alloc_desc, irq_free_desc } from "../../kernel/irq.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
