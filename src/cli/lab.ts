@@ -1,6 +1,6 @@
 // `skbuff lab`: boots a lab, runs commands in it or gives a prompt, and leaves with the last command's exit code.
 
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { NodePlatform } from "../arch/node/index.ts";
 import { loadCostProfile } from "../lab/fs_node.ts";
@@ -9,6 +9,7 @@ import { hashTrace, type Recording, splitExec } from "../lab/record.ts";
 import { momentOf, type SessionEvent } from "../lab/session.ts";
 import { runTerminal } from "../lab/terminal.ts";
 import { CaptureFile } from "./capture.ts";
+import { cannotMakeFolder, cannotWrite } from "./files.ts";
 import { openTopology, paint } from "./open.ts";
 import { syscallTrace } from "./trace.ts";
 
@@ -32,7 +33,6 @@ function realWorld(platform: NodePlatform): LabWorld {
 
 /** One pcapng file per link of the lab; returns what closes them. */
 export function captureLinks(lab: Lab, dir: string): () => void {
-  mkdirSync(dir, { recursive: true });
   const epoch = lab.world.sim !== null ? lab.world.sim.epoch_ms * 1e6 : 0;
   const files: CaptureFile[] = [];
   for (const s of lab.segments) {
@@ -70,6 +70,10 @@ export async function labCommand(path: string, o: LabCliOptions): Promise<number
   if (profile && o.realtime) return complain("--cost needs virtual time: leave out --realtime");
   if (o.record !== undefined && o.realtime) return complain("--record needs virtual time: leave out --realtime");
 
+  const refused =
+    (o.pcap !== undefined ? cannotMakeFolder(o.pcap) : null) ?? (o.record !== undefined ? cannotWrite(o.record) : null);
+  if (refused !== null) return complain(refused);
+
   const platform = o.realtime ? new NodePlatform() : null;
   let bug = false;
   const lab = new Lab(topology, {
@@ -96,12 +100,11 @@ export async function labCommand(path: string, o: LabCliOptions): Promise<number
 
   lab.wrapProgram = trace;
   let code = 0;
-  const exec = [...o.exec];
   const journal: SessionEvent[] = [];
   try {
     if (execs.length === 0) {
       code = await runTerminal(lab, {
-        ...(o.record !== undefined && { record: { journal, exec } }),
+        ...(o.record !== undefined && { journal }),
         ...(o.hint !== undefined && { hint: o.hint }),
         ...(o.firstHost !== undefined && { host: o.firstHost }),
       });
@@ -126,7 +129,7 @@ export async function labCommand(path: string, o: LabCliOptions): Promise<number
       seed: o.seed,
       cost: o.cost,
       napi: o.napi,
-      exec,
+      exec: o.exec,
       ...(journal.length > 0 && { prompt: { journal, end: momentOf(lab.world.sim!) } }),
       ...hashTrace(lab),
     };

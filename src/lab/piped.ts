@@ -1,8 +1,9 @@
 // A prompt without a terminal: the input is a script, run as fast as it goes. `@HOST COMMAND` runs one there,
 // `@HOST` or `connect HOST` alone goes there, `hosts` lists them, as at the prompt. Way in: `runPiped()`.
 
-import { isIncomplete } from "../bin/sh/source.ts";
+import { CommandLines } from "../bin/sh/source.ts";
 import type { Lab } from "./lab.ts";
+import { Session, type SessionEvent } from "./session.ts";
 
 /** Lines of `hosts`. */
 export function hostsText(lab: Lab, active: string): string {
@@ -29,49 +30,70 @@ export function promptCommand(line: string): { to: string; command: string } | "
 
 export interface PipedOptions {
   host: string;
-  stdout: (text: string | Uint8Array) => void;
-  stderr: (text: string | Uint8Array) => void;
-  /** Gets each command as 'HOST: COMMAND', to be run again by replay. */
-  exec?: string[] | undefined;
+  stdout: (text: string) => void;
+  stderr: (text: string) => void;
+  journal?: SessionEvent[] | undefined;
 }
 
-/** Runs `text`; the exit code is that of the last command. */
+/** Runs `text`, with one shell per host; the exit code is that of the last command. */
 export async function runPiped(lab: Lab, text: string, options: PipedOptions): Promise<number> {
-  const sinks = {
-    stdout: (b: Uint8Array) => options.stdout(b.slice()),
-    stderr: (b: Uint8Array) => options.stderr(b.slice()),
+  const output = (text: string, stream: "stdout" | "stderr"): void => options[stream](text);
+  const sessions = new Map<string, Session>();
+  /** The shell that was used last: its end is the exit code. */
+  let last: Session | undefined;
+  const wait = async (done: () => boolean): Promise<void> => {
+    if (lab.world.sim !== null) lab.world.sim.run_until(done);
+    else while (!done()) await new Promise((resolve) => setTimeout(resolve, 5));
   };
-  let host = options.host;
-  let code = 0;
-  const run = async (where: string, command: string): Promise<void> => {
+  const run = async (name: string, command: string): Promise<void> => {
     if (command.trim() === "") return;
-    options.exec?.push(`${where}: ${command}`);
-    const r =
-      lab.world.sim === null ? lab.execRealtime(where, command, sinks) : lab.execStreaming(where, command, sinks);
-    code = (await r).exitCode;
+    let session = sessions.get(name);
+    if (session?.process.running !== true) {
+      session = new Session(lab, name, { output, journal: options.journal });
+      sessions.set(name, session);
+    }
+    last = session;
+    const shell = session;
+    shell.type(command);
+    await wait(() => shell.waiting);
   };
-  const lines = text.split("\n");
-  let script = "";
-  for (let i = 0; i < lines.length; i++) {
-    // Inside of a loop, quotes or a here-document a line is not the prompt's.
+  const ended = (name: string): boolean => sessions.get(name)?.process.running === false;
+
+  const trail = [options.host];
+  let code = 0;
+  const lines = text.replace(/\n$/, "").split("\n");
+  for (let i = 0; i < lines.length && trail.length > 0; i++) {
+    const host = trail[trail.length - 1]!;
     const own = promptCommand(lines[i]!);
-    if (own === null || isIncomplete(script)) {
-      script += `${lines[i]}\n`;
+    if (own === "hosts") {
+      options.stdout(hostsText(lab, host));
       continue;
     }
-    await run(host, script);
-    script = "";
-    if (own === "hosts") options.stdout(hostsText(lab, host));
-    else if (!lab.hosts.has(own.to)) {
+    if (own !== null && !lab.hosts.has(own.to)) {
       options.stderr(noHost(lab, own.to));
       code = 1;
-    } else if (own.command === "") host = own.to;
-    else {
-      let { command } = own;
-      while (isIncomplete(`${command}\n`) && i + 1 < lines.length) command += `\n${lines[++i]}`;
-      await run(own.to, command);
+      last = undefined;
+      continue;
     }
+    if (own?.command === "") {
+      trail.push(own.to);
+      continue;
+    }
+    // Inside of a loop, quotes or a here-document a line is not the prompt's; what follows a command is its input.
+    const command = new CommandLines();
+    for (let line = own?.command ?? lines[i]!; !command.push(`${line}\n`) && i + 1 < lines.length; ) line = lines[++i]!;
+    while (own === null && i + 1 < lines.length && promptCommand(lines[i + 1]!) === null) {
+      const next = new CommandLines();
+      while (!next.push(`${lines[++i]!}\n`) && i + 1 < lines.length);
+      command.text += next.text;
+    }
+    await run(own?.to ?? host, command.text);
+    // `exit` goes back, as at the prompt.
+    while (own === null && trail.length > 0 && ended(trail[trail.length - 1]!)) sessions.delete(trail.pop()!);
   }
-  await run(host, script);
-  return code;
+  for (const session of new Set([...sessions.values(), ...(last ? [last] : [])])) {
+    if (session.process.running) session.type("");
+    await wait(() => !session.process.running);
+  }
+  return last?.process.exitCode ?? code;
 }

@@ -16,7 +16,7 @@ export interface Recording {
   napi: boolean;
   /** Commands that were run one after the other, as 'HOST: COMMAND'. */
   exec: string[];
-  /** What was typed at prompts after that, and when the run ended. */
+  /** What was typed at prompts or came through a pipe after that, and when the run ended. */
   prompt?: { journal: SessionEvent[]; end: Moment };
   records: number;
   sha256: string;
@@ -81,6 +81,7 @@ function isPrompt(v: unknown): boolean {
         (e.type === undefined || typeof e.type === "string") &&
         (e.signal === undefined || (Number.isInteger(e.signal) && e.signal > 0 && e.signal < 32)) &&
         pair(e.open) &&
+        (e.pipe === undefined || e.pipe === true) &&
         pair(e.resize),
     )
   );
@@ -112,6 +113,6 @@ export function replayRecording(
     output("stderr", res.stderr);
   }
   if (r.prompt === undefined) return null;
-  const same = replaySessions(lab, r.prompt.journal, r.prompt.end, (text) => output("stdout", text));
+  const same = replaySessions(lab, r.prompt.journal, r.prompt.end, (text, stream) => output(stream, text));
   return same ? null : "the run took another course than the recorded one";
 }

@@ -13,11 +13,13 @@ export interface Moment {
   ns: number;
 }
 
-/** Something that came from outside; one of open, type, signal, resize. */
+/** Something that came from outside; one of open, pipe, type, signal, resize. */
 export interface SessionEvent extends Moment {
   host: string;
   /** A shell was started on a terminal of so many columns and rows. */
   open?: [number, number];
+  /** A shell was started that reads from a pipe. */
+  pipe?: true;
   /** Typed text; "" is end of file. */
   type?: string;
   /** A key that sends a signal to the foreground process group. */
@@ -26,9 +28,9 @@ export interface SessionEvent extends Moment {
 }
 
 export interface SessionOptions {
-  columns: number;
-  rows: number;
-  output: (text: string) => void;
+  /** Columns and rows; without them there is no terminal, and the shell does not prompt. */
+  terminal?: [number, number] | undefined;
+  output: (text: string, stream: "stdout" | "stderr") => void;
   /** Gets every event. Virtual time only. */
   journal?: SessionEvent[] | undefined;
 }
@@ -44,7 +46,7 @@ export class Session {
   private readonly note: (event: Omit<SessionEvent, "host" | keyof Moment>) => void;
 
   constructor(lab: Lab, name: string, options: SessionOptions) {
-    const { columns, rows, output, journal } = options;
+    const { terminal, output, journal } = options;
     const { sim } = lab.world;
     this.host = lab.host(name);
     this.note =
@@ -52,13 +54,21 @@ export class Session {
         ? () => {}
         : (event) => void journal.push({ ...momentOf(sim), host: name, ...event });
     const k = this.host.computer.kernel;
-    const decoder = new TextDecoder();
+    const to = (stream: "stdout" | "stderr"): ((bytes: Uint8Array) => void) => {
+      const decoder = new TextDecoder();
+      return (bytes) => output(decoder.decode(bytes, { stream: true }), stream);
+    };
     const sh = k.programs.get("sh");
     if (sh === undefined) throw new Error(`${name} has no shell`);
-    this.note({ open: [columns, rows] });
-    this.tty = new Tty(k, true, (bytes) => output(decoder.decode(bytes, { stream: true })));
-    this.tty.columns = columns;
-    this.tty.rows = rows;
+    if (terminal === undefined) {
+      this.note({ pipe: true });
+      this.process = this.host.computer.spawn(sh, ["sh"], { stdout: to("stdout"), stderr: to("stderr") });
+      this.tty = this.process.stdin;
+      return;
+    }
+    this.note({ open: terminal });
+    this.tty = new Tty(k, true, to("stdout"));
+    [this.tty.columns, this.tty.rows] = terminal;
     this.process = this.host.computer.spawn(sh, ["sh", "-i"], { tty: this.tty, cwd: "/root" });
     this.tty.foreground = this.process.pid;
   }
@@ -66,6 +76,11 @@ export class Session {
   /** The shell itself is in the foreground: a prompt, or a builtin. */
   get atPrompt(): boolean {
     return this.tty.foreground === this.process.pid;
+  }
+
+  /** It ended, or waits for more to be typed. */
+  get waiting(): boolean {
+    return !this.process.running || this.tty.starved;
   }
 
   resize(columns: number, rows: number): void {
@@ -98,16 +113,13 @@ export function replaySessions(
   lab: Lab,
   journal: readonly SessionEvent[],
   end: Moment,
-  output: (text: string) => void,
+  output: (text: string, stream: "stdout" | "stderr") => void,
 ): boolean {
   const sim = lab.world.sim!;
   const sessions = new Map<string, Session>();
   for (const e of journal) {
     if (!advance(sim, e)) return false;
-    if (e.open !== undefined) {
-      const [columns, rows] = e.open;
-      sessions.set(e.host, new Session(lab, e.host, { columns, rows, output }));
-    }
+    if (e.open !== undefined || e.pipe) sessions.set(e.host, new Session(lab, e.host, { terminal: e.open, output }));
     const session = sessions.get(e.host);
     if (session === undefined) return false;
     if (e.type !== undefined) session.type(e.type);

@@ -26,8 +26,8 @@ export interface TerminalOptions {
   output?: Writable & { columns?: number; rows?: number };
   /** Default: whether the input is a terminal. Without one the input is run as commands, as fast as it goes. */
   terminal?: boolean;
-  /** Gets what was typed and when (a terminal), or which commands ran (none), for replay. Virtual time only. */
-  record?: { journal: SessionEvent[]; exec: string[] };
+  /** Gets what was typed, and when, for replay. Virtual time only. */
+  journal?: SessionEvent[];
 }
 
 /** Output of a host that nobody looks at is kept up to here. */
@@ -45,7 +45,7 @@ export async function runTerminal(lab: Lab, options: TerminalOptions = {}): Prom
     host,
     stdout: (b) => (options.output ?? process.stdout).write(b),
     stderr: (b) => (options.output ?? process.stderr).write(b),
-    exec: options.record?.exec,
+    journal: options.journal,
   });
 }
 
@@ -62,7 +62,7 @@ class View {
   errandDone = false;
 
   constructor(lab: Lab, name: string, columns: number, rows: number, journal: SessionEvent[] | undefined) {
-    this.shell = new Session(lab, name, { columns, rows, output: (text) => this.take(text), journal });
+    this.shell = new Session(lab, name, { terminal: [columns, rows], output: (text) => this.take(text), journal });
   }
 
   take(text: string): void {
@@ -250,7 +250,7 @@ class Terminal {
     const started = session !== undefined;
     if (session === undefined) {
       const { columns, rows } = this.size();
-      session = new View(this.lab, name, columns, rows, this.options.record?.journal);
+      session = new View(this.lab, name, columns, rows, this.options.journal);
       this.sessions.set(name, session);
       session.shell.process.exited.then((code) => this.ended(name, code));
     }

@@ -1,14 +1,15 @@
-// The prompt: reads lines from the terminal, asks for more while a command is incomplete, survives errors and Ctrl-C.
-// Line editing and history are the front end's (lab/terminal.ts): here come whole lines. Way in: `interactive(sh)`.
+// Commands from standard input, one after the other. At a prompt: asks for more while a command is incomplete, survives
+// errors and Ctrl-C; line editing is the front end's (lab/terminal.ts): here come whole lines. Way in: `interactive(sh)`,
+// and `runInput(sh)` without a terminal.
 
-import { EINTR } from "../../uapi/errno.ts";
+import { EINTR, strerror } from "../../uapi/errno.ts";
 import { SIGINT, SIGQUIT, SIGTERM, SIGTSTP } from "../../uapi/fcntl.ts";
 import type { Blocking } from "../../uapi/sys.ts";
 import { concat, decode, writeAll } from "../lib/io.ts";
 import { runToExit } from "./exec.ts";
 import { expandHistory, remember } from "./history.ts";
 import { foreground, notifyJobs, warnStopped } from "./jobs.ts";
-import { isIncomplete, runSource } from "./source.ts";
+import { CommandLines, runSource } from "./source.ts";
 import type { Shell } from "./state.ts";
 import { Jump, ShellError } from "./state.ts";
 
@@ -21,6 +22,23 @@ export function* interactive(sh: Shell): Blocking<number> {
   sh.sys.setpgid(0, 0);
   foreground(sh, sh.sys.getpid());
   return yield* runToExit(sh, session(sh));
+}
+
+/** What follows a command in the input is its own, as `read` and `cat` expect. */
+export function* runInput(sh: Shell): Blocking<void> {
+  let startLine = 1;
+  for (;;) {
+    const command = new CommandLines();
+    for (;;) {
+      const line = yield* readLine(sh);
+      if (typeof line === "number") throw new ShellError(`standard input: ${strerror(line)}`);
+      if (line === null || (line !== "interrupted" && command.push(line))) break;
+    }
+    const source = command.text;
+    if (source === "") return;
+    yield* runSource(sh, source, { name: sh.unit.name, source, startLine, numbered: true });
+    startLine += source.split("\n").length - 1;
+  }
 }
 
 function* session(sh: Shell): Blocking<void> {
@@ -60,12 +78,12 @@ function* session(sh: Shell): Blocking<void> {
 
 /** One complete command, which may span lines. "" after Ctrl-C, null at the end of input. */
 function* readCommand(sh: Shell): Blocking<string | null> {
-  let text = "";
+  const command = new CommandLines();
   for (;;) {
     yield* writeAll(
       sh.sys,
       sh.fds[2],
-      prompt(sh, text === "" ? (sh.get("PS1") ?? "\\h\\$ ") : (sh.get("PS2") ?? "> ")),
+      prompt(sh, command.text === "" ? (sh.get("PS1") ?? "\\h\\$ ") : (sh.get("PS2") ?? "> ")),
     );
     let line = yield* readLine(sh);
     if (line === "interrupted") {
@@ -73,7 +91,7 @@ function* readCommand(sh: Shell): Blocking<string | null> {
       yield* writeAll(sh.sys, sh.fds[2], "\n");
       return "";
     }
-    if (line === null) return text === "" ? null : text;
+    if (line === null || typeof line === "number") return command.text === "" ? null : command.text;
     const expanded = expandHistory(sh, line);
     if (typeof expanded === "object") {
       yield* sh.error(expanded.error);
@@ -83,13 +101,12 @@ function* readCommand(sh: Shell): Blocking<string | null> {
       yield* writeAll(sh.sys, sh.fds[2], expanded);
       line = expanded;
     }
-    text += line;
-    if (!isIncomplete(text)) return text.trim() === "" ? "" : text;
+    if (command.push(line)) return command.text.trim() === "" ? "" : command.text;
   }
 }
 
-/** Byte by byte, as what follows belongs to the command that is started. With its newline. */
-function* readLine(sh: Shell): Blocking<string | null> {
+/** Byte by byte, as what follows belongs to the command that is started. With its newline; null at the end, or -errno. */
+function* readLine(sh: Shell): Blocking<string | null | number> {
   const one = new Uint8Array(1);
   const bytes: number[] = [];
   for (;;) {
@@ -100,6 +117,7 @@ function* readLine(sh: Shell): Blocking<string | null> {
       if (interrupted) return "interrupted";
       continue;
     }
+    if (n < 0 && bytes.length === 0) return n;
     if (n <= 0) return bytes.length === 0 ? null : line(bytes);
     bytes.push(one[0]);
     if (one[0] === 10) return line(bytes);

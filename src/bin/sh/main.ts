@@ -3,9 +3,9 @@
 
 import { strerror } from "../../uapi/errno.ts";
 import type { Blocking, Program, Sys } from "../../uapi/sys.ts";
-import { decode, printError, readAll, readFile } from "../lib/io.ts";
+import { printError, readFile } from "../lib/io.ts";
 import { runToExit } from "./exec.ts";
-import { interactive } from "./interactive.ts";
+import { interactive, runInput } from "./interactive.ts";
 import { runSource } from "./source.ts";
 import type { Options, Unit } from "./state.ts";
 import { Shell } from "./state.ts";
@@ -68,13 +68,7 @@ export const sh: Program = function* (sys, argv) {
   const unit: Unit = { name, source: "", startLine: 1, numbered: false };
   const shell = newShell(sys, unit, name, rest, options);
   if (prompt || sys.isatty(0)) return yield* interactive(shell);
-  const bytes = yield* readAll(sys, 0);
-  if (typeof bytes === "number") {
-    yield* printError(sys, `${name}: standard input: ${strerror(bytes)}\n`);
-    return 1;
-  }
-  const text = decode(bytes);
-  return yield* runToExit(shell, runSource(shell, text, { name, source: text, startLine: 1, numbered: true }));
+  return yield* runToExit(shell, runInput(shell));
 };
 
 function* runText(

@@ -59,7 +59,7 @@ export function isIncomplete(text: string): boolean {
     // An error before the end is one that no further line can mend.
     if (e.pos < trimmed.length && !e.message.startsWith("expected command in")) return false;
   }
-  return hasOpenHereDoc(script, text.length);
+  return openHereDoc(script, text.length) !== null;
 }
 
 /** Whether the text ends inside of quotes. */
@@ -67,18 +67,37 @@ export function hasOpenQuote(text: string): boolean {
   return (parseShell(text).errors ?? []).some((e) => /^unterminated .*quote$/.test(e.message));
 }
 
-function hasOpenHereDoc(script: ParsedScript, end: number): boolean {
-  let open = false;
+/** The word that would end the here-document in which the text ends. */
+function openHereDoc(script: ParsedScript, end: number): string | null {
+  let open: string | null = null;
   let budget = 20_000;
   const visit = (node: SyntaxNode): void => {
-    if (open || --budget < 0) return;
-    if (node.type === "HereDoc" && node.closing === undefined && node.body.end >= end - 1) open = true;
-    else forEachChild(node, visit);
+    if (open !== null || --budget < 0) return;
+    if (node.type === "HereDoc" && node.closing === undefined && node.body.end >= end - 1) {
+      open = node.delimiter?.value ?? "";
+    } else forEachChild(node, visit);
   };
   try {
     visit(script);
   } catch {
-    return false;
+    return null;
   }
   return open;
+}
+
+/** Lines that become one command. */
+export class CommandLines {
+  text = "";
+  /** Inside of a here-document nothing is parsed before the line that ends it. */
+  private until: string | null = null;
+
+  /** Takes a line with its newline: true when the command is complete. */
+  push(line: string): boolean {
+    this.text += line;
+    if (this.until !== null && line.trim() !== this.until) return false;
+    this.until = null;
+    if (!isIncomplete(this.text)) return true;
+    if (this.text.includes("<<")) this.until = openHereDoc(parseShell(this.text), this.text.length);
+    return false;
+  }
 }

@@ -19,7 +19,7 @@ import {
 } from "../../uapi/fcntl.ts";
 import type { Kernel } from "../kernel.ts";
 import { is_current_pgrp_orphaned, kill_something, send_sig, type Task } from "../sched.ts";
-import { WaitQueueHead, wake_up } from "../wait.ts";
+import { WaitQueueHead, waitqueue_active, wake_up } from "../wait.ts";
 import { File, type FileOps } from "./file.ts";
 import type { DirInode, Inode } from "./vfs.ts";
 
@@ -144,6 +144,11 @@ export class Tty {
     this.input.length = 0;
     this.eof = false;
     kill_something(this.kernel, null, -this.foreground, sig);
+  }
+
+  /** All that came was read, and somebody waits for more. */
+  get starved(): boolean {
+    return this.input.length === 0 && !this.eof && waitqueue_active(this.wq);
   }
 
   read(out: Uint8Array): number {

@@ -26,7 +26,7 @@ class Screen {
   readonly ended: Promise<number>;
 
   /** After the end the lab is stopped: no BUG, nothing left open. A test that fails hangs up. */
-  constructor(t: TestContext, lab: Lab, options: Pick<TerminalOptions, "hint" | "record"> = {}) {
+  constructor(t: TestContext, lab: Lab, options: Pick<TerminalOptions, "hint" | "journal"> = {}) {
     t.after(async () => {
       this.input.end();
       await this.ended.catch(() => {});
@@ -249,7 +249,7 @@ test("what was typed at prompts gives the same trace when it is replayed: Ctrl-C
     const lab = new Lab(topology, { seed });
     traceAll(lab, false);
     lab.boot();
-    const record = { journal: [] as SessionEvent[], exec: [] as string[] };
+    const entered: SessionEvent[] = [];
     let recorded = { records: 0, sha256: "" };
     let end = { events: 0, ns: 0 };
     const stop = lab.stop.bind(lab);
@@ -258,7 +258,7 @@ test("what was typed at prompts gives the same trace when it is replayed: Ctrl-C
       recorded = hashTrace(lab);
       stop();
     };
-    const s = new Screen(t, lab, { record });
+    const s = new Screen(t, lab, { journal: entered });
     await s.until(/pc1\$ $/);
     s.type("ping -c 2 -i 0.05 10.0.0.2\n");
     await s.until(/2 received/);
@@ -282,7 +282,7 @@ test("what was typed at prompts gives the same trace when it is replayed: Ctrl-C
       cost: "lab",
       exec: [],
       ...recorded,
-      prompt: { journal: record.journal, end },
+      prompt: { journal: entered, end },
     });
     const recording = parseRecording(text);
     assert.ok(typeof recording === "object", String(recording));
@@ -302,7 +302,7 @@ test("what was typed at prompts gives the same trace when it is replayed: Ctrl-C
     assert.equal(same.differs, null);
     assert.deepEqual(same.hash, recorded);
     assert.match(same.output, /2 received[\s\S]*Stopped/);
-    const journal = record.journal.map((e) => ({ ...e, ...(e.type && { type: e.type.replace("-c 2", "-c 3") }) }));
+    const journal = entered.map((e) => ({ ...e, ...(e.type && { type: e.type.replace("-c 2", "-c 3") }) }));
     const other = replay({ ...recording, prompt: { journal, end } });
     assert.ok(other.differs !== null || other.hash.sha256 !== recorded.sha256);
   }
@@ -319,33 +319,54 @@ test("without a terminal the input is a script, @HOST changes the host", async (
 });
 
 test("without a terminal: @HOST COMMAND comes back, lists and loops stay whole, hosts, an unknown host", async () => {
-  const run = async (text: string): Promise<[string, number, string[]]> => {
+  const run = async (text: string): Promise<[string, number]> => {
     const input = new PassThrough();
     const output = new PassThrough();
     input.end(text);
-    const exec: string[] = [];
-    const lab = newLab();
-    const code = await runTerminal(lab, { input, output, record: { journal: [], exec } });
+    const journal: SessionEvent[] = [];
+    const topology = loadTopology(memoryTree(PROMPT_LAB));
+    const lab = new Lab(topology, {});
+    traceAll(lab, false);
+    lab.boot();
+    const code = await runTerminal(lab, { input, output, journal });
+    const end = momentOf(lab.world.sim!);
+    const trace = hashTrace(lab);
     lab.stop();
-    return [output.read()?.toString() ?? "", code, exec];
+    const shown: string = output.read()?.toString() ?? "";
+    // The same again from the journal.
+    const again = new Lab(topology, {});
+    traceAll(again, false);
+    again.boot();
+    let replayed = "";
+    const recording = { version: 1, path: "x", seed: 1, cost: "lab", napi: true, exec: [], ...trace } as const;
+    const differs = replayRecording(again, { ...recording, exec: [], prompt: { journal, end } }, (_stream, text) => {
+      replayed += text;
+    });
+    assert.equal(differs, null);
+    assert.deepEqual(hashTrace(again), trace);
+    if (!/hosts|@nowhere/.test(text)) assert.equal(replayed, shown);
+    again.stop();
+    return [shown, code];
   };
-  assert.deepEqual(await run("@pc2 uname -n && echo ok\nuname -n\n@pc2 false || exit 3"), [
-    "pc2\nok\npc1\n",
-    3,
-    ["pc2: uname -n && echo ok", "pc1: uname -n\n", "pc2: false || exit 3"],
-  ]);
-  assert.deepEqual((await run("@pc2 for i in 1 2; do\necho $(uname -n)$i\ndone\nuname -n\n")).slice(0, 2), [
-    "pc21\npc22\npc1\n",
-    0,
-  ]);
-  assert.deepEqual((await run("cat <<E\n@pc2 text\nE\nconnect pc2\nuname -n\n@pc1\nuname -n\n")).slice(0, 2), [
+  assert.deepEqual(await run("@pc2 uname -n && echo ok\nuname -n\n@pc2 false || exit 3"), ["pc2\nok\npc1\n", 3]);
+  assert.deepEqual(await run("@pc2 for i in 1 2; do\necho $(uname -n)$i\ndone\nuname -n\n"), ["pc21\npc22\npc1\n", 0]);
+  assert.deepEqual(await run("cat <<E\n@pc2 text\nE\nconnect pc2\nuname -n\n@pc1\nuname -n\n"), [
     "@pc2 text\npc2\npc1\n",
     0,
   ]);
-  assert.deepEqual((await run("@pc2\nhosts\n@pc9 ls\n")).slice(0, 2), [
-    '  pc1          eth0 on A\n* pc2          eth0 on A\nno host "pc9"; there are: pc1, pc2\n',
+  assert.deepEqual(await run("@pc2\nhosts\n@nowhere ls\n"), [
+    '  pc1          eth0 on A\n* pc2          eth0 on A\nno host "nowhere"; there are: pc1, pc2\n',
     1,
   ]);
+  // Each host's shell keeps its variables and folder; what follows a command is its input; exit goes back.
+  assert.deepEqual(await run("x=5; cd /tmp\n@pc2 x=7\necho $x $PWD\n@pc2 echo $x\nread y\ntyped\necho $y\n"), [
+    "5 /tmp\n7\ntyped\n",
+    0,
+  ]);
+  assert.deepEqual(await run("connect pc2\nuname -n; exit 4\nlost\n@pc1 true\nuname -n\nfalse\n"), ["pc2\npc1\n", 1]);
+  assert.deepEqual(await run("exit 4\n@pc2 uname -n\n"), ["", 4]);
+  const [pings] = await run("ping -c 2 10.0.0.2 | grep -c ttl\n@pc2 ping -c 1 10.0.0.1 | grep -o ttl=64\n");
+  assert.equal(pings, "2\nttl=64\n");
 });
 
 test("a recording's prompt journal is checked before it is used", () => {

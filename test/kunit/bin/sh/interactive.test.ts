@@ -101,3 +101,22 @@ test("read and cat take what is typed after the command", () => {
     "pc1$ got typed\npc1$ more\nend\npc1$ exit\n",
   );
 });
+
+test("without a terminal commands are read one by one: what follows belongs to them (as bash and dash from a pipe)", () => {
+  const run = (stdin: string): [string, string, number] => {
+    const m = new FakeMachine({ programs: { ...coreutils, sh } });
+    const r = m.run(["sh"], { stdin });
+    return [r.stdout, r.stderr, r.status];
+  };
+  assert.deepEqual(run('read x\nfoo\necho "got $x"\nif true\nthen cat\nfi\nrest\n'), ["got foo\nrest\n", "", 0]);
+  assert.deepEqual(run("cat; echo c\nlines\n"), ["lines\nc\n", "", 0]);
+  assert.deepEqual(run("echo a\nexit 3\necho b\n"), ["a\n", "", 3]);
+  assert.deepEqual(run("cat <<E\nx $((1 + 1))\n E\nE\necho y"), ["x 2\n E\ny\n", "", 0]);
+  assert.deepEqual(run("echo a\n)\necho b\n").slice(0, 3), ["a\n", "sh:2: syntax error: unexpected token ')'\n", 2]);
+  assert.deepEqual(run("echo a\necho $(\necho b\n").filter((_, i) => i !== 1), ["a\n", 2]);
+  assert.deepEqual(run("set -e\nfalse\necho b\n"), ["", "", 1]);
+  assert.deepEqual(run("trap 'echo bye' EXIT\nx=1\n\n# nothing\necho $x"), ["1\nbye\n", "", 0]);
+  // A long here-document is not parsed anew for each of its lines.
+  const [out] = run(`wc -l <<E\n${"line\n".repeat(3000)}E\n`);
+  assert.equal(out.trim(), "3000");
+});
