@@ -5,9 +5,10 @@ import { connect, createMachine } from "../api/index.ts";
 import { NodePlatform, openTap, TapError, type TapPort } from "../arch/node/index.ts";
 import { frame_alloc } from "../hw/frame.ts";
 import { wire_send } from "../hw/wire.ts";
-import { is_capture_error } from "../lib/pcap/pcap.ts";
+import { type CaptureError, is_capture_error } from "../lib/pcap/pcap.ts";
 import { next_packet, open_capture } from "../lib/pcap/pcapng.ts";
 import { CaptureFile } from "./capture.ts";
+import { cannotWrite } from "./files.ts";
 
 export interface HostOptions {
   tap: string;
@@ -21,14 +22,28 @@ export interface HostOptions {
 
 /** How long a link may take to come up. */
 const LINK_WAIT_MS = 3000;
-const CIDR = /^(\d{1,3}(?:\.\d{1,3}){3})\/(\d{1,2})$/;
+const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/;
 const MAC = /^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$/;
 
 export async function hostCommand(o: HostOptions): Promise<number> {
-  if (!CIDR.test(o.ip))
+  const [address, bits, ...rest] = o.ip.split("/");
+  if (!IPV4.test(address!) || !/^\d{1,2}$/.test(bits ?? "") || Number(bits) > 32 || rest.length > 0)
     return complain(`--ip ${o.ip}: an address with its prefix length is wanted, such as 10.9.0.2/24`);
   if (!MAC.test(o.mac) || (Number.parseInt(o.mac.slice(0, 2), 16) & 1) !== 0)
     return complain(`--mac ${o.mac}: not a unicast MAC address`);
+  if (o.gw !== undefined && !IPV4.test(o.gw)) return complain(`--gw ${o.gw}: not an IPv4 address`);
+  const refused = o.pcap !== undefined ? cannotWrite(o.pcap) : null;
+  if (refused !== null) return complain(refused);
+  let replay: Exclude<ReturnType<typeof open_capture>, CaptureError> | null = null;
+  if (o.replayPcap !== undefined) {
+    try {
+      const r = open_capture(readFileSync(o.replayPcap));
+      if (is_capture_error(r)) return complain(`--replay-pcap ${o.replayPcap}: ${r.error}`);
+      replay = r;
+    } catch (e) {
+      return complain(`--replay-pcap: ${(e as Error).message}`);
+    }
+  }
   const platform = new NodePlatform();
   let tap: TapPort;
   try {
@@ -71,11 +86,9 @@ export async function hostCommand(o: HostOptions): Promise<number> {
     .on("message", () => {});
   process.stderr.write(`${o.ip} is up on ${o.tap} (UDP echo on port 7, discard on 9); end with Ctrl-C\n`);
 
-  if (o.replayPcap !== undefined) {
-    const r = open_capture(readFileSync(o.replayPcap));
-    if (is_capture_error(r)) return complain(`${o.replayPcap}: ${r.error}`);
+  if (replay !== null) {
     let sent = 0;
-    for (let p = next_packet(r); p !== undefined; p = next_packet(r)) {
+    for (let p = next_packet(replay); p !== undefined; p = next_packet(replay)) {
       if (is_capture_error(p)) return complain(`${o.replayPcap}: ${p.error} at byte ${p.offset}`);
       const f = frame_alloc(platform.frames, Math.max(60, p.data.length));
       if (f === null) continue;

@@ -13,6 +13,7 @@ import {
   walkPerfetto,
   walkText,
 } from "../lab/walk/index.ts";
+import { cannotWrite } from "./files.ts";
 import { openTopology, paint } from "./open.ts";
 import { syscallTrace } from "./trace.ts";
 
@@ -41,6 +42,10 @@ export async function walkCommand(path: string, host: string, command: string[],
   const names = topology.machines.map((m) => m.name);
   for (const name of [host, ...o.host]) {
     if (!names.includes(name)) return complain(`no machine "${name}" in this lab (there are: ${names.join(", ")})`);
+  }
+  for (const file of [o.perfetto, o.pcap]) {
+    const refused = file !== undefined ? cannotWrite(file) : null;
+    if (refused !== null) return complain(refused);
   }
   let bug = false;
   const lab = new Lab(topology, {

@@ -1,10 +1,12 @@
 // `skbuff host` on a TAP, and the real kernel's programs against it (issue 2, section 7).
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { type HostProcess, prerequisites, RealNet } from "./rig.ts";
 
+const MAIN = `import("${new URL("../../src/cli/main.ts", import.meta.url)}").then((m) => m.main(process.argv.slice(1))).then((c) => process.exit(c))`;
 const skip = prerequisites("ping", "arping", "traceroute", "nc", "nmap", "python3");
 
 describe("the real kernel against skbuff host", { skip }, () => {
@@ -19,6 +21,37 @@ describe("the real kernel against skbuff host", { skip }, () => {
     await net.ok(ns, "ip addr add 10.9.0.1/24 dev tap0");
   });
   after(() => net.end());
+
+  test("--tap with the name of another device: what is wrong, and what to do", async () => {
+    const r = spawnSync(
+      "ip",
+      [
+        "netns",
+        "exec",
+        ns,
+        process.execPath,
+        "--import",
+        "tsx",
+        "-e",
+        MAIN,
+        "--",
+        "host",
+        "--tap",
+        "lo",
+        "--ip",
+        "10.9.1.2/24",
+      ],
+      {
+        encoding: "utf8",
+        timeout: 20_000,
+      },
+    );
+    assert.equal(r.status, 1);
+    assert.match(
+      r.stderr,
+      /^skbuff host: cannot attach to lo: there is a device lo that is not a TAP .*: choose another name/,
+    );
+  });
 
   test("ping", async () => {
     const out = await net.ok(ns, "ping -c 3 -i 0.1 10.9.0.2");

@@ -7,6 +7,7 @@ import { createRequire } from "node:module";
 import { FRAME_MAX, type Frame, frame_alloc, frame_put } from "../../hw/frame.ts";
 import type { WireEnd, WirePort } from "../../hw/port.ts";
 import { wire_send } from "../../hw/wire.ts";
+import { errno_name, strerror } from "../../uapi/errno.ts";
 import type { NodePlatform } from "./platform.ts";
 
 const O_RDWR = 2;
@@ -57,7 +58,7 @@ function loadLibc(): Libc {
 export class TapError extends Error {}
 
 /** "Operation not permitted" and what to do about it. */
-function explain(what: string, errno: number): TapError {
+function explain(what: string, errno: number, name: string): TapError {
   const hint =
     errno === 1 || errno === 13
       ? "it needs root or CAP_NET_ADMIN: run it with sudo, or make the device first: ip tuntap add dev NAME mode tap user $USER"
@@ -65,7 +66,9 @@ function explain(what: string, errno: number): TapError {
         ? "there is no /dev/net/tun: modprobe tun"
         : errno === 16
           ? "another process has this device open"
-          : `errno ${errno}`;
+          : errno === 22
+            ? `there is a device ${name} that is not a TAP (ip -d link show ${name}): choose another name; a new one is made`
+            : `${errno_name(errno)} (${strerror(errno)})`;
   return new TapError(`${what}: ${hint}`);
 }
 
@@ -104,14 +107,14 @@ export class TapPort implements WirePort {
     this.name = options.name;
     this.libc = loadLibc();
     this.fd = this.libc.open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    if (this.fd < 0) throw explain("cannot open /dev/net/tun", this.libc.errno());
+    if (this.fd < 0) throw explain("cannot open /dev/net/tun", this.libc.errno(), options.name);
     const ifr = new Uint8Array(40);
     new TextEncoder().encodeInto(options.name, ifr);
     new DataView(ifr.buffer).setUint16(16, IFF_TAP | IFF_NO_PI, true);
     if (this.libc.ioctl(this.fd, TUNSETIFF, ifr) < 0) {
       const err = this.libc.errno();
       this.libc.close(this.fd);
-      throw explain(`cannot attach to ${options.name}`, err);
+      throw explain(`cannot attach to ${options.name}`, err, options.name);
     }
     if (options.up !== false) {
       try {
