@@ -113,7 +113,10 @@ test("without a terminal commands are read one by one: what follows belongs to t
   assert.deepEqual(run("echo a\nexit 3\necho b\n"), ["a\n", "", 3]);
   assert.deepEqual(run("cat <<E\nx $((1 + 1))\n E\nE\necho y"), ["x 2\n E\ny\n", "", 0]);
   assert.deepEqual(run("echo a\n)\necho b\n").slice(0, 3), ["a\n", "sh:2: syntax error: unexpected token ')'\n", 2]);
-  assert.deepEqual(run("echo a\necho $(\necho b\n").filter((_, i) => i !== 1), ["a\n", 2]);
+  assert.deepEqual(
+    run("echo a\necho $(\necho b\n").filter((_, i) => i !== 1),
+    ["a\n", 2],
+  );
   assert.deepEqual(run("set -e\nfalse\necho b\n"), ["", "", 1]);
   assert.deepEqual(run("trap 'echo bye' EXIT\nx=1\n\n# nothing\necho $x"), ["1\nbye\n", "", 0]);
   // A long here-document is not parsed anew for each of its lines.
