@@ -31,6 +31,7 @@ const FORWARD = ["lwip", "lwip-wasm", "kernel"];
 /** `aim` is the project's target; `workload` is what peers run. */
 const BENCHES = [
   { name: "udp-veth-64", file: "udp_veth", size: 64, workload: "udp", peers: LWIP, aim: 3e6 },
+  { name: "udp-veth-64-sendto", file: "udp_veth", export: "bench_sendto", size: 64 },
   { name: "udp-veth-1400", file: "udp_veth", size: 1400, workload: "udp", peers: LWIP },
   { name: "forward-veth-60", file: "forward_veth", size: 60, workload: "forward", peers: FORWARD, aim: 3e6 },
   { name: "forward-veth-1514", file: "forward_veth", size: 1514, workload: "forward", peers: FORWARD },
@@ -93,10 +94,10 @@ async function bundle(name, entry, plugins = []) {
   });
   return outfile;
 }
-const main_of = (file) =>
+const main_of = ({ file, export: name = "bench" }) =>
   file === "boot"
     ? "bench/boot.ts"
-    : `import { bench } from "./bench/${file}.ts"; import { bench_main } from "./bench/lib/harness.ts"; await bench_main(bench);`;
+    : `import { ${name} } from "./bench/${file}.ts"; import { bench_main } from "./bench/lib/harness.ts"; await bench_main(${name});`;
 const side_of = (file) =>
   `export { bench } from "./bench/${file}.ts"; export { tracer_start } from "./src/kernel/trace.ts";`;
 
@@ -162,7 +163,7 @@ if (profile !== null) {
     console.error(`no bench "${profile}" to profile`);
     process.exit(2);
   }
-  const file = await bundle(b.name, main_of(b.file));
+  const file = await bundle(b.name, main_of(b));
   const args = ["--size", b.size, "--warm", warm, "--seconds", 2 * seconds, "--profile"];
   print_profile(b.name, node(file, flag("--heap") ? [...args, "--heap"] : args));
   process.exit(0);
@@ -197,7 +198,7 @@ for (const b of selected) {
       side_a = await bundle(`${b.file}-one`, side_of(b.file));
       side_b = await bundle(`${b.file}-two`, side_of(b.file));
     }
-  } else file = await bundle(b.name, main_of(b.file));
+  } else file = await bundle(b.name, main_of(b));
   const values = [];
   const of_peer = Object.fromEntries((b.peers ?? []).filter((p) => peers[p]?.available).map((p) => [p, []]));
   let unit = "%";
