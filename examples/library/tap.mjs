@@ -5,6 +5,7 @@ import { NodePlatform, openTap } from "skbuff/node";
 const host = new NodePlatform();
 const tap = openTap(host, { name: "skb0" });
 const machine = createMachine({ host, nics: [{ port: tap, ip: "10.9.0.2/24" }] });
+await machine.ready(); // the link is up: nothing that is sent from here on is lost
 
 const echo = machine.dgram.createSocket("udp4").bind(7);
 echo.on("message", (msg, from) => {

@@ -4,7 +4,7 @@
 import type { Host } from "../arch/host.ts";
 import { programs as builtin } from "../bin/index.ts";
 import { I82576 } from "../hw/82576.ts";
-import type { HwClock } from "../hw/clock.ts";
+import { type HwClock, HwTimer, hw_arm } from "../hw/clock.ts";
 import type { DmaSpace } from "../hw/dma.ts";
 import type { FramePool } from "../hw/frame.ts";
 import { pci_bus_free_slot, pci_bus_plug, pci_bus_unplug } from "../hw/pci.ts";
@@ -20,11 +20,13 @@ import { type Kernel, live_counts } from "../kernel/kernel.ts";
 import { kill_something, type Task, wake_up_process } from "../kernel/sched.ts";
 import { dev_change_name, dev_open } from "../net/core/dev_api.ts";
 import { cleanup_net } from "../net/core/net_namespace.ts";
+import { netif_carrier_ok } from "../net/core/netdevice.ts";
 import { IfaRequest, inet_rtm_newaddr } from "../net/ipv4/devinet.ts";
 import { inet_rtm_newroute } from "../net/ipv4/fib_frontend.ts";
 import { FibConfig } from "../net/ipv4/fib_lookup.ts";
 import { RTN_UNICAST } from "../net/ipv4/ip_fib.ts";
 import { O_CREAT, O_RDONLY, O_TRUNC, O_WRONLY } from "../uapi/fcntl.ts";
+import { IFF_UP } from "../uapi/if.ts";
 import type { Program } from "../uapi/sys.ts";
 import { DgramApi, parseAddress, SystemError } from "./dgram.ts";
 
@@ -44,7 +46,10 @@ export interface NicOptions {
   port?: WirePort;
   /** Rate, delay, impairments of the cable; default: infinitely fast. */
   cable?: WireOptions;
-  /** "10.9.0.2/24": configured and brought up before createMachine() returns. */
+  /**
+   * "10.9.0.2/24": configured and brought up before createMachine() returns. The cable negotiates a moment longer, and as on
+   * Linux a packet sent before there is a carrier is lost: `await machine.ready()` first.
+   */
   ip?: string;
   /** Default gateway by this card. */
   gateway?: string;
@@ -119,6 +124,9 @@ export class Process {
     syscall(this.task.kernel, () => this.stdin.push(bytes));
   }
 }
+
+/** How often ready() looks. */
+const LINK_POLL_NS = 250_000;
 
 export class Machine {
   readonly kernel: Kernel;
@@ -223,6 +231,35 @@ export class Machine {
     if (dev === undefined) throw new SystemError(-19, `device "${from}"`);
     const err = syscall(this.kernel, () => dev_change_name(dev, to));
     if (err < 0) throw new SystemError(err, `device "${from}" as "${to}"`);
+  }
+
+  /** Whether every interface that is up, and whose card is on a cable, has a carrier (`ip link` says LOWER_UP). */
+  get linksUp(): boolean {
+    const unplugged = this.nics.filter((nic) => nic.end === null).map((nic) => nic.perm_addr.join());
+    return this.kernel.nets.every((net) =>
+      [...net.dev_by_index.values()].every(
+        (dev) =>
+          (dev.flags & IFF_UP) === 0 ||
+          netif_carrier_ok(dev) ||
+          unplugged.includes(dev.perm_addr.subarray(0, 6).join()),
+      ),
+    );
+  }
+
+  /**
+   * Resolves with true as soon as linksUp is, with false when `limit_ms` of this machine's time have passed. A packet sent
+   * before is lost, as on Linux: its ARP request is asked again after a second. In virtual time the world must run meanwhile.
+   */
+  ready(limit_ms = 3000): Promise<boolean> {
+    const { clock } = this.platform;
+    const end = clock.now + limit_ms * 1e6;
+    return new Promise((resolve) => {
+      const timer = new HwTimer(() => {
+        if (this.linksUp || clock.now >= end) resolve(this.linksUp);
+        else hw_arm(clock, timer, clock.now + LINK_POLL_NS);
+      });
+      hw_arm(clock, timer, clock.now);
+    });
   }
 
   /** `ip link set NAME up`. Throws SystemError. */

@@ -20,8 +20,6 @@ export interface HostOptions {
   replayPcap?: string;
 }
 
-/** How long a link may take to come up. */
-const LINK_WAIT_MS = 3000;
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/;
 const MAC = /^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$/;
 
@@ -76,8 +74,7 @@ export async function hostCommand(o: HostOptions): Promise<number> {
   }
   // A packet sent before both ends see the link would be lost.
   await tap.ready();
-  const linkUp = (): boolean => machine.readFile("/sys/class/net/eth0/operstate") === "up\n";
-  for (let ms = 0; ms < LINK_WAIT_MS && !linkUp(); ms += 2) await new Promise((resolve) => setTimeout(resolve, 2));
+  await machine.ready();
   const echo = machine.dgram.createSocket("udp4").bind(7);
   echo.on("message", (msg, from) => echo.send(msg, from.port, from.address, () => {}));
   machine.dgram

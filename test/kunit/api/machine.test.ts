@@ -24,3 +24,34 @@ test("cards without an address get their own: unicast, locally administered, rep
   assert.deepEqual(addresses(7), macs);
   assert.notDeepEqual(addresses(8), macs);
 });
+
+test("ready() waits for the carrier: the first packet is then not lost; before, it waits for ARP's retry, as on Linux", async () => {
+  const ping = async (wait: boolean): Promise<number> => {
+    const world = createWorld({ seed: 1 });
+    const a = world.createMachine({ hostname: "a", nics: [{ ip: "10.0.0.1/24" }] });
+    const b = world.createMachine({ hostname: "b", nics: [{ ip: "10.0.0.2/24" }, { ip: "10.0.9.2/24" }] });
+    world.connect(a.nics[0]!, b.nics[0]!);
+    assert.equal(b.linksUp, false);
+    if (wait) {
+      const both = Promise.all([a.ready(), b.ready()]);
+      world.run(100e6);
+      // b's second card has no cable, and is not waited for.
+      assert.deepEqual(await both, [true, true]);
+      assert.equal(a.linksUp && b.linksUp, true);
+    }
+    const start = world.now;
+    assert.equal(world.wait(a.exec("ping -c 1 10.0.0.2")), 0);
+    const took = world.now - start;
+    for (const m of [a, b]) m.poweroff();
+    return took;
+  };
+  assert.ok((await ping(true)) < 10e6);
+  assert.ok((await ping(false)) > 900e6);
+  const world = createWorld({ seed: 1 });
+  const alone = world.createMachine({ nics: [{ ip: "10.0.0.1/24" }] });
+  const other = world.createMachine({ nics: [{}] });
+  world.connect(alone.nics[0]!, other.nics[0]!);
+  const late = alone.ready(50);
+  world.run(100e6);
+  assert.equal(await late, false);
+});
