@@ -25,6 +25,7 @@ import { IfaRequest, inet_rtm_newaddr } from "../net/ipv4/devinet.ts";
 import { inet_rtm_newroute } from "../net/ipv4/fib_frontend.ts";
 import { FibConfig } from "../net/ipv4/fib_lookup.ts";
 import { RTN_UNICAST } from "../net/ipv4/ip_fib.ts";
+import { EINVAL } from "../uapi/errno.ts";
 import { O_CREAT, O_RDONLY, O_TRUNC, O_WRONLY } from "../uapi/fcntl.ts";
 import { IFF_UP } from "../uapi/if.ts";
 import type { Program } from "../uapi/sys.ts";
@@ -303,19 +304,19 @@ export class Machine {
     if (fd < 0) return fd;
     const out = new TextCollector();
     const buf = new Uint8Array(65536);
-    for (;;) {
-      const file = fget(this.init, fd)!;
-      const n = file.f_op.read ? file.f_op.read(file, buf) : -22;
-      if (n <= 0) break;
-      out.push(buf.subarray(0, n));
-    }
+    const file = fget(this.init, fd)!;
+    const read = (): number => syscall(this.kernel, () => file.f_op.read?.(file, buf) ?? -EINVAL);
+    let n = read();
+    for (; n > 0; n = read()) out.push(buf.subarray(0, n));
     this.sys.close(fd);
-    return out.text();
+    return n < 0 ? n : out.text();
   }
 
   /** Starts a program; it runs when the machine's time moves on. */
   spawn(program: Program, argv: string[], options: SpawnOptions = {}): Process {
     const k = this.kernel;
+    const net = options.netns !== undefined ? k.netns_by_name.get(options.netns) : this.init.net_ns;
+    if (net === undefined) throw new Error(`no network namespace "${options.netns}"`);
     return syscall(k, () => {
       const task = spawn_task(k, this.init, options.wrap ? options.wrap(program) : program, argv);
       // setsid(2), and the terminal becomes the controlling one.
@@ -324,11 +325,7 @@ export class Machine {
       task.tty = options.tty ?? null;
       if (options.env) Object.assign(task.env, options.env);
       if (options.cwd !== undefined) task.cwd = options.cwd;
-      if (options.netns !== undefined) {
-        const net = k.netns_by_name.get(options.netns);
-        if (net === undefined) throw new Error(`no network namespace "${options.netns}"`);
-        task.net_ns = net;
-      }
+      task.net_ns = net;
       let stdin: Tty;
       if (options.tty) {
         stdin = options.tty;

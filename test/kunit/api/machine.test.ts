@@ -55,3 +55,24 @@ test("ready() waits for the carrier: the first packet is then not lost; before, 
   world.run(100e6);
   assert.equal(await late, false);
 });
+
+test("a program for a namespace that is not there is refused, and leaves no task behind", () => {
+  const world = createWorld();
+  const m = world.createMachine({ hostname: "a" });
+  const before = m.kernel.tasks.size;
+  assert.throws(() => m.exec("true", { netns: "nowhere" }), /no network namespace "nowhere"/);
+  assert.equal(m.kernel.tasks.size, before);
+  m.poweroff();
+});
+
+test("readFile: text of ordinary and generated files, -errno of what is none", () => {
+  const world = createWorld();
+  const m = world.createMachine({ hostname: "a" });
+  assert.equal(m.readFile("/etc/hostname"), "a\n");
+  assert.match(String(m.readFile("/proc/net/dev")), /^Inter-\|/);
+  assert.equal(m.readFile("/etc/nothing"), -2);
+  assert.equal(m.readFile("/etc"), -21);
+  // Each look was a system call of its own, with a clock of its own.
+  assert.equal(m.kernel.entry_depth, 0);
+  m.poweroff();
+});
