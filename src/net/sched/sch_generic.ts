@@ -72,7 +72,7 @@ export class Qdisc {
   drops = 0;
   requeues = 0;
   overlimits = 0;
-  /** A packet that the driver refused: goes first. */
+  /** Packets that the driver refused, linked by next: they go first. */
   gso_skb: SkBuff | null = null;
   running = false;
   /** In the output queue of a CPU already (__QDISC_STATE_SCHED). */
@@ -144,18 +144,19 @@ export function __netif_schedule(q: Qdisc): void {
   q.dev_queue.dev.net.kernel.netif_schedule(q);
 }
 
+/** The driver has no room: the packet, or what is left of its segments, waits behind what waits already, and counts again. */
 function dev_requeue_skb(skb: SkBuff, q: Qdisc): void {
-  // The driver's ring is full: the packet waits at the head, and counts in the queue again.
-  let s: SkBuff | null = skb;
-  let n = 0;
-  while (s !== null) {
-    n++;
+  if (q.gso_skb === null) q.gso_skb = skb;
+  else {
+    let last = q.gso_skb;
+    while (last.next !== null) last = last.next;
+    last.next = skb;
+  }
+  for (let s: SkBuff | null = skb; s !== null; s = s.next) {
+    q.requeues++;
     q.backlog += s.pkt_len;
     q.qlen++;
-    s = s.next;
   }
-  q.requeues += n > 0 ? 1 : 0;
-  q.gso_skb = skb;
   __netif_schedule(q);
 }
 
@@ -166,11 +167,10 @@ function dequeue_skb(q: Qdisc): SkBuff | null {
     return q.dequeue(q);
   }
   if (netif_xmit_frozen_or_stopped(skb.dev!.tx[skb.queue_mapping]!)) return null;
-  q.gso_skb = null;
-  for (let s: SkBuff | null = skb; s !== null; s = s.next) {
-    q.backlog -= s.pkt_len;
-    q.qlen--;
-  }
+  q.gso_skb = skb.next;
+  skb.next = null;
+  q.backlog -= skb.pkt_len;
+  q.qlen--;
   return skb;
 }
 
@@ -208,10 +208,12 @@ export function sch_direct_xmit(
 
 /** Takes one packet from the queue and sends it. False when there is nothing left to do now. */
 function qdisc_restart(q: Qdisc): boolean {
+  // What was requeued was summed and cut before.
+  const validate = q.gso_skb === null;
   const skb = dequeue_skb(q);
   if (skb === null) return false;
   const dev = q.dev_queue.dev;
-  return sch_direct_xmit(skb, q, dev, dev.tx[skb.queue_mapping]!, true);
+  return sch_direct_xmit(skb, q, dev, dev.tx[skb.queue_mapping]!, validate);
 }
 
 /** Sends until the queue is empty, the driver full, or the quota used: then NET_TX_SOFTIRQ goes on. */
