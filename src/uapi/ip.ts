@@ -110,6 +110,10 @@ export const UDPH_LEN = 4;
 export const UDPH_CHECK = 6;
 export const UDP_HLEN = 8;
 
+// TCP (RFC 9293)
+/** The high four bits of this byte: header length in words. */
+export const TCPH_DOFF = 12;
+
 // ARP (RFC 826) for Ethernet and IPv4
 export const ARPH_HRD = 0;
 export const ARPH_PRO = 2;

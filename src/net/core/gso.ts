@@ -6,6 +6,7 @@ import { trace_detail, trace_fn, trace_note } from "../../kernel/trace.ts";
 import { F_skb_segment } from "../../kernel/trace_fn.ts";
 import { trace_key } from "../../kernel/trace_key.ts";
 import { EINVAL, ENOMEM, EPROTONOSUPPORT } from "../../uapi/errno.ts";
+import { TCPH_DOFF, UDP_HLEN } from "../../uapi/ip.ts";
 import {
   NETIF_F_GSO_UDP_L4,
   NETIF_F_HW_CSUM,
@@ -46,6 +47,19 @@ export function skb_gso_ok(skb: SkBuff, features: number): boolean {
   if ((type & SKB_GSO_UDP_L4) !== 0) need |= NETIF_F_GSO_UDP_L4;
   return (features & need) === need;
 }
+
+/** Transport header and payload of one full segment. */
+function skb_gso_transport_seglen(skb: SkBuff): number {
+  const head = skb.head;
+  if ((head.gso_type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6)) !== 0) {
+    return head.gso_size + ((head.dv.getUint8(skb.transport_header + TCPH_DOFF) >> 4) << 2);
+  }
+  return head.gso_size + ((head.gso_type & SKB_GSO_UDP_L4) !== 0 ? UDP_HLEN : 0);
+}
+
+/** Do the segments fit `mtu`, each with its network header? */
+export const skb_gso_validate_network_len = (skb: SkBuff, mtu: number): boolean =>
+  skb.transport_header - skb.network_header + skb_gso_transport_seglen(skb) <= mtu;
 
 /** Will the device sum what segmentation makes? */
 export const can_checksum_protocol = (features: number): boolean =>

@@ -24,6 +24,7 @@ import {
   SKB_DROP_REASON_PKT_TOO_BIG,
 } from "../core/dropreason.ts";
 import { dst_output } from "../core/dst.ts";
+import { skb_gso_validate_network_len } from "../core/gso.ts";
 import type { Net } from "../core/net_namespace.ts";
 import { LL_RESERVED_SPACE } from "../core/netdevice.ts";
 import {
@@ -56,8 +57,7 @@ function ip_exceeds_mtu(skb: SkBuff, mtu: number): boolean {
   // Reassembled on the way (conntrack) from fragments that were themselves small enough.
   if (skb.frag_max_size > mtu) return true;
   if (skb.ignore_df) return false;
-  if (skb_is_gso(skb) && skb.head.gso_size + (skb.transport_header - skb.network_header) + 20 <= mtu) return false;
-  return true;
+  return !skb_is_gso(skb) || !skb_gso_validate_network_len(skb, mtu);
 }
 
 export function ip_forward(skb: SkBuff): number {

@@ -37,6 +37,7 @@ import {
   SKB_DROP_REASON_NOMEM,
 } from "../core/dropreason.ts";
 import { dst_output } from "../core/dst.ts";
+import { skb_gso_validate_network_len } from "../core/gso.ts";
 import { type Neighbour, neigh_output, sock_confirm_neigh } from "../core/neighbour.ts";
 import type { Net } from "../core/net_namespace.ts";
 import { LL_RESERVED_SPACE } from "../core/netdevice.ts";
@@ -247,8 +248,7 @@ export function ip_finish_output(net: Net, sk: Sock | null, skb: SkBuff): number
 /** A GSO packet passes when its segments fit; else it is segmented here and each segment goes its way. */
 function ip_finish_output_gso(net: Net, sk: Sock | null, skb: SkBuff, mtu: number): number {
   const k = skb.kernel;
-  const hdr = skb.transport_header - skb.network_header;
-  if (skb.head.gso_size + hdr + 8 <= mtu) return ip_finish_output2(net, sk, skb);
+  if (skb_gso_validate_network_len(skb, mtu)) return ip_finish_output2(net, sk, skb);
   const segs = k.skb_gso_segment !== null ? k.skb_gso_segment(skb, 0) : -95;
   if (typeof segs === "number" || segs === null) {
     kfree_skb_reason(skb, SKB_DROP_REASON_NOMEM);
