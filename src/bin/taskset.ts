@@ -49,21 +49,12 @@ export const taskset: Program = function* (sys, argv) {
 
   const mask = list ? parseList(words[0]) : parseMask(words[0]);
   if (mask === undefined) return yield* bad(`failed to parse CPU ${what}: ${words[0]}`);
-  // The child inherits it, as execve(2) would keep it.
   const pid = sys.getpid();
   const err = sys.sched_setaffinity(pid, mask);
   if (err < 0) return yield* bad(`failed to set pid ${pid}'s affinity: ${strerror(err)}`);
   const program = sys.lookup_program(words[1]);
   if (program === null) return yield* bad(`failed to execute ${words[1]}: No such file or directory`, 127);
-  const child = sys.spawn(program, words.slice(1));
-  if (child < 0) return yield* bad(`failed to execute ${words[1]}: ${strerror(child)}`, 126);
-  // For kernels that do not inherit it.
-  sys.sched_setaffinity(child, mask);
-  for (;;) {
-    const [got, status] = yield* sys.wait4(child, 0);
-    if (got === child) return (status & 0x7f) === 0 ? (status >> 8) & 255 : 128 + (status & 0x7f);
-    if (got < 0 && got !== -4) return 1;
-  }
+  return yield* sys.execve(program, words.slice(1), sys.env);
 };
 
 /** The mask that /proc shows, all CPUs where it shows none, or -ESRCH. */

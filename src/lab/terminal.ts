@@ -179,13 +179,17 @@ class Terminal {
   }
 
   private completions(line: string): [string[], string] {
-    const { computer } = this.active.shell.host;
-    const cwd = computer.kernel.tasks.get(this.active.shell.process.pid)?.cwd ?? "/";
+    // Behind `@HOST ` it is that host's.
+    const at = /^\s*@(\S+)\s+/.exec(line);
+    const other = at === null ? undefined : this.lab.hosts.get(at[1]);
+    const { computer } = other ?? this.active.shell.host;
+    const shell = other === undefined ? this.active.shell : this.sessions.get(other.name)?.shell;
+    const cwd = (shell && computer.kernel.tasks.get(shell.process.pid)?.cwd) ?? "/root";
     const list = (path: string): string[] | null => {
       const names = computer.sys.readdir(path);
       return typeof names === "number" ? null : names;
     };
-    const c = complete(line, {
+    const c = complete(other === undefined ? line : line.slice(at![0].length), {
       commands: () => [...computer.kernel.programs.keys(), ...BUILTINS.keys()],
       hosts: () => [...this.lab.hosts.keys()],
       interfaces: () => list("/sys/class/net") ?? [],

@@ -1,11 +1,12 @@
 // sleep, kill, timeout, time, nohup, env, xargs, watch: processes. Read first: their man pages.
 
 import { EINTR, strerror } from "../../uapi/errno.ts";
-import { SIGHUP, SIGINT, SIGKILL, SIGTERM } from "../../uapi/fcntl.ts";
+import { SIGHUP, SIGINT, SIGKILL } from "../../uapi/fcntl.ts";
 import type { Blocking, Program, SpawnOptions, Sys } from "../../uapi/sys.ts";
 import { getopt } from "../lib/getopt.ts";
 import { decode, print, printError, readAll } from "../lib/io.ts";
-import { signalName, signalNames, signalNumber } from "../lib/signals.ts";
+import { killArguments, signalNumber } from "../lib/signals.ts";
+import { exitStatus, waitFor } from "../lib/wait.ts";
 import { parseDuration, usageError } from "./input.ts";
 
 export const sleep: Program = function* (sys, argv) {
@@ -36,18 +37,6 @@ function* start(sys: Sys, argv0: string, words: string[], options: SpawnOptions 
   const pid = sys.spawn(program, words, options);
   if (pid < 0) yield* printError(sys, `${argv0}: fork: ${strerror(pid)}\n`);
   return pid;
-}
-
-function exitStatus(wait: number): number {
-  return (wait & 0x7f) === 0 ? (wait >> 8) & 0xff : 128 + (wait & 0x7f);
-}
-
-function* waitFor(sys: Sys, pid: number): Blocking<number> {
-  for (;;) {
-    const [got, status] = yield* sys.wait4(pid, 0);
-    if (got === pid) return exitStatus(status);
-    if (got !== -EINTR) return 127;
-  }
 }
 
 export const timeout: Program = function* (sys, argv) {
@@ -115,7 +104,7 @@ export const nohup: Program = function* (sys, argv) {
     return 127;
   }
   sys.sigaction(SIGHUP, "SIG_IGN");
-  return yield* program(sys, words);
+  return yield* sys.execve(program, words, sys.env);
 };
 
 export const env: Program = function* (sys, argv) {
@@ -138,8 +127,13 @@ export const env: Program = function* (sys, argv) {
     yield* printError(sys, `env: '${words[0]}': No such file or directory\n`);
     return 127;
   }
-  const pid = sys.spawn(program, words, { env: Object.fromEntries(vars) });
-  return pid < 0 ? 126 : yield* waitFor(sys, pid);
+  const folder = o.get("C");
+  const err = folder === undefined ? 0 : sys.chdir(folder);
+  if (err < 0) {
+    yield* printError(sys, `env: cannot change directory to '${folder}': ${strerror(err)}\n`);
+    return 125;
+  }
+  return yield* sys.execve(program, words, Object.fromEntries(vars));
 };
 
 export const xargs: Program = function* (sys, argv) {
@@ -250,24 +244,16 @@ export const watch: Program = function* (sys, argv) {
 };
 
 export const kill: Program = function* (sys, argv) {
-  let sig = SIGTERM;
-  let at = 1;
-  if (argv[1] === "-l") {
-    if (argv[2] === undefined) yield* print(sys, `${signalNames().slice(1).join(" ")}\n`);
-    else yield* print(sys, `${/^\d+$/.test(argv[2]) ? signalName(Number(argv[2]) % 128) : signalNumber(argv[2])}\n`);
+  const o = killArguments(argv);
+  if (o.list !== undefined) {
+    yield* print(sys, o.list);
     return 0;
   }
-  if (argv[1] === "-s") at = 3;
-  else if (argv[1]?.startsWith("-") && argv[1] !== "--") at = 2;
-  if (at > 1) {
-    sig = signalNumber(at === 3 ? (argv[2] ?? "") : argv[1].slice(1));
-    if (sig < 0) return yield* usageError(sys, argv, `${argv[at - 1]}: unknown signal`);
-  }
-  if (argv[at] === "--") at++;
-  if (at >= argv.length) return yield* usageError(sys, argv, "not enough arguments");
+  if (o.sig < 0) return yield* usageError(sys, argv, `${o.given}: unknown signal`);
+  if (o.targets.length === 0) return yield* usageError(sys, argv, "not enough arguments");
   let status = 0;
-  for (const a of argv.slice(at)) {
-    const err = /^-?\d+$/.test(a) ? sys.kill(Number(a), sig) : undefined;
+  for (const a of o.targets) {
+    const err = /^-?\d+$/.test(a) ? sys.kill(Number(a), o.sig) : undefined;
     if (err === 0) continue;
     yield* printError(
       sys,

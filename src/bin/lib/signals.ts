@@ -1,5 +1,7 @@
 // Signal names as kill(1) and trap know them.
 
+import { SIGTERM } from "../../uapi/fcntl.ts";
+
 const NAMES: readonly string[] = [
   "EXIT",
   "HUP",
@@ -65,6 +67,31 @@ export function signalName(sig: number): string {
 
 export function signalNames(): readonly string[] {
   return NAMES;
+}
+
+export interface KillArguments {
+  /** What `kill -l` prints. */
+  list?: string;
+  /** -1: `given` is no signal. */
+  sig: number;
+  given: string;
+  targets: string[];
+}
+
+/** `kill [-s SIG | -n SIG | -SIG] [--] TARGET…`, `kill -l [SIG…]`. */
+export function killArguments(argv: readonly string[]): KillArguments {
+  const [, first] = argv;
+  if (first === "-l" || first === "-L") {
+    // A number may also be an exit status: 128 + the signal.
+    const one = (a: string): string | number => (/^\d+$/.test(a) ? signalName(Number(a) % 128) : signalNumber(a));
+    const list = argv.length > 2 ? argv.slice(2).map((a) => `${one(a)}\n`) : [`${NAMES.slice(1).join(" ")}\n`];
+    return { list: list.join(""), sig: 0, given: "", targets: [] };
+  }
+  const named = first === "-s" || first === "-n";
+  const given = named ? (argv[2] ?? "") : first?.startsWith("-") && first !== "--" ? first.slice(1) : undefined;
+  const targets = argv.slice(given === undefined ? 1 : named ? 3 : 2);
+  if (targets[0] === "--") targets.shift();
+  return { sig: given === undefined ? SIGTERM : signalNumber(given), given: given ?? "", targets };
 }
 
 export function signalText(sig: number): string {

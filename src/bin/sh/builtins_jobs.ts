@@ -5,7 +5,8 @@ import { SIGHUP, SIGTERM } from "../../uapi/fcntl.ts";
 import type { Blocking } from "../../uapi/sys.ts";
 import { getopt } from "../lib/getopt.ts";
 import { writeAll } from "../lib/io.ts";
-import { signalName, signalNames, signalNumber } from "../lib/signals.ts";
+import { killArguments, signalName, signalNames, signalNumber } from "../lib/signals.ts";
+import { exitStatus } from "../lib/wait.ts";
 import { runForeground } from "./exec.ts";
 import type { Context } from "./expand.ts";
 import type { Job } from "./jobs.ts";
@@ -13,7 +14,6 @@ import {
   AMBIGUOUS,
   continueJob,
   describeJob,
-  exitStatus,
   findJob,
   isDone,
   isStopped,
@@ -149,36 +149,22 @@ export function* bg({ sh }: Context, argv: string[]): Blocking<number> {
 }
 
 export function* kill({ sh }: Context, argv: string[]): Blocking<number> {
-  let sig = 15;
-  let at = 1;
-  if (argv[1] === "-l" || argv[1] === "-L") {
-    if (argv.length > 2) {
-      for (const a of argv.slice(2))
-        yield* sh.out(`${/^\d+$/.test(a) ? signalName(Number(a) % 128) : signalNumber(a)}\n`);
-    } else yield* sh.out(`${signalNames().slice(1).join(" ")}\n`);
+  const o = killArguments(argv);
+  const { sig } = o;
+  if (o.list !== undefined) {
+    yield* sh.out(o.list);
     return 0;
   }
-  const option =
-    argv[1] === "-s" || argv[1] === "-n"
-      ? argv[2]
-      : argv[1]?.startsWith("-") && argv[1] !== "--"
-        ? argv[1].slice(1)
-        : undefined;
-  if (option !== undefined) {
-    sig = signalNumber(option);
-    at = argv[1] === "-s" || argv[1] === "-n" ? 3 : 2;
-    if (sig < 0) {
-      yield* sh.error(`kill: ${option}: invalid signal specification`);
-      return 1;
-    }
+  if (sig < 0) {
+    yield* sh.error(`kill: ${o.given}: invalid signal specification`);
+    return 1;
   }
-  if (argv[at] === "--") at++;
-  if (at >= argv.length) {
+  if (o.targets.length === 0) {
     yield* sh.error("kill: usage: kill [-s sigspec | -n signum | -sigspec] pid | jobspec ... or kill -l [sigspec]");
     return 2;
   }
   let status = 0;
-  for (const spec of argv.slice(at)) {
+  for (const spec of o.targets) {
     let err = 0;
     if (spec.startsWith("%")) {
       yield* reapJobs(sh);

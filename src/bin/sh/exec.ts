@@ -16,6 +16,7 @@ import { SIGINT, SIGQUIT } from "../../uapi/fcntl.ts";
 import type { Blocking } from "../../uapi/sys.ts";
 import { concat, decode } from "../lib/io.ts";
 import { signalNumber } from "../lib/signals.ts";
+import { exitStatus } from "../lib/wait.ts";
 import { runCommand } from "./command.ts";
 import { evalTest } from "./conditional.ts";
 import type { Context } from "./expand.ts";
@@ -25,7 +26,6 @@ import {
   addJob,
   continueJob,
   describeJob,
-  exitStatus,
   foreground,
   isDone,
   isStopped,

@@ -6,6 +6,7 @@ import { SIGCONT, SIGINT, SIGPIPE, WCONTINUED, WNOHANG, WUNTRACED } from "../../
 import type { Blocking } from "../../uapi/sys.ts";
 import { writeAll } from "../lib/io.ts";
 import { signalText } from "../lib/signals.ts";
+import { exitStatus } from "../lib/wait.ts";
 import type { Shell } from "./state.ts";
 
 const TIOCSPGRP = 0x5410;
@@ -70,10 +71,6 @@ export function isStopped(job: Job): boolean {
 export function jobStatus(job: Job): number {
   const last = job.pids[job.pids.length - 1];
   return job.stopped.has(last) ? 128 + job.stopped.get(last)! : exitStatus(job.ended.get(last) ?? 0);
-}
-
-export function exitStatus(wait: number): number {
-  return (wait & 0x7f) === 0 ? (wait >> 8) & 0xff : 128 + (wait & 0x7f);
 }
 
 /** What wait4() said of one process of the job. */

@@ -107,3 +107,17 @@ Swap:              0           0           0
   assert.match(run("free -s x; free -z"), /free: seconds argument `x' failed\n.*invalid option -- 'z'\n/);
   end();
 });
+
+test("env, nohup and taskset become the program they start: its name, its pid, its folder", () => {
+  const { m, run, end } = machine();
+  const lines = run(
+    "env -- X=1 sh -c 'echo $X; ps -o comm= -p $$'; nohup ps -o args= -C ps; taskset 1 ps -o pid=,args= -C ps",
+  );
+  assert.match(lines, /^1\nsh\nps -o args= -C ps\n +\d+ ps -o pid=,args= -C ps\n$/);
+  assert.equal(
+    run("env -C /tmp pwd; env -C /nowhere pwd; echo $?"),
+    "/tmp\nenv: cannot change directory to '/nowhere': No such file or directory\n125\n",
+  );
+  assert.equal(m.kernel.tasks.size, 2);
+  end();
+});

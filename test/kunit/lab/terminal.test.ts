@@ -172,7 +172,9 @@ test("history and completion", async (t) => {
   await s.until(/notes\.txt $/);
   s.type("\n");
   await s.until(/cat \/tmp\/notes\.txt \nxpc1\$ $/);
-  s.type("connect pc2\n");
+  for (const keys of ["@pc2 ethto", "\t", "-G eth0 rx-m", "\t"]) s.type(keys);
+  await s.until(/@pc2 ethtool -G eth0 rx-mini $/);
+  s.type("\x15connect pc2\n");
   await s.until(/pc2\$ $/);
   s.type("exit\n");
   await s.until(/pc1\$ $/);
