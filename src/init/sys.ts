@@ -431,6 +431,16 @@ export class TaskSys implements Sys {
     const s = file.f_op.stat ? file.f_op.stat(file) : { mode: 0, size: 0, ino: 0 };
     return { st_mode: s.mode, st_size: s.size, st_ino: s.ino };
   }
+  lstat(path: string): Stat | number {
+    const inode = vfs_lookup(this.task, path, false);
+    if (typeof inode === "number") return inode;
+    return { st_mode: inode.mode, st_size: inode.size ? inode.size() : 0, st_ino: inode.ino };
+  }
+  readlink(path: string): string | number {
+    const inode = vfs_lookup(this.task, path, false);
+    if (typeof inode === "number") return inode;
+    return inode.readlink ? inode.readlink(this.task) : -EINVAL;
+  }
   readdir(path: string): string[] | number {
     const inode = vfs_lookup(this.task, path);
     if (typeof inode === "number") return inode;

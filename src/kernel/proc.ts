@@ -5,7 +5,7 @@ import { bitmap_parse, bitmap_parselist, bitmap_print, bitmap_print_list } from 
 import { EINVAL, ENXIO } from "../uapi/errno.ts";
 import { ACCT_HARDIRQ, ACCT_SOFTIRQ, ACCT_SYSTEM, ACCT_USER, type Cpu } from "./cpu.ts";
 import { fget } from "./fs/file.ts";
-import { GenDir, GenInode, proc_create, proc_mkdir } from "./fs/procfs.ts";
+import { GenDir, GenInode, LinkInode, proc_create, proc_mkdir, TaskView } from "./fs/procfs.ts";
 import { DirInode, type Inode } from "./fs/vfs.ts";
 import { type IrqDesc, irq_set_affinity } from "./irq.ts";
 import type { Kernel } from "./kernel.ts";
@@ -19,6 +19,12 @@ const TTY_PTS_MAJOR = 136 << 8;
 /** nr_irqs of a PC with one I/O APIC. */
 const NR_IRQS = 256;
 
+declare module "./kernel.ts" {
+  interface Kernel {
+    /** Set by the network: what stands for the namespace of a task. */
+    proc_net_ns?: (task: Task) => Inode;
+  }
+}
 declare module "./sched.ts" {
   interface Task {
     /** ns after boot. */
@@ -242,12 +248,39 @@ function fd_dir(k: Kernel, t: Task): Inode {
   });
 }
 
-function task_dir(k: Kernel, t: Task): Inode {
-  const files = task_files(k, t);
+/** /proc/PID/ns: the network namespace, as a link that leads to what stands for it. */
+function ns_dir(k: Kernel, t: Task): Inode {
+  const link = (): Inode => {
+    const ns = k.proc_net_ns!(t);
+    return new LinkInode(
+      k,
+      () => `net:[${ns.ino}]`,
+      () => ns,
+    );
+  };
   return new GenDir(
     k,
-    (task) => [...files.list(task), "fd"].sort(),
-    (name, task) => (name === "fd" ? fd_dir(k, t) : files.lookup(name, task)),
+    () => ["net"],
+    (name) => (name === "net" ? link() : null),
+  );
+}
+
+/** The folders of a task. */
+function task_dirs(k: Kernel, t: Task): Record<string, () => Inode> {
+  const dirs: Record<string, () => Inode> = { fd: () => fd_dir(k, t) };
+  const net = (k.root_inode.lookup("proc") as DirInode).entries.get("net");
+  if (net !== undefined) dirs.net = () => new TaskView(net, t);
+  if (k.proc_net_ns !== undefined) dirs.ns = () => ns_dir(k, t);
+  return dirs;
+}
+
+function task_dir(k: Kernel, t: Task): Inode {
+  const files = task_files(k, t);
+  const dirs = task_dirs(k, t);
+  return new GenDir(
+    k,
+    (task) => [...files.list(task), ...Object.keys(dirs)].sort(),
+    (name, task) => (Object.hasOwn(dirs, name) ? dirs[name]!() : files.lookup(name, task)),
   );
 }
 
@@ -269,15 +302,21 @@ function task_files(k: Kernel, t: Task): GenDir {
 /** The root of /proc: its own entries, and a directory for each task. */
 class ProcRoot extends DirInode {
   private readonly kernel: Kernel;
+  private readonly self_link: Inode;
+  private readonly net_link: Inode;
   constructor(k: Kernel, entries: Map<string, Inode>) {
     super(k);
     this.kernel = k;
+    this.self_link = new LinkInode(k, (task) => String(task.pid));
+    this.net_link = new LinkInode(k, () => "self/net");
     for (const [name, inode] of entries) this.entries.set(name, inode);
   }
-  override lookup(name: string, task?: Task): Inode | null {
+  override lookup(name: string): Inode | null {
+    // The files of the network are seen from one's own namespace.
+    if (name === "net" && this.entries.has(name)) return this.net_link;
     const own = this.entries.get(name);
     if (own !== undefined) return own;
-    if (name === "self" && task !== undefined) return task_dir(this.kernel, task);
+    if (name === "self") return this.self_link;
     const found = /^[1-9]\d*$/.test(name) ? this.kernel.tasks.get(Number(name)) : undefined;
     return found !== undefined ? task_dir(this.kernel, found) : null;
   }

@@ -120,7 +120,11 @@ export interface Sys {
   /** [read end, write end] or [-errno, 0]. */
   pipe(): [number, number];
   stat(path: string): Stat | number;
+  /** Of a symbolic link itself. */
+  lstat(path: string): Stat | number;
   fstat(fd: number): Stat | number;
+  /** The text of a symbolic link. */
+  readlink(path: string): string | number;
   readdir(path: string): string[] | number;
   mkdir(path: string, mode?: number): number;
   unlink(path: string): number;

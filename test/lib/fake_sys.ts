@@ -510,6 +510,9 @@ export class FakeMachine {
         const n = m.lookup(path, t.cwd);
         return typeof n === "number" ? n : statOf(n);
       },
+      // No links here.
+      lstat: (path: string) => sys.stat!(path),
+      readlink: () => -EINVAL,
       fstat(fd: number) {
         const f = file(fd);
         if (f === undefined) return -EBADF;

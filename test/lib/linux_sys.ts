@@ -183,6 +183,13 @@ export function linuxSys(programs: Record<string, Program> = {}, recording?: Rec
         return { st_mode: s.mode, st_size: s.size, st_ino: s.ino };
       });
     },
+    lstat(path) {
+      return guard(() => {
+        const s = fs.lstatSync(path);
+        return { st_mode: s.mode, st_size: s.size, st_ino: s.ino };
+      });
+    },
+    readlink: (path) => guard(() => fs.readlinkSync(path)),
     readdir: (path) => guard(() => fs.readdirSync(path)),
     mkdir: (path, mode) => done(() => fs.mkdirSync(path, mode)),
     unlink: (path) => done(() => fs.unlinkSync(path)),

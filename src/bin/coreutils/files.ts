@@ -1,8 +1,19 @@
 // ls, mkdir, rm, rmdir, cp, mv, touch, chmod, basename, dirname: files by name. Read first: their man pages.
 // DIFF: files have neither owner nor time; ls -l shows root and no date.
 
-import { EEXIST, EISDIR, strerror } from "../../uapi/errno.ts";
-import { O_CREAT, O_RDONLY, O_TRUNC, O_WRONLY, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFSOCK } from "../../uapi/fcntl.ts";
+import { EEXIST, EISDIR, ENOENT, strerror } from "../../uapi/errno.ts";
+import {
+  O_CREAT,
+  O_RDONLY,
+  O_TRUNC,
+  O_WRONLY,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFSOCK,
+} from "../../uapi/fcntl.ts";
 import type { Blocking, Program, Stat, Sys } from "../../uapi/sys.ts";
 import { getopt } from "../lib/getopt.ts";
 import { print, printError, writeAll } from "../lib/io.ts";
@@ -32,7 +43,8 @@ export const ls: Program = function* (sys, argv) {
   const files: string[] = [];
   const dirs: string[] = [];
   for (const name of o.operands.length === 0 ? ["."] : [...o.operands].sort()) {
-    const s = sys.stat(name);
+    // A link named on the command line is followed, unless it is itself what shall be shown.
+    const s = o.has("l") || o.has("d") || o.has("F") ? sys.lstat(name) : sys.stat(name);
     if (typeof s === "number") {
       yield* complain(sys, `ls: cannot access '${name}'`, s);
       status = 2;
@@ -41,10 +53,13 @@ export const ls: Program = function* (sys, argv) {
   }
   const show = function* (dir: string | undefined, names: string[]): Blocking<void> {
     const rows = (o.has("r") ? [...names].reverse() : names).map((name) => {
-      const s = sys.stat(dir === undefined ? name : join(dir, name));
-      return { name, s: typeof s === "number" ? { st_mode: 0, st_size: 0, st_ino: 0 } : s };
+      const path = dir === undefined ? name : join(dir, name);
+      const s = sys.lstat(path);
+      const to = o.has("l") ? sys.readlink(path) : 0;
+      return { name, s: typeof s === "number" ? { st_mode: 0, st_size: 0, st_ino: 0 } : s, to };
     });
-    const mark = (r: (typeof rows)[number]): string => r.name + (o.has("F") ? suffix(r.s) : "");
+    const mark = (r: (typeof rows)[number]): string =>
+      typeof r.to === "string" ? `${r.name} -> ${r.to}` : r.name + (o.has("F") ? suffix(r.s) : "");
     if (o.has("l")) {
       const width = Math.max(1, ...rows.map((r) => String(r.s.st_size).length));
       if (dir !== undefined) yield* print(sys, "total 0\n");
@@ -69,7 +84,7 @@ export const ls: Program = function* (sys, argv) {
     if (titled) yield* print(sys, `${first ? "" : "\n"}${dir}:\n`);
     yield* show(dir, names);
     for (const n of o.has("R") && depth < MAX_DEPTH ? names : []) {
-      if (n !== "." && n !== ".." && isDir(sys.stat(join(dir, n)))) yield* walk(join(dir, n), false, depth + 1);
+      if (n !== "." && n !== ".." && isDir(sys.lstat(join(dir, n)))) yield* walk(join(dir, n), false, depth + 1);
     }
   };
   for (let i = 0; i < dirs.length; i++) yield* walk(dirs[i], i === 0 && files.length === 0, 0);
@@ -79,6 +94,7 @@ export const ls: Program = function* (sys, argv) {
 function suffix(s: Stat): string {
   const type = s.st_mode & S_IFMT;
   if (type === S_IFDIR) return "/";
+  if (type === S_IFLNK) return "@";
   if (type === S_IFIFO) return "|";
   if (type === S_IFSOCK) return "=";
   return type === S_IFCHR || (s.st_mode & 0o111) === 0 ? "" : "*";
@@ -87,7 +103,17 @@ function suffix(s: Stat): string {
 function modeText(mode: number): string {
   const type = mode & S_IFMT;
   const first =
-    type === S_IFDIR ? "d" : type === S_IFCHR ? "c" : type === S_IFIFO ? "p" : type === S_IFSOCK ? "s" : "-";
+    type === S_IFLNK
+      ? "l"
+      : type === S_IFDIR
+        ? "d"
+        : type === S_IFCHR
+          ? "c"
+          : type === S_IFIFO
+            ? "p"
+            : type === S_IFSOCK
+              ? "s"
+              : "-";
   const bits = [..."rwxrwxrwx"].map((c, i) => (mode & (0o400 >> i) ? c : "-")).join("");
   return first + bits;
 }
@@ -108,6 +134,47 @@ function columns(names: string[], width: number): string {
     }
     return out;
   }
+}
+
+export const readlink: Program = function* (sys, argv) {
+  const o = getopt(argv, "femnqsvz", ["canonicalize=f", "no-newline=n", "verbose=v", "quiet=q", "silent=s"]);
+  if (o.error !== undefined) return yield* usageError(sys, argv, o.error);
+  if (o.operands.length === 0) return yield* usageError(sys, argv, "missing operand");
+  let status = 0;
+  for (const name of o.operands) {
+    const to = o.has("f") || o.has("e") || o.has("m") ? canonical(sys, name) : sys.readlink(name);
+    if (typeof to === "string") yield* print(sys, o.has("n") ? to : `${to}\n`);
+    else {
+      if (o.has("v")) yield* complain(sys, `readlink: ${name}`, to);
+      status = 1;
+    }
+  }
+  return status;
+};
+
+/** The path without links, "." and "..". All but the last part must exist. */
+function canonical(sys: Sys, name: string): string | number {
+  let left = (name.startsWith("/") ? name : join(sys.getcwd(), name)).split("/");
+  const done: string[] = [];
+  for (let links = 0; left.length > 0; ) {
+    const [part, ...rest] = left;
+    left = rest;
+    if (part === "" || part === ".") continue;
+    if (part === "..") {
+      done.pop();
+      continue;
+    }
+    const path = `/${[...done, part].join("/")}`;
+    const to = sys.readlink(path);
+    if (typeof to === "string" && ++links <= MAX_DEPTH) {
+      if (to.startsWith("/")) done.length = 0;
+      left = [...to.split("/"), ...left];
+      continue;
+    }
+    if (typeof sys.lstat(path) === "number" && left.some((p) => p !== "")) return -ENOENT;
+    done.push(part);
+  }
+  return `/${done.join("/")}`;
 }
 
 export const mkdir: Program = function* (sys, argv) {

@@ -1,7 +1,7 @@
 // The small programs by name, for the machine's table of programs.
 
 import type { Program } from "../../uapi/sys.ts";
-import { basename, chmod, cp, dirname, ls, mkdir, mv, rm, rmdir, touch } from "./files.ts";
+import { basename, chmod, cp, dirname, ls, mkdir, mv, readlink, rm, rmdir, touch } from "./files.ts";
 import { cut, sort, tr, uniq } from "./filter.ts";
 import { grep } from "./grep.ts";
 import {
@@ -50,6 +50,7 @@ export const coreutils: Readonly<Record<string, Program>> = {
   nproc,
   printf,
   pwd,
+  readlink,
   rm,
   rmdir,
   sed,

@@ -1,7 +1,7 @@
 // test(1) and `[`: POSIX's rules by number of arguments, then -a, -o, ! and parentheses.
 // Way in: `evalTestArgs(sys, args, fds)`.
 
-import { S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from "../../uapi/fcntl.ts";
+import { S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from "../../uapi/fcntl.ts";
 import type { Sys } from "../../uapi/sys.ts";
 
 /** The answer, or bash's words for what is wrong (status 2). */
@@ -15,7 +15,8 @@ export function isFileTest(op: string): boolean {
 
 export function fileTest(sys: Sys, op: string, value: string, fds: readonly number[] = [0, 1, 2]): boolean {
   if (op === "-t") return /^\d+$/.test(value) && sys.isatty(fds[Number(value)] ?? -1);
-  const s = value === "" ? -2 : sys.stat(value);
+  const link = op === "-h" || op === "-L";
+  const s = value === "" ? -2 : link ? sys.lstat(value) : sys.stat(value);
   if (typeof s === "number") return false;
   const type = s.st_mode & S_IFMT;
   switch (op) {
@@ -29,11 +30,12 @@ export function fileTest(sys: Sys, op: string, value: string, fds: readonly numb
       return type === S_IFIFO;
     case "-S":
       return type === S_IFSOCK;
+    case "-h":
+    case "-L":
+      return type === S_IFLNK;
     case "-s":
       return s.st_size > 0;
     case "-b":
-    case "-h":
-    case "-L":
     case "-g":
     case "-k":
     case "-u":

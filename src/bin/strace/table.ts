@@ -167,6 +167,18 @@ function traced_sys(inner: Sys, tracer: Tracer, t: TracedTask): Sys {
       call("newfstatat", `AT_FDCWD, ${path(name)}, ${what}, 0`, num(typeof r === "number" ? r : 0));
       return r;
     },
+    lstat(name: string) {
+      const r = inner.lstat(name);
+      const what = typeof r === "number" ? p.addr(own) : S.stat_of(r);
+      call("newfstatat", `AT_FDCWD, ${path(name)}, ${what}, AT_SYMLINK_NOFOLLOW`, num(typeof r === "number" ? r : 0));
+      return r;
+    },
+    readlink(name: string) {
+      const r = inner.readlink(name);
+      const what = typeof r === "number" ? p.addr(own) : path(r);
+      call("readlink", `${path(name)}, ${what}, 4096`, num(typeof r === "number" ? r : text_bytes(r).length));
+      return r;
+    },
     fstat(fd: number) {
       const r = inner.fstat(fd);
       const what = typeof r === "number" ? p.addr(own) : S.stat_of(r);

@@ -1,8 +1,8 @@
 // Generated files: /proc, /proc/sys, /sys. Content is made when it is opened, for the task that opens it.
 // Mirrors fs/proc/generic.c, fs/seq_file.c, fs/proc/proc_sysctl.c. Way in: proc_create(k, "net/dev", …).
 
-import { EACCES, EINVAL } from "../../uapi/errno.ts";
-import { O_ACCMODE, O_RDONLY, S_IFDIR, S_IFREG } from "../../uapi/fcntl.ts";
+import { EACCES, EINVAL, ELOOP } from "../../uapi/errno.ts";
+import { O_ACCMODE, O_RDONLY, S_IFDIR, S_IFLNK, S_IFREG } from "../../uapi/fcntl.ts";
 import { utf8_decode, utf8_encode } from "../../uapi/utf8.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Task } from "../sched.ts";
@@ -100,11 +100,58 @@ export class GenDir implements Inode {
   }
 }
 
+/** A symbolic link whose path `read` tells at each look; with `follow` it leads there instead. */
+export class LinkInode implements Inode {
+  readonly ino: number;
+  readonly mode: number = S_IFLNK | 0o777;
+  readonly readlink: (task: Task) => string;
+  declare readonly follow?: (task: Task) => Inode;
+  constructor(k: Kernel, read: (task: Task) => string, follow?: (task: Task) => Inode) {
+    this.ino = k.next_ino++;
+    this.readlink = read;
+    if (follow !== undefined) this.follow = follow;
+  }
+  size(): number {
+    return 0;
+  }
+  open(): number {
+    return -ELOOP;
+  }
+}
+
+/** What another task sees of `inode`: the files of /proc/PID/net are those of its namespace. */
+export class TaskView implements Inode {
+  private readonly inode: Inode;
+  private readonly task: Task;
+  constructor(inode: Inode, task: Task) {
+    this.inode = inode;
+    this.task = task;
+    if (inode.lookup === undefined) this.lookup = undefined;
+  }
+  get ino(): number {
+    return this.inode.ino;
+  }
+  get mode(): number {
+    return this.inode.mode;
+  }
+  lookup?(name: string): Inode | null {
+    const found = this.inode.lookup!(name, this.task);
+    return found !== null ? new TaskView(found, this.task) : null;
+  }
+  list(): string[] {
+    return this.inode.list!(this.task);
+  }
+  open(task: Task, flags: number): File | number {
+    return this.inode.lookup !== undefined ? open_dir(task, flags, this) : this.inode.open(this.task, flags);
+  }
+}
+
 function dir_at(k: Kernel, root: string, parts: string[]): DirInode {
   let dir = k.root_inode.lookup(root) as DirInode;
   for (const part of parts) {
-    let next = dir.lookup(part);
-    if (next === null) {
+    // By its own entries: what a lookup gives may be a link to elsewhere.
+    let next = dir.entries.get(part);
+    if (next === undefined) {
       next = new DirInode(k);
       dir.entries.set(part, next);
     }

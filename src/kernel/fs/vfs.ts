@@ -7,6 +7,7 @@ import {
   EEXIST,
   EINVAL,
   EISDIR,
+  ELOOP,
   ENAMETOOLONG,
   ENOENT,
   ENOSPC,
@@ -42,6 +43,10 @@ export interface Inode {
   /** File: how it is opened. Returns a File or -errno. */
   open(task: Task, flags: number): File | number;
   size?(): number;
+  /** Symbolic link: the path it holds, relative to the directory it is in. Only procfs has some. */
+  readlink?(task: Task): string;
+  /** A link whose text is no path (those of /proc/PID/ns): where it leads. */
+  follow?(task: Task): Inode;
 }
 
 declare module "../kernel.ts" {
@@ -59,6 +64,7 @@ export const VFS_MAX_BYTES = 64 << 20;
 const INODE_BYTES = 256;
 const NAME_MAX = 255;
 const PATH_MAX = 4096;
+const MAXSYMLINKS = 40;
 
 /** A regular file in memory. */
 export class RegInode implements Inode {
@@ -222,13 +228,13 @@ export function path_components(task: Task, path: string): string[] {
   return out;
 }
 
-/** The inode of a path, or -ENOENT / -ENOTDIR. */
-export function vfs_lookup(task: Task, path: string): Inode | number {
+/** The inode of a path, or -ENOENT / -ENOTDIR. Without `follow` a link at its end stands for itself. */
+export function vfs_lookup(task: Task, path: string, follow = true): Inode | number {
   if (path === "") return -ENOENT;
   if (path.length >= PATH_MAX) return -ENAMETOOLONG;
   const dotdot = check_dotdot(task, path);
   if (dotdot < 0) return dotdot;
-  const inode = walk(task, path_components(task, path));
+  const inode = walk(task, path_components(task, path), follow || path.endsWith("/"));
   return path.endsWith("/") && typeof inode !== "number" && !inode.lookup ? -ENOTDIR : inode;
 }
 
@@ -246,14 +252,27 @@ function check_dotdot(task: Task, path: string): number {
   return 0;
 }
 
-function walk(task: Task, parts: readonly string[]): Inode | number {
+/** DIFF: ".." was resolved by the names before, as a shell does it, not from where a link led. */
+function walk(task: Task, parts: readonly string[], follow = true): Inode | number {
   let at: Inode = task.kernel.root_inode;
-  for (const part of parts) {
+  let left = parts;
+  let links = 0;
+  for (let i = 0; i < left.length; i++) {
+    const part = left[i]!;
     if (!at.lookup) return -ENOTDIR;
     if (part.length > NAME_MAX) return -ENAMETOOLONG;
     const next = at.lookup(part, task);
     if (next === null) return -ENOENT;
-    at = next;
+    if (next.readlink === undefined || (i === left.length - 1 && !follow)) {
+      at = next;
+      continue;
+    }
+    if (++links > MAXSYMLINKS) return -ELOOP;
+    if (next.follow !== undefined) at = next.follow(task);
+    else {
+      left = [...next.readlink(task).split("/"), ...left.slice(i + 1)];
+      i = -1;
+    }
   }
   return at;
 }

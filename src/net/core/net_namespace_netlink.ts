@@ -225,6 +225,7 @@ function net_ns_of_fd(k: Kernel, fd: number): Net | null {
 }
 
 export function net_ns_netlink_init(k: Kernel): void {
+  k.proc_net_ns = (task) => new NsInode(task.net_ns);
   k.net_ns_of_fd = (fd) => net_ns_of_fd(k, fd);
   k.rtnl_net_notify = (net, id) => notify(net, RTM_NEWNSID, id, null);
   const run = k.root_inode.lookup("run");
