@@ -1,6 +1,7 @@
 // /proc/net/{snmp,netstat,sockstat} and the list of IPv4's files of /proc/net. Mirrors net/ipv4/proc.c.
 // Read first: RFC 1213, RFC 4293 (the names). Way in: ip_misc_proc_init() at boot.
 
+import { GenDir, GenInode, proc_mkdir } from "../../kernel/fs/procfs.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { Task } from "../../kernel/sched.ts";
 import { neigh_stat_seq_show } from "../core/neigh_sysctl.ts";
@@ -123,6 +124,41 @@ export function sockstat_seq_show(net: Net): string {
   );
 }
 
+/** /proc/net/rt_cache: its heading is all that is left of the routing cache. */
+const RT_CACHE =
+  "Iface\tDestination\tGateway \tFlags\t\tRefCnt\tUse\tMetric\tSource\t\tMTU\tWindow\tIRTT\tTOS\tHHRef\tHHUptod\tSpecDst";
+const RT_CACHE_WIDTH = 127;
+
+const RT_STAT_HEAD =
+  "entries  in_hit   in_slow_tot in_slow_mc in_no_route in_brd   in_martian_dst in_martian_src out_hit  out_slow_tot " +
+  "out_slow_mc gc_total gc_ignored gc_goal_miss gc_dst_overflow in_hlist_search out_hlist_search\n";
+/** Widths of its columns but the first and the last. */
+const RT_STAT_WIDTHS: readonly number[] = [8, 11, 10, 11, 8, 14, 14, 8, 12, 11, 8, 10, 12, 15, 15];
+
+/** /proc/net/stat/rt_cache: routes there are, and what each CPU had to look up. Of all namespaces, as on Linux. */
+function rt_cpu_seq_show(k: Kernel): string {
+  const hex8 = (v: number): string => (v >>> 0).toString(16).padStart(8, "0");
+  let s = RT_STAT_HEAD;
+  for (const st of k.rt_cache_stat) {
+    const columns = [0, st.in_slow_tot, st.in_slow_mc, st.in_no_route, st.in_brd, st.in_martian_dst, st.in_martian_src];
+    columns.push(0, st.out_slow_tot, st.out_slow_mc, 0, 0, 0, 0, 0);
+    s += `${hex8(k.live_dsts)} ${columns.map((v, i) => hex8(v).padEnd(RT_STAT_WIDTHS[i]!)).join(" ")} ${hex8(0)}\n`;
+  }
+  return s;
+}
+
+/** /proc/net/stat. The statistics of a neighbour table, which all namespaces share, are in the first one's. */
+function stat_dir(k: Kernel): GenDir {
+  const files: Readonly<Record<string, () => string>> = {
+    rt_cache: () => rt_cpu_seq_show(k),
+    arp_cache: () => neigh_stat_seq_show(k.arp_tbl),
+  };
+  const names = (task: Task): string[] => (task.net_ns === k.init_net ? ["arp_cache", "rt_cache"] : ["rt_cache"]);
+  return new GenDir(k, names, (name, task) =>
+    names(task).includes(name) ? new GenInode(k, 0o444, files[name]!, null) : null,
+  );
+}
+
 /** In inet_init(): IPv4's files of /proc/net. */
 export function ip_misc_proc_init(k: Kernel): void {
   k.tcp_sockstat ??= null;
@@ -139,5 +175,6 @@ export function ip_misc_proc_init(k: Kernel): void {
   proc_create_net(k, "icmp", ping_seq_show);
   proc_create_net(k, "igmp", igmp_mc_seq_show);
   proc_create_net(k, "mcfilter", igmp_mcf_seq_show);
-  proc_create_net(k, "stat/arp_cache", () => neigh_stat_seq_show(k.arp_tbl));
+  proc_create_net(k, "rt_cache", () => `${RT_CACHE.padEnd(RT_CACHE_WIDTH)}\n`);
+  proc_mkdir(k, "net/stat", stat_dir(k));
 }

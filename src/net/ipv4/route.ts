@@ -199,13 +199,27 @@ function flow_of_skb(skb: SkBuff | null): Flowi4 {
   return fl4;
 }
 
+/** struct rt_cache_stat: what /proc/net/stat/rt_cache counts. Routes made, that is; those found at the path are not. */
+export class RtCacheStat {
+  in_slow_tot = 0;
+  in_slow_mc = 0;
+  in_no_route = 0;
+  in_brd = 0;
+  in_martian_dst = 0;
+  in_martian_src = 0;
+  out_slow_tot = 0;
+  out_slow_mc = 0;
+}
+
+const rt_stat = (k: Kernel): RtCacheStat => k.rt_cache_stat[k.cpu.id]!;
+
 declare module "../../kernel/kernel.ts" {
   interface Kernel {
     /** Scratch of the input path: one lookup at a time, nothing kept. */
     route_fl4: Flowi4;
     route_res: FibResult;
-    /** What net.ipv4.route.flush and address changes throw away is left to the collector; this counts caches made. */
-    rt_cache_stat: { in_slow_tot: number; out_slow_tot: number; in_martian_src: number; in_martian_dst: number };
+    /** By CPU. */
+    rt_cache_stat: RtCacheStat[];
   }
 }
 
@@ -397,12 +411,13 @@ function ip_route_input_multicast(skb: SkBuff, daddr: number, saddr: number, tos
     ip_rt_bug,
   );
   rt.rt_iif = dev.ifindex;
+  rt_stat(k).in_slow_mc++;
   skb_dst_set(skb, rt);
   return 0;
 }
 
 function martian_source(skb: SkBuff): number {
-  skb.kernel.rt_cache_stat.in_martian_src++;
+  rt_stat(skb.kernel).in_martian_src++;
   skb.kernel.route_drop_reason = SKB_DROP_REASON_IP_INVALID_SOURCE;
   return -EINVAL;
 }
@@ -426,7 +441,7 @@ function ip_route_input_slow(skb: SkBuff, daddr: number, saddr: number, tos: num
     return martian_destination(skb, SKB_DROP_REASON_IP_LOCALNET);
   }
   if (ipv4_is_loopback(saddr) && dev !== net.loopback_dev && !IN_DEV_ROUTE_LOCALNET(in_dev)) {
-    k.rt_cache_stat.in_martian_src++;
+    rt_stat(k).in_martian_src++;
     k.route_drop_reason = SKB_DROP_REASON_IP_LOCALNET;
     return -EINVAL;
   }
@@ -505,14 +520,14 @@ function trace_fib(skb: SkBuff, res: FibResult, err: number, daddr: number): voi
 
 function source_refused(skb: SkBuff, err: number): number {
   if (err === -EINVAL) {
-    skb.kernel.rt_cache_stat.in_martian_src++;
+    rt_stat(skb.kernel).in_martian_src++;
     if (skb.kernel.route_drop_reason === 0) skb.kernel.route_drop_reason = SKB_DROP_REASON_IP_LOCAL_SOURCE;
   }
   return err;
 }
 
 function martian_destination(skb: SkBuff, reason: number): number {
-  skb.kernel.rt_cache_stat.in_martian_dst++;
+  rt_stat(skb.kernel).in_martian_dst++;
   skb.kernel.route_drop_reason = reason;
   return -EINVAL;
 }
@@ -526,6 +541,7 @@ function brd_input(skb: SkBuff, saddr: number, tos: number, dev: NetDevice): num
     const v = fib_validate_source(skb, saddr, 0, tos, 0, dev, in_dev);
     if (v < 0) return source_refused(skb, v);
   }
+  rt_stat(skb.kernel).in_brd++;
   return local_input(skb, dev, nh, RTCF_BROADCAST, RTN_BROADCAST);
 }
 
@@ -540,6 +556,7 @@ function local_input(skb: SkBuff, dev: NetDevice, nh: FibNh | null, flags: numbe
     }
   }
   const net = dev.net;
+  rt_stat(net.kernel).in_slow_tot++;
   const rt = new Rtable(net, net.loopback_dev, local_flags, type, no_metrics, true, ip_local_deliver, ip_rt_bug);
   rt.rt_iif = type === RTN_LOCAL ? 0 : dev.ifindex;
   if (nh !== null && type === RTN_LOCAL) {
@@ -554,6 +571,9 @@ function local_input(skb: SkBuff, dev: NetDevice, nh: FibNh | null, flags: numbe
 /** A route whose input answers with an ICMP error (or drops in silence, on a host). */
 function no_route(skb: SkBuff, dev: NetDevice, err: number): number {
   const net = dev.net;
+  const stat = rt_stat(net.kernel);
+  stat.in_no_route++;
+  stat.in_slow_tot++;
   const rt = new Rtable(net, net.loopback_dev, 0, RTN_UNREACHABLE, no_metrics, true, ip_error, ip_rt_bug);
   rt.error = err === -ENETUNREACH || err === -EACCES || err === -EHOSTUNREACH ? err : -ENETUNREACH;
   if (err === -EINVAL) rt.error = err;
@@ -597,7 +617,7 @@ function make_input(skb: SkBuff, dev: NetDevice, tos: number): number {
     skb_dst_set_noref(skb, cached);
     return 0;
   }
-  k.rt_cache_stat.in_slow_tot++;
+  rt_stat(k).in_slow_tot++;
   const rt = new Rtable(net, out_dev, 0, res.type, no_metrics, true, ip_forward, ip_output);
   rt.rt_is_forward = true;
   if (!rt_set_nexthop(rt, daddr, fi, nh, fnhe, do_cache)) do_cache = false;
@@ -770,13 +790,14 @@ function mkroute_output(
       }
     }
   }
-  net.kernel.rt_cache_stat.out_slow_tot++;
+  rt_stat(net.kernel).out_slow_tot++;
   const rt = new Rtable(net, dev_out, flags, type, no_metrics, false, ip_local_deliver, ip_output);
   // To an address of our own: IP_PKTINFO names the device that has it.
   rt.rt_iif = type === RTN_LOCAL && nh !== null && nh.dev !== null ? nh.dev.ifindex : orig_oif;
   if ((flags & RTCF_LOCAL) === 0) rt.input = discard_in;
   if ((flags & (RTCF_BROADCAST | RTCF_MULTICAST)) !== 0 && (flags & RTCF_LOCAL) !== 0 && (dev_out.flags & 8) === 0) {
     rt.output = ip_mc_output;
+    rt_stat(net.kernel).out_slow_mc++;
   }
   rt_set_nexthop(rt, fl4.daddr, fi, nh, fnhe, do_cache);
   return rt;
@@ -855,6 +876,6 @@ export function ip_rt_init(k: Kernel): void {
   k.route_fl4 = new Flowi4();
   k.route_res = new FibResult();
   k.route_drop_reason = 0;
-  k.rt_cache_stat = { in_slow_tot: 0, out_slow_tot: 0, in_martian_src: 0, in_martian_dst: 0 };
+  k.rt_cache_stat = k.cpus.map(() => new RtCacheStat());
   k.fib_nh_release_routes = fib_nh_release_routes;
 }
