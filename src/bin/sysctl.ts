@@ -4,7 +4,7 @@ import { EACCES, EINVAL, ENOENT, EPERM, strerror } from "../uapi/errno.ts";
 import { O_WRONLY, S_IFDIR, S_IFMT } from "../uapi/fcntl.ts";
 import type { Blocking, Program, Sys } from "../uapi/sys.ts";
 import { getopt, type Options } from "./lib/getopt.ts";
-import { encode, print, printError, readFile } from "./lib/io.ts";
+import { encode, print, printError, readFile, readFileOrInput } from "./lib/io.ts";
 import { SYSCTL_USAGE } from "./lib/usage_procps.ts";
 
 const ROOT = "/proc/sys/";
@@ -102,7 +102,7 @@ class Sysctl {
     const files = named === undefined ? [DEFAULT_FILE] : [named, ...this.o.operands.filter((f) => f !== named)];
     let failures = 0;
     for (const file of files) {
-      const text = yield* readFile(this.sys, file === "-" ? "/dev/stdin" : file);
+      const text = yield* readFileOrInput(this.sys, file);
       if (typeof text === "number") {
         yield* printError(this.sys, `sysctl: cannot open "${file}": ${strerror(text)}\n`);
         return 1;

@@ -69,7 +69,7 @@ export function replay(golden: Golden, c: Case, program: Program): Replayed {
   const events = [...(c.events ?? [])];
   const input = (c.command.split(" <<< ")[1] ?? "").replaceAll("\\n", "\n");
   const named = new Map(Object.entries(c.files).map(([path, i]) => [path, Buffer.from(blob(i))]));
-  named.set("/dev/stdin", Buffer.from(input));
+  files.set(0, { text: Buffer.from(input), at: 0 });
   const sys: Partial<Sys> = {
     env: {},
     isatty: () => false,

@@ -4,12 +4,13 @@
 import { strerror } from "../../uapi/errno.ts";
 import { AF_INET, AF_INET6, AF_PACKET } from "../../uapi/socket.ts";
 import type { Blocking, Program } from "../../uapi/sys.ts";
-import { AF_BRIDGE, AF_MPLS, FAMILY_NAMES } from "../iproute/addr.ts";
+import { AF_BRIDGE, AF_MPLS, FAMILY_NAMES, parseInteger } from "../iproute/addr.ts";
 import { runBatch } from "../iproute/batch.ts";
 import type { Context } from "../iproute/context.ts";
 import { Args, matches } from "../iproute/context.ts";
 import { runProgram } from "../iproute/program.ts";
 import { openNetlink } from "../iproute/rtnl.ts";
+import { generic, mroute, onlyHelp, tcpMetrics, vrf, xfrm } from "./absent.ts";
 import { address } from "./address.ts";
 import { link } from "./link.ts";
 import type { Run } from "./link_show.ts";
@@ -20,15 +21,16 @@ import { netns } from "./netns.ts";
 import { nexthop } from "./nexthop.ts";
 import { ntable } from "./ntable.ts";
 import { route } from "./route.ts";
-import { rule } from "./rule.ts";
+import { mrule, rule } from "./rule.ts";
+import { tunnel, tuntap } from "./tunnel.ts";
 import { IP_USAGE } from "./usage.ts";
 
 type Command = (run: Run, a: Args) => Blocking<number>;
 
-/** In the order in which abbreviations are looked up; null: an object of iproute2 that this ip does not have. */
-const OBJECTS: readonly (readonly [string, Command | null])[] = [
+/** In the order in which abbreviations are looked up. */
+const OBJECTS: readonly (readonly [string, Command])[] = [
   ["address", address],
-  ["addrlabel", null],
+  ["addrlabel", onlyHelp("addrlabel")],
   ["maddress", maddress],
   ["route", route],
   ["rule", rule],
@@ -37,30 +39,30 @@ const OBJECTS: readonly (readonly [string, Command | null])[] = [
   ["ntable", ntable],
   ["ntbl", ntable],
   ["link", link],
-  ["l2tp", null],
-  ["fou", null],
-  ["ila", null],
-  ["macsec", null],
-  ["tunnel", null],
-  ["tunl", null],
-  ["tuntap", null],
-  ["tap", null],
-  ["token", null],
-  ["tcpmetrics", null],
-  ["tcp_metrics", null],
+  ["l2tp", generic("l2tp", "l2tp")],
+  ["fou", generic("fou", "fou")],
+  ["ila", generic("ila", "ila")],
+  ["macsec", generic("macsec", "macsec")],
+  ["tunnel", tunnel],
+  ["tunl", tunnel],
+  ["tuntap", tuntap],
+  ["tap", tuntap],
+  ["token", onlyHelp("token")],
+  ["tcpmetrics", tcpMetrics],
+  ["tcp_metrics", tcpMetrics],
   ["monitor", monitor],
-  ["xfrm", null],
-  ["mroute", null],
-  ["mrule", null],
+  ["xfrm", xfrm],
+  ["mroute", mroute],
+  ["mrule", mrule],
   ["netns", netns],
-  ["netconf", null],
-  ["vrf", null],
-  ["sr", null],
+  ["netconf", onlyHelp("netconf")],
+  ["vrf", vrf],
+  ["sr", onlyHelp("sr")],
   ["nexthop", nexthop],
-  ["mptcp", null],
-  ["ioam", null],
+  ["mptcp", onlyHelp("mptcp")],
+  ["ioam", onlyHelp("ioam")],
   ["help", usage],
-  ["stats", null],
+  ["stats", onlyHelp("stats")],
 ];
 
 function* usage(run: Run): Blocking<number> {
@@ -70,7 +72,6 @@ function* usage(run: Run): Blocking<number> {
 function* runObject(run: Run, words: string[]): Blocking<number> {
   const found = OBJECTS.find((o) => matches(words[0], o[0]));
   if (found === undefined) return run.ctx.fail(`Object "${words[0]}" is unknown, try "ip help".\n`, 1);
-  if (found[1] === null) return run.ctx.fail(`Object "${found[0]}" is not supported here.\n`, 1);
   return yield* found[1](run, new Args(run.ctx, words.slice(1)));
 }
 
@@ -119,8 +120,11 @@ function parseOptions(ctx: Context, argv: string[]): string[] | number {
     else if (is("-batch")) opt.batch = value();
     else if (is("-brief")) opt.brief = true;
     else if (is("-json")) opt.json = true;
-    else if (is("-rcvbuf")) value();
-    else if (is("-help")) ctx.fail(IP_USAGE, 255);
+    else if (is("-rcvbuf")) {
+      const text = value();
+      // Its sockets take what they get in one go: a larger buffer changes nothing.
+      if (parseInteger(text) === undefined) ctx.fail(`Invalid rcvbuf size '${text}'\n`, 255);
+    } else if (is("-help")) ctx.fail(IP_USAGE, 255);
     else if (is("-netns")) {
       const name = value();
       const err = ctx.sys.setns(name);

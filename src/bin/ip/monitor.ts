@@ -1,16 +1,18 @@
 // `ip monitor`: prints rtnetlink notifications as they come.
 
 import { strerror } from "../../uapi/errno.ts";
+import { O_RDONLY } from "../../uapi/fcntl.ts";
 import { NETLINK_ADD_MEMBERSHIP } from "../../uapi/netlink.ts";
-import type { NlMsg } from "../../uapi/nlattr.ts";
+import { type NlMsg, nlmsg_for_each } from "../../uapi/nlattr.ts";
 import * as R from "../../uapi/rtnetlink.ts";
 import { SOL_NETLINK } from "../../uapi/socket.ts";
 import type { Blocking } from "../../uapi/sys.ts";
 import type { Args, Context } from "../iproute/context.ts";
 import { openNetlink } from "../iproute/rtnl.ts";
+import { readAll } from "../lib/io.ts";
 import { printAddress } from "./address.ts";
 import type { Run } from "./link_show.ts";
-import { linkHeader, printLink } from "./link_show.ts";
+import { linkHeader, printLink, printLinkBrief } from "./link_show.ts";
 import { printNeigh } from "./neigh.ts";
 import { printNexthop } from "./nexthop.ts";
 import { noRouteFilter, printRoute } from "./route_show.ts";
@@ -68,7 +70,9 @@ function* printEvent(run: Run, m: NlMsg): Blocking<void> {
     case R.RTM_NEWLINK:
     case R.RTM_DELLINK:
       rtnl.remember(m);
-      if (yield* printLink(run, m, false, false)) ctx.text("\n");
+      // A brief line is left open, as iproute2 leaves it.
+      if (ctx.opt.brief) yield* printLinkBrief(run, m, false);
+      else if (yield* printLink(run, m, false, false)) ctx.text("\n");
       if (m.type === R.RTM_DELLINK) rtnl.forget(linkHeader(m).index);
       return;
     case R.RTM_NEWADDR:
@@ -90,10 +94,29 @@ function* printEvent(run: Run, m: NlMsg): Blocking<void> {
   }
 }
 
+/** Messages that rtmon or a dump left in a file. */
+function* replay(run: Run, path: string, label: boolean): Blocking<number> {
+  const { ctx } = run;
+  const fd = ctx.sys.open(path, O_RDONLY);
+  if (fd < 0) ctx.fail(`Cannot fopen: ${strerror(fd)}\n`, 255);
+  const bytes = yield* readAll(ctx.sys, fd);
+  ctx.sys.close(fd);
+  yield* run.rtnl.initMap();
+  for (const m of nlmsg_for_each(typeof bytes === "number" ? new Uint8Array(0) : bytes)) {
+    const object = OBJECTS.find((o) => o.types.includes(m.type));
+    if (object === undefined) continue;
+    stamp(ctx);
+    if (label) ctx.raw(`[${object.label}]`);
+    yield* printEvent(run, m);
+  }
+  return 0;
+}
+
 export function* monitor(run: Run, a: Args): Blocking<number> {
   const ctx: Context = run.ctx;
   let label = false;
   let dev: string | undefined;
+  let file: string | undefined;
   const wanted = new Set<string>();
   for (; a.more; a.skip()) {
     const object = OBJECTS.find((o) => a.matches(o.name));
@@ -103,11 +126,12 @@ export function* monitor(run: Run, a: Args): Blocking<number> {
     else if (a.matches("all-nsid")) continue;
     else if (a.matches("help")) ctx.fail(MONITOR_USAGE, 255);
     else if (a.is("dev")) dev = a.next();
-    else if (a.matches("file")) ctx.fail("ip monitor file is not supported here.\n", 1);
+    else if (a.matches("file")) file = a.next();
     else if (!SILENT.some((s) => a.matches(s)))
       ctx.fail(`Argument "${a.word}" is unknown, try "ip monitor help".\n`, 255);
     else wanted.add(a.word);
   }
+  if (file !== undefined) return yield* replay(run, file, label);
   const objects = OBJECTS.filter((o) => wanted.size === 0 || wanted.has(o.name));
   const events = openNetlink(ctx);
   for (const o of objects)

@@ -14,6 +14,7 @@ import { parseDsfield, parseIpProto, parseProto, parseRouteType, parseScope, par
 import { writeFile } from "../lib/io.ts";
 import { flushRounds } from "./flush.ts";
 import type { Run } from "./link_show.ts";
+import { beginSave, restoreRoutes, saveRoutes, showDump } from "./route_dump.ts";
 import { routeModify } from "./route_set.ts";
 import type { RouteFilter } from "./route_show.ts";
 import { noRouteFilter, printRoute, routePasses } from "./route_show.ts";
@@ -149,6 +150,17 @@ function* show(run: Run, a: Args): Blocking<number> {
   return 0;
 }
 
+function* save(run: Run, a: Args): Blocking<number> {
+  yield* beginSave(run.ctx);
+  const s = yield* parseSelector(run, a);
+  const all = yield* dumpRoutes(run, s);
+  yield* saveRoutes(
+    run,
+    all.filter((m) => m.type === R.RTM_NEWROUTE && routePasses(m, s.filter)),
+  );
+  return 0;
+}
+
 function* flushCache(run: Run): Blocking<number> {
   const ctx: Context = run.ctx;
   const path = "/proc/sys/net/ipv4/route/flush";
@@ -274,6 +286,9 @@ export function* route(run: Run, a: Args): Blocking<number> {
   if (matches(word, "test")) return yield* set(R.RTM_NEWROUTE, NLM_F_EXCL);
   if (matches(word, "delete")) return yield* set(R.RTM_DELROUTE, 0);
   if (matches(word, "flush")) return yield* flush(run, rest);
+  if (matches(word, "save")) return yield* save(run, rest);
+  if (matches(word, "restore")) return yield* restoreRoutes(run);
+  if (matches(word, "showdump")) return yield* showDump(run);
   if (matches(word, "help")) ctx.fail(ROUTE_USAGE, 255);
   return ctx.fail(`Command "${word}" is unknown, try "ip route help".\n`, 255);
 }

@@ -430,3 +430,11 @@ export function* rule(run: Run, a: Args): Blocking<number> {
   if (matches(word, "help")) ctx.fail(RULE_USAGE, 255);
   return ctx.fail(`Command "${word}" is unknown, try "ip rule help".\n`, 255);
 }
+
+const RTNL_FAMILY_IPMR = 128;
+
+/** `ip mrule`: the rules of multicast routing, a family of their own. */
+export function* mrule(run: Run, a: Args): Blocking<number> {
+  run.ctx.opt.family = RTNL_FAMILY_IPMR;
+  return yield* rule(run, a);
+}

@@ -2,7 +2,7 @@
 
 import { strerror } from "../../uapi/errno.ts";
 import type { Blocking } from "../../uapi/sys.ts";
-import { readFile } from "../lib/io.ts";
+import { readFileOrInput } from "../lib/io.ts";
 import type { Context } from "./context.ts";
 import { Exit } from "./context.ts";
 
@@ -22,7 +22,7 @@ export function* runBatch(
   name: string,
   command: (words: string[]) => Blocking<number>,
 ): Blocking<number> {
-  const text = yield* readFile(ctx.sys, name === "-" ? "/dev/stdin" : name);
+  const text = yield* readFileOrInput(ctx.sys, name);
   if (typeof text === "number") ctx.fail(`Cannot open file "${name}" for reading: ${strerror(text)}\n`, 1);
   let status = 0;
   let number = 0;

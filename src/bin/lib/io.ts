@@ -67,9 +67,18 @@ export function* readAll(sys: Sys, fd: number, limit = 64 << 20): Blocking<Uint8
 /** The file as text, or -errno. */
 export function* readFile(sys: Sys, path: string): Blocking<string | number> {
   const fd = sys.open(path, O_RDONLY);
-  if (fd < 0) return fd;
+  return fd < 0 ? fd : yield* readText(sys, fd);
+}
+
+/** The same, where "-" is standard input. */
+export function* readFileOrInput(sys: Sys, path: string): Blocking<string | number> {
+  return yield* path === "-" ? readText(sys, 0) : readFile(sys, path);
+}
+
+/** Everything from an open file as text, which is then closed; or -errno. */
+function* readText(sys: Sys, fd: number): Blocking<string | number> {
   const bytes = yield* readAll(sys, fd);
-  sys.close(fd);
+  if (fd > 2) sys.close(fd);
   return typeof bytes === "number" ? bytes : decode(bytes);
 }
 

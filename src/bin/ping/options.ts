@@ -3,7 +3,7 @@
 import { IP_PMTUDISC_DO, IP_PMTUDISC_DONT, IP_PMTUDISC_PROBE, IP_PMTUDISC_WANT } from "../../uapi/socket.ts";
 import { getopt } from "../lib/getopt.ts";
 import { inetAton } from "../lib/inet.ts";
-import { USAGE, VERSION } from "./usage.ts";
+import { NODE_INFO, USAGE, VERSION } from "./usage.ts";
 
 export type TimestampMode = "tsonly" | "tsandaddr" | "tsprespec";
 
@@ -58,6 +58,8 @@ export interface Refusal {
 }
 
 const SHORT = "h?4bRT:6F:N:aABc:CdDe:fi:I:l:Lm:M:nOp:qQ:rs:S:t:UvVw:W:";
+const NODE_QUERY =
+  /^(name|ipv6(-all|-compatible|-global|-linklocal|-sitelocal)?|ipv4(-all)?|subject-(ipv6|ipv4|name|fqdn)=.*)$/;
 const INT_MAX = "2147483647";
 const LONG_MAX = "9223372036854775807";
 
@@ -133,6 +135,11 @@ export function parseOptions(argv: readonly string[]): PingOptions | Refusal {
         else o.device = value;
         break;
       }
+      case "N":
+        // Node information (RFC 4620) is IPv6's: what is asked for is looked at, and then nothing is.
+        if (value === "help") return refuse("", 0, NODE_INFO);
+        if (!NODE_QUERY.test(value)) return refuse(NODE_INFO, 2);
+        break;
       case "M": {
         const mode = PMTU[value];
         if (mode === undefined) return refuse(`ping: invalid -M argument: ${value}\n`, 2);

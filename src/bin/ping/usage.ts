@@ -78,3 +78,24 @@ For more details see arping(8).
 `;
 
 export const ARPING_VERSION = VERSION.replace("ping", "arping");
+
+/** What `ping -N help` prints. */
+export const NODE_INFO = `ping -6 -N <nodeinfo opt>
+Help:
+  help
+Query:
+  name
+  ipv6
+  ipv6-all
+  ipv6-compatible
+  ipv6-global
+  ipv6-linklocal
+  ipv6-sitelocal
+  ipv4
+  ipv4-all
+Subject:
+  subject-ipv6=addr
+  subject-ipv4=addr
+  subject-name=name
+  subject-fqdn=name
+`;

@@ -128,7 +128,8 @@ function dev_ifsioc(dev: NetDevice, cmd: number, arg: Uint8Array, dv: DataView):
       return dev_change_name(dev, name);
     }
     default:
-      return -ENOIOCTLCMD;
+      // What a driver may have of its own, and none here does.
+      return cmd >= F.SIOCDEVPRIVATE ? -EOPNOTSUPP : -ENOIOCTLCMD;
   }
 }
 
@@ -173,4 +174,4 @@ const KNOWN: readonly number[] = [
   F.SIOCGIFMAP,
   F.SIOCSIFMAP,
 ];
-const known = (cmd: number): boolean => KNOWN.includes(cmd);
+const known = (cmd: number): boolean => KNOWN.includes(cmd) || cmd >= F.SIOCDEVPRIVATE;
