@@ -31,7 +31,7 @@ import {
 } from "../../src/net/socket.ts";
 import { MSG_DONTWAIT } from "../../src/uapi/socket.ts";
 import { ip } from "../kunit/net/ipv4/fib_ip.ts";
-import { JUMBO_MTU, OPEN_PORTS, OUR_MAC } from "./frame_gen.ts";
+import { FAR_PORT, JUMBO_MTU, OPEN_PORTS, OUR_MAC } from "./frame_gen.ts";
 
 const AF_INET = 2;
 const AF_PACKET = 17;
@@ -147,6 +147,8 @@ export class FrameRig {
     const { rig, eth0, v0 } = this;
     for (const addr of ["10.0.0.8", "10.0.0.9"]) rig.neigh(eth0, addr, Uint8Array.of(2, 0, 0, 0, 9, 9));
     rig.call(() => {
+      // `ethtool -K eth0 rx-udp-gro-forwarding on`
+      eth0.hw_features |= NETIF_F_GRO_UDP_FWD;
       eth0.wanted_features = NETIF_F_GRO_UDP_FWD | (poor ? NETIF_F_GRO : eth0.wanted_features);
       netdev_update_features(eth0);
       if (!poor) return;
@@ -237,7 +239,7 @@ export class FrameRig {
       const fd = this.open(AF_INET, SOCK_DGRAM, 0);
       rig.call(() => sys_bind(task, fd, sockaddr_in("0.0.0.0", port)));
     }
-    for (const port of OPEN_PORTS) this.far_fds.push(rig.udp(this.far_task, "0.0.0.0", port));
+    for (const port of [...OPEN_PORTS, FAR_PORT]) this.far_fds.push(rig.udp(this.far_task, "0.0.0.0", port));
     // Errors about any peer.
     rig.setsockopt_int(task, this.fds[1]!, 0, 11, 1);
     // The last of them connected, with errors wanted, in a group, with all there is to be told.
