@@ -2,7 +2,7 @@
 // round-trip time, bandwidth-delay product, utilisation, loss. Way in: measure(lab, walkResult), `skbuff measure`.
 
 import type { Lab, LabSegment } from "./lab.ts";
-import { family, type Hop, type Packet, type WalkResult } from "./walk/index.ts";
+import type { Hop, Packet, WalkResult } from "./walk/index.ts";
 
 /** Preamble, start delimiter and gap between frames, and the FCS: what the medium carries beside a frame's bytes. */
 const OVERHEAD_BYTES = 24;
@@ -12,7 +12,7 @@ export interface LinkMetrics {
   link: string;
   /** "pc1:eth0 > r1:eth0" */
   direction: string;
-  /** What the link can carry, bit/s; 0 for no limit. */
+  /** What the link can carry, bit/s. */
   bandwidth_bps: number;
   frames: number;
   bytes: number;
@@ -67,21 +67,23 @@ interface Timing {
   readonly arrival: number;
 }
 
+/** What the cables of a segment carry, bit/s (lab.ts). */
+const rateOf = (segment: LabSegment | undefined): number => segment?.spec.link.rate_bps ?? 1e9;
+
 const wireBytes = (hop: Hop): number => Math.max(FRAME_MIN, hop.capture.len) + OVERHEAD_BYTES;
 
 /** How the time of one hop divides. What is neither sending nor propagation was waiting for the medium. */
 function timing(hop: Hop, segment: LabSegment | undefined): Timing {
   const arrival = hop.arrivals[0]?.t ?? hop.t;
-  const rate = segment?.spec.link.rate_bps ?? 1e9;
   const total = Math.max(0, arrival - hop.t);
   const propagation = Math.min(total, segment?.spec.link.delay_ns ?? 0);
-  const sending = Math.min(total - propagation, (wireBytes(hop) * 8e9) / rate);
+  const sending = Math.min(total - propagation, (wireBytes(hop) * 8e9) / rateOf(segment));
   return { sending, propagation, queueing: total - propagation - sending, arrival };
 }
 
 const mean = (sum: number, n: number): number => (n > 0 ? sum / n : 0);
 
-/** Computes everything from a walk; `before` and `after` are the world's times around the command. */
+/** Computes everything from a walk; `duration_ns` is what the command took of the world's time. */
 export function measure(lab: Lab, w: WalkResult, duration_ns: number, describe: (p: Packet) => string): Metrics {
   const segments = new Map(lab.segments.map((s) => [s.name, s]));
   const links = new Map<string, LinkMetrics & { busy: number }>();
@@ -97,7 +99,7 @@ export function measure(lab: Lab, w: WalkResult, duration_ns: number, describe: 
       m = {
         link: hop.cable,
         direction: `${from} > ${to}`,
-        bandwidth_bps: s?.spec.link.rate_bps ?? 1e9,
+        bandwidth_bps: rateOf(s),
         frames: 0,
         bytes: 0,
         lost: 0,
@@ -127,9 +129,16 @@ export function measure(lab: Lab, w: WalkResult, duration_ns: number, describe: 
   const packets: PacketMetrics[] = [];
   let rttSum = 0;
   let rtts = 0;
+  const hopsOf = new Map<Packet, Hop[]>();
+  for (const hop of w.hops) {
+    const root = hop.from?.root;
+    if (root === undefined) continue;
+    const list = hopsOf.get(root);
+    if (list !== undefined) list.push(hop);
+    else hopsOf.set(root, [hop]);
+  }
   for (const root of w.packets) {
-    const members = new Set(family(root));
-    const hops = w.hops.filter((h) => h.from !== null && members.has(h.from)).sort((a, b) => a.t - b.t);
+    const hops = (hopsOf.get(root) ?? []).sort((a, b) => a.t - b.t);
     const first = hops[0];
     if (first === undefined) continue;
     const p: PacketMetrics = {
