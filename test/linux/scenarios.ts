@@ -1,6 +1,8 @@
 // What tools.test.ts compares. A command is `[namespace, command]`, or an object with what is special about it.
 
-import type { Command, Scenario } from "./compare.ts";
+import type { Scenario } from "./compare.ts";
+import { at, LINE, PAIR } from "./scenario_parts.ts";
+import { networkScenarios } from "./scenarios_network.ts";
 
 export const PROGRAMS = [
   "unshare",
@@ -21,56 +23,6 @@ export const PROGRAMS = [
   "nslookup",
   "python3",
 ];
-
-/** Differences that stay, and why. */
-const DIFFERS: Record<string, string> = {
-  "ip netns identify": "there is no /proc/PID/ns to compare with",
-  "ip tunnel": "tunnels are not there yet: the command says so",
-  "ethtool -k eth0 | grep -v fixed": "with AccECN's segmentation still on, Linux calls all of TSO on",
-  "ss -uane": "there are no cgroups, which ss complains of",
-  "tcpdump -dd 'host 10.0.0.1 and not port 22'":
-    "libpcap's optimiser merges more of this one; both accept the same packets",
-  "ethtool -T eth0": "packets are stamped on arrival only",
-};
-
-/** Offloads for what a machine of ours does not have: tunnels, SCTP, 802.1ad, AccECN. */
-const OFFLOADS: [RegExp, string] = [
-  /^\t?tx-(gre|ipxip|udp_tnl|sctp|gso-list|tcp-mangleid|tcp-accecn|nocache|vlan-stag|.*-csum-).*\n|^rx-vlan-stag.*\n/gm,
-  "",
-];
-
-/** One command a line, all in one namespace. */
-const at = (ns: string, text: string): Command[] =>
-  text
-    .split("\n")
-    .map((l) => l.trim())
-    .filter((l) => l !== "")
-    .map((run) => ({
-      at: ns,
-      run,
-      ...(DIFFERS[run] !== undefined && { differs: DIFFERS[run] }),
-      ...(/^ethtool -[kK]/.test(run) && { also: [OFFLOADS] }),
-    }));
-
-/** h1 – h2, each with an `eth0` of a veth pair. */
-const PAIR = `
-ip link add eth0 netns h1 address 02:00:00:00:00:01 type veth peer name eth0 netns h2 address 02:00:00:00:00:02
-ip -n h1 addr add 10.0.0.1/24 brd + dev eth0; ip -n h1 link set eth0 up
-ip -n h2 addr add 10.0.0.2/24 brd + dev eth0; ip -n h2 link set eth0 up
-`;
-
-/** h1 – r – h2. */
-const LINE = `
-ip link add eth0 netns h1 address 02:00:00:00:00:01 type veth peer name eth0 netns r address 02:00:00:00:00:11
-ip link add eth1 netns r address 02:00:00:00:00:12 type veth peer name eth0 netns h2 address 02:00:00:00:00:02
-ip -n h1 addr add 10.0.1.2/24 brd + dev eth0; ip -n h1 link set eth0 up
-ip -n r addr add 10.0.1.1/24 brd + dev eth0; ip -n r link set eth0 up
-ip -n r addr add 10.0.2.1/24 brd + dev eth1; ip -n r link set eth1 up
-ip -n h2 addr add 10.0.2.2/24 brd + dev eth0; ip -n h2 link set eth0 up
-ip -n h1 route add default via 10.0.1.1
-ip -n h2 route add default via 10.0.2.1
-ip netns exec r sh -c 'echo 1 > /proc/sys/net/ipv4/ip_forward'
-`;
 
 const ip: Scenario = {
   name: "ip",
@@ -730,4 +682,15 @@ const sniff: Scenario = {
   ],
 };
 
-export const scenarios: Scenario[] = [routing, sniff, ip, traffic, ping, sockets, names, netTools, qdisc];
+export const scenarios: Scenario[] = [
+  routing,
+  sniff,
+  ip,
+  traffic,
+  ping,
+  sockets,
+  names,
+  netTools,
+  qdisc,
+  ...networkScenarios,
+];

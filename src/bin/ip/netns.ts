@@ -8,6 +8,7 @@ import type { Blocking, Sys } from "../../uapi/sys.ts";
 import { parseInteger } from "../iproute/addr.ts";
 import type { Args, Context } from "../iproute/context.ts";
 import { matches } from "../iproute/context.ts";
+import { processes } from "../lib/processes.ts";
 import type { Run } from "./link_show.ts";
 import { NETNS_USAGE } from "./usage.ts";
 
@@ -166,11 +167,7 @@ function pids(ctx: Context, a: Args): number {
   const { sys } = ctx;
   const ino = inode(sys, `/var/run/netns/${a.word}`);
   if (ino < 0) ctx.fail(`Cannot open network namespace: ${strerror(ino)}\n`, 1);
-  const all = sys.readdir("/proc");
-  const running = (typeof all === "number" ? [] : all).filter((n) => /^\d+$/.test(n)).map(Number);
-  for (const pid of running.sort((x, y) => x - y)) {
-    if (inode(sys, `/proc/${pid}/ns/net`) === ino) ctx.raw(`${pid}\n`);
-  }
+  for (const pid of processes(sys)) if (inode(sys, `/proc/${pid}/ns/net`) === ino) ctx.raw(`${pid}\n`);
   return 0;
 }
 

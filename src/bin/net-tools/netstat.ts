@@ -6,6 +6,7 @@ import type { Blocking, Program, Sys } from "../../uapi/sys.ts";
 import { getopt, type Options } from "../lib/getopt.ts";
 import { inetNtoa } from "../lib/inet.ts";
 import { print, printError, readFile } from "../lib/io.ts";
+import { openSockets, processes } from "../lib/processes.ts";
 import { reverse } from "../lib/resolve.ts";
 import { serviceName } from "../lib/services.ts";
 import { describe, inet6Lines, inet6Text, listInterfaces, tableRow } from "./interfaces.ts";
@@ -16,6 +17,7 @@ import { NETSTAT_FAMILIES, NETSTAT_USAGE, NETSTAT_VERSION } from "./usage.ts";
 const IFF_UP = 1;
 const TCP_LISTEN = 10;
 const TCP_CLOSE = 7;
+const PROGRAM_WIDTH = 20;
 const STATES = [
   "",
   "ESTABLISHED",
@@ -145,6 +147,7 @@ function* sockets(sys: Sys, o: Options): Blocking<number> {
   const inet = chosen || !o.has("x");
   const unix = o.has("x") || !chosen;
   const which = all ? "(servers and established)" : listening ? "(only servers)" : "(w/o servers)";
+  const owners = o.has("p") ? yield* socketOwners(sys) : new Map<number, string>();
   let text = "";
   if (inet) {
     text += `Active Internet connections ${which}\n`;
@@ -152,7 +155,7 @@ function* sockets(sys: Sys, o: Options): Blocking<number> {
     const address = (s: string): string => s.padEnd(wide);
     text += `Proto Recv-Q Send-Q ${address("Local Address")} ${address("Foreign Address")} State      `;
     if (o.has("e")) text += " User       Inode     ";
-    if (o.has("p")) text += ` ${"PID/Program name".padEnd(20)}`;
+    if (o.has("p")) text += ` ${"PID/Program name".padEnd(PROGRAM_WIDTH)}`;
     if (o.has("o")) text += " Timer";
     text += "\n";
     for (const [flag, proto] of [
@@ -164,20 +167,39 @@ function* sockets(sys: Sys, o: Options): Blocking<number> {
       if (chosen && !o.has(flag)) continue;
       for (const six of ["", "6"]) {
         if ((o.has("4") && six === "6") || (o.has("6") && six === "")) continue;
-        text += yield* socketRows(sys, o, proto, six);
+        text += yield* socketRows(sys, o, proto, six, owners);
       }
     }
   }
   if (unix) {
     text += `Active UNIX domain sockets ${which}\nProto RefCnt Flags       Type       State         I-Node   `;
-    if (o.has("p")) text += `${"PID/Program name".padEnd(20)} `;
+    if (o.has("p")) text += `${"PID/Program name".padEnd(PROGRAM_WIDTH)} `;
     text += "Path\n";
   }
   yield* print(sys, text);
   return 0;
 }
 
-function* socketRows(sys: Sys, o: Options, proto: string, six: string): Blocking<string> {
+/** "PID/Program name" by the number of the socket: of several processes that have it, the first. */
+function* socketOwners(sys: Sys): Blocking<Map<number, string>> {
+  const owners = new Map<number, string>();
+  for (const pid of processes(sys)) {
+    const open = openSockets(sys, pid);
+    if (open.length === 0) continue;
+    const text = yield* readFile(sys, `/proc/${pid}/cmdline`);
+    const name = typeof text === "number" ? "" : text.split("\0")[0].replace(/^.*\//, "");
+    for (const { ino } of open) if (!owners.has(ino)) owners.set(ino, `${pid}/${name}`.slice(0, PROGRAM_WIDTH));
+  }
+  return owners;
+}
+
+function* socketRows(
+  sys: Sys,
+  o: Options,
+  proto: string,
+  six: string,
+  owners: ReadonlyMap<number, string>,
+): Blocking<string> {
   const file = yield* readFile(sys, `/proc/net/${proto}${six}`);
   if (typeof file === "number") return "";
   let text = "";
@@ -201,7 +223,7 @@ function* socketRows(sys: Sys, o: Options, proto: string, six: string): Blocking
       const user = uid === "0" && !o.has("n") ? "root" : uid;
       text += ` ${user.padEnd(10)} ${inode.padEnd(10)}`;
     }
-    if (o.has("p")) text += ` ${"-".padEnd(20)}`;
+    if (o.has("p")) text += ` ${(owners.get(Number(inode)) ?? "-").padEnd(PROGRAM_WIDTH)}`;
     if (o.has("o")) text += ` ${timerText(timer, retransmits, timeouts)}`;
     text += "\n";
   }

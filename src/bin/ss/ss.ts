@@ -2,7 +2,6 @@
 // Read first: ss(8), sockets.ts. Way in: ss(sys, argv).
 
 import { strerror } from "../../uapi/errno.ts";
-import { S_IFMT, S_IFSOCK } from "../../uapi/fcntl.ts";
 import {
   INET_DIAG_CGROUP_ID,
   INET_DIAG_MARK,
@@ -26,6 +25,7 @@ import type { Netlink } from "../iproute/rtnl.ts";
 import { openNetlink } from "../iproute/rtnl.ts";
 import { getopt } from "../lib/getopt.ts";
 import { readFile } from "../lib/io.ts";
+import { openSockets, processes } from "../lib/processes.ts";
 import type { Predicate } from "./filter.ts";
 import { ALL_STATES, CONNECTED, LISTENING, parseFilter, parseState, STATE_NAMES } from "./filter.ts";
 import { serviceName } from "./services.ts";
@@ -267,22 +267,14 @@ function* collect(ctx: Context, q: Query): Blocking<{ socket: Socket; iface: str
 function* socketUsers(ctx: Context): Blocking<Map<number, string>> {
   const { sys } = ctx;
   const users = new Map<number, string>();
-  const names = sys.readdir("/proc");
-  if (typeof names === "number") return users;
-  const pids = names.filter((n) => /^\d+$/.test(n)).map(Number);
-  for (const pid of pids.sort((a, b) => a - b)) {
-    const fds = sys.readdir(`/proc/${pid}/fd`);
-    if (typeof fds === "number") continue;
-    let comm: string | undefined;
-    for (const fd of fds) {
-      const st = sys.stat(`/proc/${pid}/fd/${fd}`);
-      if (typeof st === "number" || (st.st_mode & S_IFMT) !== S_IFSOCK) continue;
-      if (comm === undefined) {
-        const text = yield* readFile(sys, `/proc/${pid}/comm`);
-        comm = typeof text === "number" ? "" : text.trimEnd();
-      }
-      const before = users.get(st.st_ino);
-      users.set(st.st_ino, `("${comm}",pid=${pid},fd=${fd})${before !== undefined ? `,${before}` : ""}`);
+  for (const pid of processes(sys)) {
+    const open = openSockets(sys, pid);
+    if (open.length === 0) continue;
+    const text = yield* readFile(sys, `/proc/${pid}/comm`);
+    const comm = typeof text === "number" ? "" : text.trimEnd();
+    for (const { fd, ino } of open) {
+      const before = users.get(ino);
+      users.set(ino, `("${comm}",pid=${pid},fd=${fd})${before !== undefined ? `,${before}` : ""}`);
     }
   }
   return users;
