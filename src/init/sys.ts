@@ -154,6 +154,7 @@ export class TaskSys implements Sys {
       child.net_ns = net;
       if (options.env !== undefined) child.env = { ...options.env };
       if (options.cwd !== undefined) child.cwd = options.cwd;
+      for (const sig of options.sigdefault ?? []) child.sigactions.delete(sig);
       if (options.pgid !== undefined) child.pgid = options.pgid === 0 ? child.pid : options.pgid;
       for (let i = 0; i < files.length; i++) {
         const f = files[i];

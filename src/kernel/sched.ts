@@ -136,6 +136,8 @@ export function task_create(
     task.cwd = parent.cwd;
     task.cpu = parent.cpu;
     task.cpus_mask = parent.cpus_mask;
+    // What fork(2) and execve(2) together leave: ignored signals stay ignored, handlers are gone.
+    for (const [sig, action] of parent.sigactions) if (action === "SIG_IGN") task.sigactions.set(sig, action);
     parent.children.push(task);
   }
   k.tasks.set(task.pid, task);

@@ -58,6 +58,8 @@ export interface SpawnOptions {
   pgid?: number;
   /** Network namespace by name (`ip netns`), default the parent's. */
   netns?: string;
+  /** Signals that are SIG_DFL in the child, though the parent ignores them (posix_spawnattr_setsigdefault(3)). */
+  sigdefault?: readonly number[];
 }
 
 /**

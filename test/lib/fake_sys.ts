@@ -243,7 +243,14 @@ export class FakeMachine {
   private start(
     program: Program,
     argv: string[],
-    o: { fds: (File | undefined)[]; env: Record<string, string>; cwd: string; ppid: number; pgid: number },
+    o: {
+      fds: (File | undefined)[];
+      env: Record<string, string>;
+      cwd: string;
+      ppid: number;
+      pgid: number;
+      sigdefault?: readonly number[] | undefined;
+    },
   ): Task {
     const pid = this.nextPid++;
     const t: Task = {
@@ -262,6 +269,8 @@ export class FakeMachine {
       wakeAt: Number.POSITIVE_INFINITY,
       blocked: false,
     };
+    for (const [sig, h] of this.tasks.find((x) => x.pid === o.ppid)?.handlers ?? [])
+      if (h === "SIG_IGN" && !o.sigdefault?.includes(sig)) t.handlers.set(sig, h);
     t.gen = program(this.sysOf(t), argv) as Generator<undefined, number, unknown>;
     this.tasks.push(t);
     this.activity++;
@@ -341,6 +350,7 @@ export class FakeMachine {
           cwd: o.cwd ?? t.cwd,
           ppid: t.pid,
           pgid: o.pgid ?? t.pgid,
+          sigdefault: o.sigdefault,
         }).pid;
       },
       *execve(program: Program, argv: string[], env: Record<string, string>) {

@@ -9,7 +9,7 @@ import { readFile } from "../lib/io.ts";
 import { suggest } from "../lib/suggest.ts";
 import { arith, setElement } from "./arith.ts";
 import { BUILTINS, DECLARING } from "./builtins.ts";
-import { childFds, runForeground, runList, runNode, trace, traceQuote } from "./exec.ts";
+import { childFds, childOptions, runForeground, runList, runNode, trace, traceQuote } from "./exec.ts";
 import type { Context } from "./expand.ts";
 import { expandNumber, expandText, expandWord, expandWords } from "./expand.ts";
 import { newJob } from "./jobs.ts";
@@ -87,7 +87,7 @@ export function* invoke(c: Context, words: string[], text: string, options: RunO
     yield* becomeProgram(sh, found.program, words);
     return;
   }
-  const spawn: Parameters<typeof sh.sys.spawn>[2] = { fds: childFds(sh), env: sh.environment() };
+  const spawn = childOptions(sh);
   if (sh.jobControl) spawn.pgid = 0;
   const pid = sh.sys.spawn(found.program, words, spawn);
   if (pid < 0) throw new ShellError(`fork: ${strerror(pid)}`, 254, false);

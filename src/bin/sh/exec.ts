@@ -13,9 +13,9 @@ import type {
   Word,
 } from "unbash";
 import { SIGINT, SIGQUIT } from "../../uapi/fcntl.ts";
-import type { Blocking } from "../../uapi/sys.ts";
+import type { Blocking, SpawnOptions } from "../../uapi/sys.ts";
 import { concat, decode } from "../lib/io.ts";
-import { signalNumber } from "../lib/signals.ts";
+import { signalName } from "../lib/signals.ts";
 import { exitStatus } from "../lib/wait.ts";
 import { runCommand } from "./command.ts";
 import { evalTest } from "./conditional.ts";
@@ -327,14 +327,13 @@ export function startSubshell(
   if (sh.nesting >= MAX_NESTING) throw new ShellError("commands nested too deeply");
   const child = sh.fork();
   child.fds = (options.fds ?? sh.fds).map((fd, n) => (fd === undefined || fd < 0 ? -1 : n));
-  const spawn: Parameters<typeof sh.sys.spawn>[2] = { fds: options.fds ?? childFds(sh), env: sh.environment() };
+  const spawn = childOptions(sh, options.fds);
   if (options.pgid !== undefined) spawn.pgid = options.pgid;
   return sh.sys.spawn(
     function* (sys) {
       child.sys = sys;
       // Without job control a background command does not hear Ctrl-C.
       if (options.background && !sh.jobControl) for (const s of [SIGINT, SIGQUIT]) sys.sigaction(s, "SIG_IGN");
-      for (const [name, command] of child.traps) if (command === "") sys.sigaction(signalNumber(name), "SIG_IGN");
       return yield* runToExit(child, body(child));
     },
     [options.name ?? "sh"],
@@ -367,6 +366,11 @@ function* caught(sh: Shell, e: unknown): Blocking<void> {
     yield* sh.error("commands nested too deeply");
     sh.status = 2;
   } else throw e;
+}
+
+/** What every child of this shell starts with. */
+export function childOptions(sh: Shell, fds = childFds(sh)): SpawnOptions {
+  return { fds, env: sh.environment(), sigdefault: sh.ignored.filter((sig) => sh.traps.get(signalName(sig)) !== "") };
 }
 
 export function childFds(sh: Shell): number[] {

@@ -3,7 +3,7 @@
 // and `runInput(sh)` without a terminal.
 
 import { EINTR, strerror } from "../../uapi/errno.ts";
-import { SIGINT, SIGQUIT, SIGTERM, SIGTSTP } from "../../uapi/fcntl.ts";
+import { SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU } from "../../uapi/fcntl.ts";
 import type { Blocking } from "../../uapi/sys.ts";
 import { concat, decode, writeAll } from "../lib/io.ts";
 import { runToExit } from "./exec.ts";
@@ -17,7 +17,8 @@ export function* interactive(sh: Shell): Blocking<number> {
   sh.interactive = true;
   sh.jobControl = true;
   sh.sys.sigaction(SIGINT, (sig) => sh.pending.push(sig));
-  for (const sig of [SIGQUIT, SIGTERM, SIGTSTP]) sh.sys.sigaction(sig, "SIG_IGN");
+  sh.ignored = [SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU];
+  for (const sig of sh.ignored) sh.sys.sigaction(sig, "SIG_IGN");
   // A group of its own, so that the terminal can be handed to a job and taken back.
   sh.sys.setpgid(0, 0);
   foreground(sh, sh.sys.getpid());

@@ -110,6 +110,8 @@ export class Shell {
   exitWarned = false;
   /** Commands by signal name ("EXIT", "INT"). */
   traps = new Map<string, string>();
+  /** Signals that a prompt ignores for itself, and not for what it starts. */
+  ignored: readonly number[] = [];
   /** Signals that arrived and were not yet acted upon. */
   pending: number[] = [];
   unit: Unit;
@@ -167,6 +169,7 @@ export class Shell {
     child.jobs = newJobTable();
     // Ignored signals stay ignored, commands of traps are the parent's.
     child.traps = new Map([...this.traps].filter(([, command]) => command === ""));
+    child.ignored = [];
     child.pending = [];
     child.scopes = this.scopes.map((s) => new Map(s));
     child.interactive = false;

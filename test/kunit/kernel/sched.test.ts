@@ -136,6 +136,29 @@ test("signals: handlers run before EINTR is returned, ignored ones do not wake, 
   rig.end();
 });
 
+test("a child ignores what its parent ignores, but for sigdefault, and catches nothing; so after execve", () => {
+  const rig = new KernelRig();
+  const got = rig.wait(function* (sys): Blocking<unknown[]> {
+    sys.sigaction(12, "SIG_IGN");
+    sys.sigaction(15, "SIG_IGN");
+    sys.sigaction(10, () => {});
+    const out: unknown[] = [];
+    for (const [sig, sigdefault] of [
+      [12, []],
+      [15, [15]],
+      [10, []],
+    ] as const) {
+      const pid = sys.spawn((s, argv) => s.execve(CHILD(0, 5 * MS), argv, {}), ["c"], { sigdefault });
+      yield* sys.nanosleep(MS);
+      sys.kill(pid, sig);
+      out.push((yield* sys.wait4(pid, 0))[1]);
+    }
+    return out;
+  });
+  assert.deepEqual(got, [0, 15, 10]);
+  rig.end();
+});
+
 test("a signal unwinds the program: its finally blocks run, its files close", () => {
   const rig = new KernelRig();
   let unwound = false;
