@@ -1,7 +1,7 @@
 // veth: a pair of devices; what one sends the other receives. Mirrors drivers/net/veth.c.
 // Way in: `ip link add veth0 type veth peer name veth1`; veth_newlink().
 
-import { jiffies, type Kernel } from "../../kernel/kernel.ts";
+import type { Kernel } from "../../kernel/kernel.ts";
 import { trace_fn } from "../../kernel/trace.ts";
 import { F_veth_xmit } from "../../kernel/trace_fn.ts";
 import { trace_key } from "../../kernel/trace_key.ts";
@@ -16,10 +16,11 @@ import {
   register_netdevice,
   unregister_netdevice,
 } from "../../net/core/dev_api.ts";
-import { SKB_DROP_REASON_DEV_READY, SKB_DROP_REASON_NOT_SPECIFIED } from "../../net/core/dropreason.ts";
+import { SKB_DROP_REASON_NOT_SPECIFIED } from "../../net/core/dropreason.ts";
 import type { Net } from "../../net/core/net_namespace.ts";
 import {
   NET_RX_DROP,
+  NET_XMIT_DROP,
   NETDEV_TX_OK,
   NETIF_F_FRAGLIST,
   NETIF_F_GRO,
@@ -35,12 +36,12 @@ import {
   type NetDevice,
   type NetDeviceOps,
   type NewLinkAttrs,
-  netif_running,
   type RtnlLinkOps,
 } from "../../net/core/netdevice.ts";
 import { kfree_skb_reason, type SkBuff, skb_is_gso, skb_orphan, skb_scrub_packet } from "../../net/core/skbuff.ts";
 import { eth_hw_addr_random, eth_mac_addr, eth_type_trans, ether_setup } from "../../net/ethernet/eth.ts";
-import { EINVAL } from "../../uapi/errno.ts";
+import { EINVAL, ENOTCONN } from "../../uapi/errno.ts";
+import { IFF_UP } from "../../uapi/if.ts";
 import { NET_ADDR_RANDOM } from "../../uapi/netdev_misc.ts";
 
 const ETH_HLEN = 14;
@@ -56,18 +57,18 @@ const veth_priv = (dev: NetDevice): VethPriv => dev.priv as VethPriv;
 function veth_xmit(skb: SkBuff, dev: NetDevice): number {
   if (trace_key.on) trace_fn(F_veth_xmit, skb);
   const rcv = (dev.priv as VethPriv).peer;
-  if (rcv === null || (rcv.flags & 1) === 0) {
+  if (rcv === null) {
     dev.stats.tx_dropped++;
-    kfree_skb_reason(skb, SKB_DROP_REASON_DEV_READY);
-    return NETDEV_TX_OK;
+    kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+    return NET_XMIT_DROP;
   }
   const len = skb.len;
-  // is_skb_forwardable: the peer's MTU bounds what it takes.
-  if (len > rcv.mtu + ETH_HLEN + VLAN_HLEN && !skb_is_gso(skb)) {
+  // is_skb_forwardable: the peer must be up, and its MTU bounds what it takes.
+  if ((rcv.flags & IFF_UP) === 0 || (len > rcv.mtu + ETH_HLEN + VLAN_HLEN && !skb_is_gso(skb))) {
     rcv.stats.rx_dropped++;
     dev.stats.tx_dropped++;
     kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
-    return NETDEV_TX_OK;
+    return NET_XMIT_DROP;
   }
   // __dev_forward_skb: nothing of the sender's world comes along.
   skb_orphan(skb);
@@ -79,7 +80,7 @@ function veth_xmit(skb: SkBuff, dev: NetDevice): number {
   skb.protocol = eth_type_trans(skb, rcv);
   if (netif_rx(skb) === NET_RX_DROP) {
     dev.stats.tx_dropped++;
-    return NETDEV_TX_OK;
+    return NET_XMIT_DROP;
   }
   const tx = dev.stats;
   tx.tx_packets++;
@@ -92,8 +93,8 @@ function veth_xmit(skb: SkBuff, dev: NetDevice): number {
 
 function veth_open(dev: NetDevice): number {
   const peer = veth_priv(dev).peer;
-  if (peer === null) return -107;
-  if ((peer.flags & 1) !== 0) {
+  if (peer === null) return -ENOTCONN;
+  if ((peer.flags & IFF_UP) !== 0) {
     netif_carrier_on(dev);
     netif_carrier_on(peer);
   }
@@ -260,5 +261,3 @@ export function rtnl_link_register(k: Kernel, ops: RtnlLinkOps): void {
 export function veth_init(k: Kernel): void {
   rtnl_link_register(k, veth_link_ops);
 }
-
-export { jiffies, netif_running };

@@ -20,6 +20,7 @@ import {
   F_process_backlog,
 } from "../../kernel/trace_fn.ts";
 import { trace_key } from "../../kernel/trace_key.ts";
+import { ENETDOWN, ENOMEM } from "../../uapi/errno.ts";
 import { ETH_P_ALL, ETH_P_IP, ETH_P_IPV6 } from "../../uapi/ip.ts";
 import { PACKET_OTHERHOST, PACKET_OUTGOING } from "../../uapi/socket.ts";
 import {
@@ -46,6 +47,7 @@ import { get_rps_cpu, skb_tx_hash } from "./flow_dissector.ts";
 import {
   __LINK_STATE_START,
   __QUEUE_STATE_DRV_XOFF,
+  dev_xmit_complete,
   NAPI_POLL_WEIGHT,
   NAPI_STATE_DISABLE,
   NAPI_STATE_MISSED,
@@ -54,6 +56,9 @@ import {
   NET_RX_DROP,
   NET_RX_SUCCESS,
   NET_XMIT_DROP,
+  NET_XMIT_MASK,
+  NET_XMIT_SUCCESS,
+  NETDEV_TX_BUSY,
   NETDEV_TX_OK,
   NETIF_F_CSUM_MASK,
   NETIF_F_FRAGLIST,
@@ -618,14 +623,14 @@ function __dev_xmit_skb(skb: SkBuff, q: Qdisc, dev: NetDevice, txq: NetdevQueue)
     qdisc_bstats_update(q, skb);
     if (sch_direct_xmit(skb, q, dev, txq, true) && q.qlen !== 0) __qdisc_run(q);
     qdisc_run_end(q);
-    return 0;
+    return NET_XMIT_SUCCESS;
   }
   const rc = q.enqueue!(skb, q);
   if (qdisc_run_begin(q)) {
     __qdisc_run(q);
     qdisc_run_end(q);
   }
-  return rc & 0x0f;
+  return rc & NET_XMIT_MASK;
 }
 
 /** Devices that send through each other may nest this deep (XMIT_RECURSION_LIMIT). */
@@ -653,19 +658,21 @@ export function dev_queue_xmit(skb: SkBuff): number {
     if (sd.xmit_recursion > XMIT_RECURSION_LIMIT) {
       dev.stats.tx_dropped++;
       kfree_skb_reason(skb, SKB_DROP_REASON_DEV_READY);
-      return -100;
+      return -ENETDOWN;
     }
     let s: SkBuff | null = validate_xmit_skb(skb, dev);
-    if (s === null) return -12;
+    if (s === null) return -ENOMEM;
     sd.xmit_recursion++;
-    let rc = 0;
+    // Of segments the last one's result counts.
+    let rc = NETDEV_TX_OK;
     while (s !== null) {
       const next: SkBuff | null = s.next;
       s.next = null;
-      if ((txq.state & __QUEUE_STATE_DRV_XOFF) !== 0 || dev_hard_start_xmit(s, dev, txq) !== NETDEV_TX_OK) {
+      rc = (txq.state & __QUEUE_STATE_DRV_XOFF) !== 0 ? NETDEV_TX_BUSY : dev_hard_start_xmit(s, dev, txq);
+      if (!dev_xmit_complete(rc)) {
         dev.stats.tx_dropped++;
         kfree_skb_reason(s, SKB_DROP_REASON_DEV_READY);
-        rc = -100;
+        rc = -ENETDOWN;
       }
       s = next;
     }
@@ -674,7 +681,7 @@ export function dev_queue_xmit(skb: SkBuff): number {
   }
   dev.stats.tx_dropped++;
   kfree_skb_reason(skb, SKB_DROP_REASON_DEV_READY);
-  return -100;
+  return -ENETDOWN;
 }
 
 /** AF_PACKET with PACKET_QDISC_BYPASS. */
@@ -684,7 +691,10 @@ export function dev_direct_xmit(skb: SkBuff, queue_id: number): number {
   if (s === null) return NET_XMIT_DROP;
   s.queue_mapping = queue_id < dev.real_num_tx_queues ? queue_id : 0;
   const txq = dev.tx[s.queue_mapping]!;
-  if (txq.state === 0 && dev_hard_start_xmit(s, dev, txq) === NETDEV_TX_OK) return 0;
+  if (txq.state === 0) {
+    const rc = dev_hard_start_xmit(s, dev, txq);
+    if (dev_xmit_complete(rc)) return rc;
+  }
   kfree_skb_reason(s, SKB_DROP_REASON_QDISC_DROP);
   return NET_XMIT_DROP;
 }

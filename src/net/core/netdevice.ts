@@ -3,6 +3,7 @@
 
 import type { Cpu } from "../../kernel/cpu.ts";
 import type { Hrtimer } from "../../kernel/time/hrtimer.ts";
+import { ENOBUFS } from "../../uapi/errno.ts";
 import { NET_NAME_ENUM } from "../../uapi/netdev_misc.ts";
 import type { Qdisc } from "../sched/sch_generic.ts";
 import type { EthtoolOps } from "./ethtool_ops.ts";
@@ -17,6 +18,13 @@ export const NET_RX_DROP = 1;
 export const NET_XMIT_SUCCESS = 0;
 export const NET_XMIT_DROP = 1;
 export const NET_XMIT_CN = 2;
+/** What a qdisc's enqueue adds for its parent is above these bits. */
+export const NET_XMIT_MASK = 0x0f;
+
+/** Is the packet gone? NETDEV_TX_BUSY is the one answer of ndo_start_xmit that leaves it to the caller. */
+export const dev_xmit_complete = (rc: number): boolean => rc < NET_XMIT_MASK;
+/** The errno a sender gets for a positive result of dev_queue_xmit(): congestion (NET_XMIT_CN) is none. */
+export const net_xmit_errno = (rc: number): number => (rc !== NET_XMIT_CN ? -ENOBUFS : 0);
 
 // Features (netdev_features_t), as bits of an int32; names in uapi/netdev_features.ts.
 export const NETIF_F_SG = 1 << 0;
@@ -87,7 +95,7 @@ export interface NetDeviceOps {
   /** `ip link set up`. Returns 0 or -errno. */
   ndo_open?(dev: NetDevice): number;
   ndo_stop?(dev: NetDevice): number;
-  /** Sends one packet. NETDEV_TX_OK: the driver owns it. NETDEV_TX_BUSY: the queue is stopped and the caller keeps it. */
+  /** Sends one packet. NETDEV_TX_OK: the driver owns it. NET_XMIT_DROP: the driver dropped it. NETDEV_TX_BUSY: the queue is stopped and the caller keeps it. */
   ndo_start_xmit(skb: SkBuff, dev: NetDevice): number;
   ndo_select_queue?(dev: NetDevice, skb: SkBuff): number;
   ndo_features_check?(skb: SkBuff, dev: NetDevice, features: number): number;

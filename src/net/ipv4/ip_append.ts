@@ -30,7 +30,7 @@ import type { MsgHdr } from "../../uapi/sys.ts";
 import { memcpy_from_msg } from "../core/datagram.ts";
 import { dst_release } from "../core/dst.ts";
 import type { IpOptions } from "../core/ip_options_type.ts";
-import { LL_RESERVED_SPACE, NETIF_F_HW_CSUM, NETIF_F_IP_CSUM } from "../core/netdevice.ts";
+import { LL_RESERVED_SPACE, NETIF_F_HW_CSUM, NETIF_F_IP_CSUM, net_xmit_errno } from "../core/netdevice.ts";
 import {
   __skb_dequeue,
   __skb_queue_tail,
@@ -374,12 +374,12 @@ export function ip_finish_skb(sk: Sock, fl4: Flowi4): SkBuff | null {
   return skb;
 }
 
-/** Sends a finished packet; a full queue of the device is no error to the program unless it asked for errors. */
+/** Sends a finished packet. 0 or -errno: -ENOBUFS when the device's queue is full, which the protocol may keep to itself. */
 export function ip_send_skb(sk: Sock, skb: SkBuff): number {
   const net = sk.net;
-  const err = ip_local_out(net, skb.sk, skb);
-  if (err > 0) return err === 2 || !inet_sk(sk).recverr ? 0 : -ENOBUFS;
-  if (err < 0) net.mib.ip[IPSTATS_MIB_OUTDISCARDS]!++;
+  let err = ip_local_out(net, skb.sk, skb);
+  if (err > 0) err = net_xmit_errno(err);
+  if (err !== 0) net.mib.ip[IPSTATS_MIB_OUTDISCARDS]!++;
   return err;
 }
 

@@ -69,7 +69,7 @@ import { dst_output } from "../core/dst.ts";
 import { neigh_release } from "../core/neigh_table.ts";
 import { neigh_confirm } from "../core/neighbour.ts";
 import { type Net, register_pernet_subsys } from "../core/net_namespace.ts";
-import { LL_RESERVED_SPACE } from "../core/netdevice.ts";
+import { LL_RESERVED_SPACE, net_xmit_errno } from "../core/netdevice.ts";
 import {
   CHECKSUM_NONE,
   consume_skb,
@@ -404,11 +404,11 @@ function raw_send_hdrinc(sk: RawSock, msg: MsgHdr, length: number, rt: Rtable): 
     icmp_out_count(net, dv.getUint8(iph + ihl));
   }
   if (trace_key.on) trace_fn(F_raw_send_hdrinc, skb);
-  const ret = NF_HOOK(NFPROTO_IPV4, NF_INET_LOCAL_OUT, net, sk, skb, null, dev, dst_output);
-  if (ret === 0 || ret === 2) return 0;
+  let ret = NF_HOOK(NFPROTO_IPV4, NF_INET_LOCAL_OUT, net, sk, skb, null, dev, dst_output);
+  if (ret > 0) ret = net_xmit_errno(ret);
+  if (ret === 0) return 0;
   net.mib.ip[IPSTATS_MIB_OUTDISCARDS]!++;
-  const e = ret > 0 ? -ENOBUFS : ret;
-  return e === -ENOBUFS && !sk.recverr ? 0 : e;
+  return ret === -ENOBUFS && !sk.recverr ? 0 : ret;
 }
 
 /**

@@ -13,11 +13,13 @@ import { trace_key } from "../../kernel/trace_key.ts";
 import { csum_fold, csum_tcpudp_magic, csum_tcpudp_nofold } from "../../lib/checksum.ts";
 import {
   EAFNOSUPPORT,
+  EAGAIN,
   EDESTADDRREQ,
   EHOSTUNREACH,
   EINVAL,
   EMSGSIZE,
   ENETUNREACH,
+  ENOBUFS,
   EOPNOTSUPP,
 } from "../../uapi/errno.ts";
 import {
@@ -348,7 +350,7 @@ function udp_append_corked(up: UdpSock, msg: MsgHdr, len: number, flags: number,
 
 /** A send buffer that is full shows in the MIB; waiting is the caller's business. */
 function udp_send_error(sk: Sock, err: number): number {
-  if (err === -105 || err === -11) mib_of(sk)[UDP_MIB_SNDBUFERRORS]!++;
+  if (err === -ENOBUFS || err === -EAGAIN) mib_of(sk)[UDP_MIB_SNDBUFERRORS]!++;
   return err;
 }
 
@@ -423,7 +425,11 @@ function udp_send_skb(
     mib[UDP_MIB_OUTDATAGRAMS]!++;
     return 0;
   }
-  if (err === -105) mib[UDP_MIB_SNDBUFERRORS]!++;
+  // A queue that is full is no error to the program unless it asked for errors; who asked counts it in udp_sendmsg().
+  if (err === -ENOBUFS && !up.recverr) {
+    mib[UDP_MIB_SNDBUFERRORS]!++;
+    return 0;
+  }
   return err;
 }
 

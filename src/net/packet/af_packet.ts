@@ -11,7 +11,6 @@ import {
   EINVAL,
   EMSGSIZE,
   ENETDOWN,
-  ENOBUFS,
   ENODEV,
   ENOIOCTLCMD,
   ENOTCONN,
@@ -56,11 +55,11 @@ import { type Net, register_pernet_subsys } from "../core/net_namespace.ts";
 import { proc_create_net } from "../core/net-procfs.ts";
 import {
   LL_RESERVED_SPACE,
-  NET_XMIT_CN,
   NETDEV_DOWN,
   NETDEV_UNREGISTER,
   NETDEV_UP,
   type NetDevice,
+  net_xmit_errno,
   type PacketType,
 } from "../core/netdevice.ts";
 import { register_netdevice_notifier } from "../core/notifier.ts";
@@ -447,9 +446,9 @@ export function packet_snd(sock: Socket, msg: MsgHdr, len: number): number {
     skb.protocol = skb.head.dv.getUint16(skb.data + 12);
   }
   if (trace_key.on) trace_fn(F_packet_snd, skb);
-  const rc = po.qdisc_bypass ? dev_direct_xmit(skb, 0) : dev_queue_xmit(skb);
-  if (rc > 0 && rc !== NET_XMIT_CN) return -ENOBUFS;
-  return rc < 0 ? rc : len;
+  let rc = po.qdisc_bypass ? dev_direct_xmit(skb, 0) : dev_queue_xmit(skb);
+  if (rc > 0) rc = net_xmit_errno(rc);
+  return rc !== 0 ? rc : len;
 }
 
 /** A frame with an 802.1Q tag may be four bytes longer than others. */

@@ -6,6 +6,7 @@ import { trace_key } from "../../kernel/trace_key.ts";
 import { EINVAL } from "../../uapi/errno.ts";
 import { TC_FIFO_QOPT_LEN } from "../../uapi/pkt_sched.ts";
 import { SKB_DROP_REASON_QDISC_DROP } from "../core/dropreason.ts";
+import { NET_XMIT_CN } from "../core/netdevice.ts";
 import { kfree_skb_reason, type SkBuff } from "../core/skbuff.ts";
 import {
   type Qdisc,
@@ -61,7 +62,7 @@ function pfifo_tail_enqueue(skb: SkBuff, sch: Qdisc): number {
     kfree_skb_reason(old, SKB_DROP_REASON_QDISC_DROP);
   }
   qdisc_enqueue_tail_list(skb, sch, list_of(sch));
-  return 2;
+  return NET_XMIT_CN;
 }
 
 function fifo_dequeue(sch: Qdisc): SkBuff | null {

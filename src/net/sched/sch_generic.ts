@@ -7,7 +7,14 @@ import { trace_fn } from "../../kernel/trace.ts";
 import { F___qdisc_run, F_sch_direct_xmit } from "../../kernel/trace_fn.ts";
 import { trace_key } from "../../kernel/trace_key.ts";
 import { SKB_DROP_REASON_QDISC_DROP } from "../core/dropreason.ts";
-import { NETDEV_TX_OK, type NetDevice, type NetdevQueue, netif_xmit_frozen_or_stopped } from "../core/netdevice.ts";
+import {
+  dev_xmit_complete,
+  NET_XMIT_CN,
+  NET_XMIT_DROP,
+  type NetDevice,
+  type NetdevQueue,
+  netif_xmit_frozen_or_stopped,
+} from "../core/netdevice.ts";
 import { kfree_skb_list_reason, kfree_skb_reason, type SkBuff } from "../core/skbuff.ts";
 
 export const TCQ_F_BUILTIN = 1;
@@ -104,7 +111,7 @@ export function qdisc_bstats_update(q: Qdisc, skb: SkBuff): void {
 export function qdisc_drop(skb: SkBuff, sch: Qdisc, reason = SKB_DROP_REASON_QDISC_DROP): number {
   sch.drops++;
   kfree_skb_reason(skb, reason);
-  return 1;
+  return NET_XMIT_DROP;
 }
 
 export function qdisc_run_begin(q: Qdisc): boolean {
@@ -196,7 +203,7 @@ export function sch_direct_xmit(
     const next: SkBuff | null = skb.next;
     skb.next = null;
     const ret = k.dev_hard_start_xmit(skb, dev, txq);
-    if (ret !== NETDEV_TX_OK) {
+    if (!dev_xmit_complete(ret)) {
       skb.next = next;
       dev_requeue_skb(skb, q);
       return false;
@@ -267,7 +274,7 @@ export const noop_qdisc_ops: QdiscOps = {
   id: "noop",
   enqueue: (skb) => {
     kfree_skb_reason(skb, SKB_DROP_REASON_QDISC_DROP);
-    return 2;
+    return NET_XMIT_CN;
   },
   dequeue: () => null,
 };
@@ -277,7 +284,7 @@ export const noqueue_qdisc_ops: QdiscOps = {
   id: "noqueue",
   enqueue: (skb) => {
     kfree_skb_reason(skb, SKB_DROP_REASON_QDISC_DROP);
-    return 1;
+    return NET_XMIT_DROP;
   },
   dequeue: () => null,
 };

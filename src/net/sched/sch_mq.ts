@@ -4,7 +4,7 @@
 import { EOPNOTSUPP } from "../../uapi/errno.ts";
 import { dev_activate, dev_deactivate, dev_graft_qdisc, IFF_UP } from "../core/dev_api.ts";
 import { SKB_DROP_REASON_QDISC_DROP } from "../core/dropreason.ts";
-import type { NetDevice } from "../core/netdevice.ts";
+import { NET_XMIT_DROP, type NetDevice } from "../core/netdevice.ts";
 import { kfree_skb_reason } from "../core/skbuff.ts";
 import {
   noqueue_qdisc_ops,
@@ -99,7 +99,7 @@ export const mq_qdisc_ops: QdiscOps = {
   enqueue: (skb) => {
     // Never: the queues have the children themselves.
     kfree_skb_reason(skb, SKB_DROP_REASON_QDISC_DROP);
-    return 1;
+    return NET_XMIT_DROP;
   },
   dequeue: () => null,
   dump: (sch) => {

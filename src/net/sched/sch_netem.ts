@@ -49,6 +49,7 @@ import {
   TCA_NETEM_SLOT_DIST,
 } from "../../uapi/pkt_sched.ts";
 import { SKB_DROP_REASON_QDISC_DROP } from "../core/dropreason.ts";
+import { NET_XMIT_DROP } from "../core/netdevice.ts";
 import { skb_checksum_help } from "../core/skb_checksum.ts";
 import {
   CHECKSUM_PARTIAL,
@@ -227,7 +228,7 @@ function netem_enqueue(skb: SkBuff, sch: Qdisc): number {
     const own = corrupt_packet(skb, q);
     if (own === null) {
       sch.drops++;
-      return 1;
+      return NET_XMIT_DROP;
     }
     skb = own;
   }
