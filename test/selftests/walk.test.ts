@@ -243,6 +243,13 @@ test("filter, JSON lines, Perfetto and pcapng", () => {
   }
   assert.equal(frames.length, 16);
   assert.ok(frames.some((f) => f.comments.some((c) => c.includes("ip_forward"))));
+  // To the nanosecond, although ns since 1970 are more than a double holds.
+  const stamps = new Set(frames.map((f) => f.ts_nsec));
+  const left = r.w.hops.map((h) => Math.round(h.t) % 1e9);
+  assert.deepEqual(
+    left.filter((t) => !stamps.has(t)),
+    [],
+  );
 });
 
 test("what a lossy cable swallowed is a step with its counter", () => {

@@ -50,7 +50,7 @@ export function walk(lab: Lab, host: string, command: string, sinks: Sinks): Wal
     host,
     command,
     exitCode: result.exitCode,
-    epoch_ns: sim.epoch_ms * 1e6,
+    epoch_ms: sim.epoch_ms,
     result,
   };
 }

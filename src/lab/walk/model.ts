@@ -140,6 +140,6 @@ export interface WalkResult {
   readonly host: string;
   readonly command: string;
   readonly exitCode: number;
-  /** ns since 1970 at time 0 of the world. */
-  readonly epoch_ns: number;
+  /** ms since 1970 at time 0 of the world. */
+  readonly epoch_ms: number;
 }

@@ -30,10 +30,11 @@ export function walkPcap(w: WalkResult, packets: readonly Packet[], hosts: reado
   const blocks = [pcapng_shb({ application: "skbuff walk", comment: `${w.host}: ${w.command}` })];
   for (const name of names) blocks.push(pcapng_idb({ name, linktype: DLT_EN10MB, snaplen: 0 }));
   for (const e of entries) {
-    const ns = w.epoch_ns + e.t;
+    // Seconds apart: ns since 1970 are more than a double holds.
+    const ns = (w.epoch_ms % 1000) * 1e6 + e.t;
     const sec = Math.floor(ns / 1e9);
     blocks.push(
-      pcapng_epb(sec, Math.round(ns - sec * 1e9), e.bytes, {
+      pcapng_epb(Math.floor(w.epoch_ms / 1000) + sec, Math.round(ns - sec * 1e9), e.bytes, {
         interface_id: names.indexOf(e.iface),
         len: e.len,
         direction: e.direction,

@@ -202,7 +202,7 @@ export function tell(story: Story, p: Packet, paint: Paint): void {
       story.context(`${paint("host", p.host)}  ${contextOf(s)} on cpu${s.cpu}${during}`);
     }
     for (const c of s.via) call(story, c);
-    if (s.enters) story.fn(s.t, phaseOf(s.fn), s.fn === "kfree_skb_reason" ? "kfree_skb_reason" : s.fn);
+    if (s.enters) story.fn(s.t, phaseOf(s.fn), s.fn);
     if (s.note !== null) {
       const words = noteWords(s.note);
       if (words === "") continue;
