@@ -29,6 +29,7 @@ import {
   F_udp_send_skb,
 } from "../../../src/kernel/trace_fn.ts";
 import { trace_key } from "../../../src/kernel/trace_key.ts";
+import { applyCostProfile } from "../../../src/lab/cost.ts";
 import { KernelRig, MS, now, sockaddr } from "../../lib/kernel.ts";
 
 afterEach(() => trace_key_update(false));
@@ -311,6 +312,28 @@ test("under a cost table a function's time passes whether it is recorded or not,
   assert.deepEqual(
     got.map((r) => r.ts_ns - start),
     [250, 300, 550, 600],
+  );
+  rig.run(1);
+  k.cost = null;
+  rig.end();
+});
+
+test("a cost profile that comes while a trace runs is charged from then on", () => {
+  const rig = new KernelRig();
+  const { k } = rig;
+  tracer_start(k);
+  let start = 0;
+  rig.call(() => {
+    start = k.now;
+    trace_fn(F_ip_rcv, packet(k, 1));
+    applyCostProfile(k, { name: "x", default: 0, user: 0, functions: { ip_rcv: 70 } });
+    trace_fn(F_ip_rcv, packet(k, 1));
+    trace_fn(F_ip_rcv, packet(k, 1));
+  });
+  const got = all(k).filter((r) => r.fn === F_ip_rcv);
+  assert.deepEqual(
+    got.map((r) => r.ts_ns - start),
+    [0, 70, 140],
   );
   rig.run(1);
   k.cost = null;
