@@ -1,5 +1,5 @@
 // Ctrl-R in Node's line editor, as in bash: "(reverse-i-search)`ping': ping -c 1 10.0.2.2". Node has it for its REPL only.
-// Way in: `new ReverseSearch(rl)`; while `prompt` is not null it stands in place of the shell's.
+// Way in: `new ReverseSearch(rl, own)`; while `prompt` is not null it stands in place of the shell's.
 
 import type { Interface, Key } from "node:readline";
 
@@ -20,11 +20,12 @@ export class ReverseSearch {
   private at = 0;
   private before = { line: "", cursor: 0, prompt: "" };
 
-  constructor(rl: Interface) {
+  /** @param own takes keys that are not the editor's: true when it did. */
+  constructor(rl: Interface, own: (text: string | undefined) => boolean) {
     this.rl = rl as Editor;
     const write = this.rl._ttyWrite.bind(rl);
     this.rl._ttyWrite = (text, key) => {
-      if (!this.key(text, key)) write(text, key);
+      if (!own(text) && !this.key(text, key)) write(text, key);
     };
   }
 

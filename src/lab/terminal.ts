@@ -8,7 +8,7 @@
 import { clearScreenDown, createInterface, cursorTo, type Interface, moveCursor } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { BUILTINS } from "../bin/sh/builtins.ts";
-import { S_IFDIR, S_IFMT, SIGHUP, SIGINT, SIGTSTP } from "../uapi/fcntl.ts";
+import { S_IFDIR, S_IFMT, SIGHUP, SIGINT, SIGQUIT, SIGTSTP } from "../uapi/fcntl.ts";
 import { complete } from "./complete.ts";
 import type { Lab } from "./lab.ts";
 import { Pacer } from "./pacer.ts";
@@ -143,14 +143,14 @@ class Terminal {
       completer: (line: string) => this.completions(line),
     });
     this.readline = rl;
-    this.search = new ReverseSearch(rl);
+    // readline knows no QUIT key.
+    this.search = new ReverseSearch(rl, (text) => text === "\x1c" && this.jobKey(SIGQUIT, "^\\"));
     rl.on("history", (h: string[]) => {
       this.history = [...h];
     });
     rl.on("line", (line) => this.line(line));
     rl.on("SIGINT", () => this.signal(SIGINT, "^C"));
-    // A shell at its prompt ignores it, as it must not be stopped itself.
-    rl.on("SIGTSTP", () => !this.active.shell.atPrompt && this.signal(SIGTSTP, "^Z"));
+    rl.on("SIGTSTP", () => this.jobKey(SIGTSTP, "^Z"));
     rl.on("close", () => {
       if (this.done) return;
       if (this.input.readableEnded || this.input.destroyed) return this.hangUp();
@@ -158,6 +158,12 @@ class Terminal {
       this.active.shell.type("");
       this.moved();
     });
+  }
+
+  /** Ctrl-Z and Ctrl-\: a shell at its prompt ignores them. */
+  private jobKey(sig: number, shown: string): true {
+    if (!this.active.shell.atPrompt) this.signal(sig, shown);
+    return true;
   }
 
   /** A key that sends a signal: what was typed stays on the screen, but is no longer the line. */

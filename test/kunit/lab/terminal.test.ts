@@ -193,8 +193,10 @@ test("Ctrl-Z stops the program in the foreground and nothing at the prompt; fg, 
   await s.until(/\^Z\n\[1\]\+ {2}Stopped {17}ping 127\.0\.0\.1\npc1\$ $/);
   s.type("jobs; ps\n");
   await s.until(/\n\[1\]\+ {2}Stopped .*\n[\s\S]* ping\n[\s\S]*pc1\$ $/);
-  s.type("fg\n");
+  s.type("\x1cfg\n");
   await s.until(/\nping 127\.0\.0\.1\n64 bytes .*icmp_seq=2 /);
+  s.type("\x1c");
+  await s.until(/\^\\2\/2 packets, 0% loss, min\/avg/);
   s.type("\x03");
   await s.until(/\^C\n--- 127[\s\S]*pc1\$ $/);
   s.type("exit\n");

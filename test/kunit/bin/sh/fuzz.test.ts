@@ -38,6 +38,49 @@ test("token soup", () => {
   fc.assert(fc.property(soup, run), { numRuns: 3000 });
 });
 
+test("lines at a prompt: history expansion, jobs, lines without end", () => {
+  const at = fc.oneof(
+    { weight: 4, arbitrary: piece },
+    fc.constantFrom(
+      "!!",
+      "!1",
+      "!-1",
+      "!ec",
+      "!$",
+      "!?a?",
+      "!",
+      "history",
+      "history -c",
+      "fg",
+      "bg",
+      "jobs -l",
+      "exit",
+      "\x03",
+    ),
+  );
+  const line = fc.array(fc.tuple(at, glue), { maxLength: 8 }).map((p) =>
+    p
+      .map(([a, b]) => a + b)
+      .join("")
+      .replaceAll("\n", " "),
+  );
+  fc.assert(
+    fc.property(fc.array(line, { maxLength: 12 }), (lines) => {
+      const m = new FakeMachine({ programs: { ...finite, sh }, files: { "/tmp/a": "1\n2\n" } });
+      m.maxTasks = 20;
+      m.maxSteps = 20_000;
+      m.ttyInput = lines.map((l) => (l.trim() === "\x03" ? "\x03" : `${l}\n`));
+      try {
+        const r = m.run(["sh"], { cwd: "/tmp", tty: true });
+        assert.ok(r.status >= 0 && r.status <= 255);
+      } catch (e) {
+        if (!(e instanceof Error) || !/step budget|deadlock/.test(e.message)) throw e;
+      }
+    }),
+    { numRuns: 1500 },
+  );
+});
+
 test("any text", () => {
   fc.assert(fc.property(fc.string({ unit: "binary", maxLength: 120 }), run), { numRuns: 1500 });
 });
