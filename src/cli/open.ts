@@ -24,7 +24,8 @@ export function openTopology(path: string, said: Set<string> = new Set()): Topol
 
 /** Startup scripts are looked at before anything boots. False when one cannot be run at all. */
 function checkScripts(topology: Topology, said: Set<string>): boolean {
-  const known = programs();
+  // "@HOST" runs a command there (remote.ts).
+  const known = new Set([...programs().keys(), ...topology.machines.map((m) => `@${m.name}`)]);
   const own = new Set(topology.machines.flatMap((m) => m.files.map((f) => f.path.split("/").pop() ?? "")));
   let ok = true;
   for (const m of topology.machines) {

@@ -15,6 +15,7 @@ import { IFF_UP } from "../uapi/if.ts";
 import type { Program } from "../uapi/sys.ts";
 import { applyCostProfile, COST_PROFILES, type CostProfile } from "./cost.ts";
 import type { LinkProperties } from "./link_properties.ts";
+import { addRemotePrograms } from "./remote.ts";
 import type { Machine, Script, Segment, Topology } from "./topology.ts";
 
 /** Time and hardware of a lab: virtual (SimWorld) or real (arch/node). */
@@ -144,6 +145,7 @@ export class Lab {
     this.world = options.world ?? simLabWorld(this.seed);
     let number = 0;
     for (const spec of topology.machines) this.addMachine(spec, ++number);
+    addRemotePrograms(this);
     let segment = 0;
     for (const spec of topology.segments) this.addSegment(spec, ++segment);
   }

@@ -369,6 +369,10 @@ test("without a terminal: @HOST COMMAND comes back, lists and loops stay whole, 
   ]);
   assert.deepEqual(await run("connect pc2\nuname -n; exit 4\nlost\n@pc1 true\nuname -n\nfalse\n"), ["pc2\npc1\n", 1]);
   assert.deepEqual(await run("exit 4\n@pc2 uname -n\n"), ["", 4]);
+  assert.deepEqual(await run("for h in pc1 pc2; do @$h uname -n; done; @pc2 ping -c 1 10.0.0.1 | grep -c ttl\n"), [
+    "pc1\npc2\n1\n",
+    0,
+  ]);
   const [pings] = await run("ping -c 2 10.0.0.2 | grep -c ttl\n@pc2 ping -c 1 10.0.0.1 | grep -o ttl=64\n");
   assert.equal(pings, "2\nttl=64\n");
 });
