@@ -30,7 +30,7 @@ const rules = [
   ["net/ipv4/", [...CORE, "net/ipv4/"]],
   ["net/socket.ts", [...KERNEL, "net/core/"]],
   ["net/socketcall.ts", ["uapi/"]],
-  ["drivers/", [...CORE, "drivers/", "hw/82576_regs.ts", "hw/pci.ts"]],
+  ["drivers/", [...CORE, "drivers/", "hw/82576_regs.ts", "hw/virtio_net.ts", "hw/pci.ts"]],
   ["hw/", ["uapi/", "lib/", "hw/", ...HOST]],
   ["arch/host.ts", []],
   ["arch/slab.ts", ["arch/"]],

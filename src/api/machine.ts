@@ -9,6 +9,7 @@ import type { DmaSpace } from "../hw/dma.ts";
 import type { FramePool } from "../hw/frame.ts";
 import { pci_bus_free_slot, pci_bus_plug, pci_bus_unplug } from "../hw/pci.ts";
 import type { WirePort } from "../hw/port.ts";
+import { type VirtioBackend, VirtioNet } from "../hw/virtio_net.ts";
 import { Wire, type WireOptions, wire_attach } from "../hw/wire.ts";
 import { start_kernel } from "../init/main.ts";
 import { spawn_task, TaskSys } from "../init/sys.ts";
@@ -45,6 +46,11 @@ export interface NicOptions {
   mac?: string;
   /** The other end of its cable: a TAP of `skbuff/node`, another machine's card, or nothing yet. */
   port?: WirePort;
+  /**
+   * "virtio": a card that leaves sums and segmentation to the other side, which a TAP must be; "igb": the emulated 82576 on a
+   * cable. Default: virtio for a TAP of a kernel that can, unless there are properties of a `cable`.
+   */
+  model?: "igb" | "virtio";
   /** Rate, delay, impairments of the cable; default: infinitely fast. */
   cable?: WireOptions;
   /**
@@ -137,6 +143,7 @@ export class Machine {
   /** UDP sockets in the shape of node:dgram. */
   readonly dgram: DgramApi;
   readonly nics: I82576[] = [];
+  readonly virtioNics: VirtioNet[] = [];
   readonly init: Task;
 
   constructor(options: MachineOptions) {
@@ -160,8 +167,16 @@ export class Machine {
   }
 
   private plugNic(o: NicOptions): void {
-    const index = this.nics.length;
-    const nic = this.addNic(o.mac !== undefined ? parseMac(o.mac) : randomMac(this.platform.host));
+    const index = this.nics.length + this.virtioNics.length;
+    const mac = o.mac !== undefined ? parseMac(o.mac) : randomMac(this.platform.host);
+    const backend = vnetBackend(o.port);
+    if (o.model === "virtio" && backend === null) throw new SystemError(-95, `card eth${index}: model "virtio"`);
+    if (backend !== null && (o.model ?? (o.cable === undefined ? "virtio" : "igb")) === "virtio") {
+      this.addVirtioNic(mac, backend);
+      if (o.ip !== undefined) this.configure(`eth${index}`, o.ip, o.gateway);
+      return;
+    }
+    const nic = this.addNic(mac);
     if (o.port !== undefined) {
       const wire = new Wire(this.platform.clock, o.cable ?? { rate: 0 });
       wire_attach(wire, 0, nic);
@@ -224,6 +239,14 @@ export class Machine {
     this.nics.push(nic);
     syscall(this.kernel, () => pci_bus_plug(this.kernel.pci_bus, nic.pf));
     return nic;
+  }
+
+  /** Plugs a virtio card in, with `backend` (a TAP) at its other side. */
+  addVirtioNic(mac: Uint8Array, backend: VirtioBackend): VirtioNet {
+    const card = new VirtioNet({ mac, backend, slot: pci_bus_free_slot(this.kernel.pci_bus) });
+    this.virtioNics.push(card);
+    syscall(this.kernel, () => pci_bus_plug(this.kernel.pci_bus, card.pf));
+    return card;
   }
 
   /** `ip link set FROM name TO`. Throws SystemError. */
@@ -378,6 +401,7 @@ export class Machine {
       for (const net of [...k.nets]) for (const dev of [...net.dev_by_index.values()]) k.dev_close_hook(dev);
     });
     for (const nic of [...this.nics]) this.removeNic(nic);
+    for (const card of this.virtioNics.splice(0)) syscall(k, () => pci_bus_unplug(k.pci_bus, card.pf));
     syscall(k, () => {
       for (const net of [...k.nets].reverse()) cleanup_net(net);
     });
@@ -396,6 +420,12 @@ export class TextCollector {
   text(): string {
     return this.parts.join("");
   }
+}
+
+/** The port as the other side of a virtio card, where it can be one. */
+function vnetBackend(port: WirePort | undefined): VirtioBackend | null {
+  const b = port as Partial<VirtioBackend> | undefined;
+  return b !== undefined && b.vnet_features !== undefined && b.vnet_features !== 0 ? (b as VirtioBackend) : null;
 }
 
 /** Unicast, locally administered (IEEE 802 section 8.4). */

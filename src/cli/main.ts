@@ -1,6 +1,6 @@
 // The skbuff command. Way in: main(argv); each subcommand is a file of its own.
 
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { tuneV8 } from "../arch/node/tune.ts";
 import { hostCommand } from "./host.ts";
 import { labCommand } from "./lab.ts";
@@ -115,6 +115,12 @@ Examples:
     .requiredOption("--ip <cidr>", "the machine's address, such as 10.9.0.2/24")
     .option("--gw <ip>", "its default gateway")
     .option("--mac <mac>", "its MAC address", "02:00:00:00:00:02")
+    .addOption(
+      new Option(
+        "--nic <model>",
+        "its card: virtio leaves sums and segmentation to the kernel (default where it can); igb",
+      ).choices(["igb", "virtio"]),
+    )
     .option("--exec <command>", "run a command on it and leave with its exit code")
     .option("--pcap <file>", "write all frames to a pcapng file")
     .option("--replay-pcap <file>", "send the frames of a capture into the machine, as if they came from the TAP")

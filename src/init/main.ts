@@ -6,6 +6,7 @@ import { dummy_init } from "../drivers/net/dummy.ts";
 import { igb_init_module } from "../drivers/net/ethernet/igb/igb_main.ts";
 import { loopback_init } from "../drivers/net/loopback.ts";
 import { veth_init } from "../drivers/net/veth.ts";
+import { virtio_net_init } from "../drivers/net/virtio_net.ts";
 import { pci_driver_init } from "../drivers/pci/pci_driver.ts";
 import { Cpu, cpu_kick, timer_interrupt } from "../kernel/cpu.ts";
 import { files_init } from "../kernel/fs/file.ts";
@@ -135,6 +136,7 @@ export function start_kernel(host: Host, config: MachineConfig = {}): Kernel {
   initcall(k, "veth_init", veth_init);
   initcall(k, "dummy_init_module", dummy_init);
   initcall(k, "pci_driver_init", pci_driver_init);
+  initcall(k, "virtio_net_driver_init", virtio_net_init);
   initcall(k, "igb_init_module", (kk) => igb_init_module(kk, config.igb ?? {}));
   // late_initcall
   initcall(k, "net_proc_init", net_proc_init);

@@ -110,12 +110,15 @@ export const fn_names: readonly string[] = [
   "skb_segment",
   "sock_recvmsg",
   "sock_sendmsg",
+  "start_xmit",
   "tbf_dequeue",
   "tbf_enqueue",
   "udp_queue_rcv_skb",
   "udp_rcv",
   "udp_send_skb",
   "veth_xmit",
+  "virtnet_poll",
+  "virtnet_receive",
 ];
 export const F___dev_queue_xmit = 1;
 export const F___dev_xmit_skb = 2;
@@ -225,9 +228,12 @@ export const F_skb_gro_receive = 105;
 export const F_skb_segment = 106;
 export const F_sock_recvmsg = 107;
 export const F_sock_sendmsg = 108;
-export const F_tbf_dequeue = 109;
-export const F_tbf_enqueue = 110;
-export const F_udp_queue_rcv_skb = 111;
-export const F_udp_rcv = 112;
-export const F_udp_send_skb = 113;
-export const F_veth_xmit = 114;
+export const F_start_xmit = 109;
+export const F_tbf_dequeue = 110;
+export const F_tbf_enqueue = 111;
+export const F_udp_queue_rcv_skb = 112;
+export const F_udp_rcv = 113;
+export const F_udp_send_skb = 114;
+export const F_veth_xmit = 115;
+export const F_virtnet_poll = 116;
+export const F_virtnet_receive = 117;

@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { after, before, describe, test } from "node:test";
 import { prerequisites, RealNet } from "./rig.ts";
 
-const skip = prerequisites("ping", "traceroute", "nc", "python3");
+const skip = prerequisites("ping", "traceroute", "nc", "python3", "tcpdump");
 
 describe("the real kernel – a router of ours – the real kernel", { skip }, () => {
   const net = new RealNet();
@@ -106,6 +106,54 @@ describe("the real kernel – a router of ours – the real kernel", { skip }, (
     assert.match(out, /From 10\.1\.0\.1: icmp_seq=1 Redirect Host\(New nexthop: 10\.1\.0\.77\)/);
     assert.match(await net.ok(a, "ip route get 10.3.0.1"), /10\.3\.0\.1 via 10\.1\.0\.77 .*\n\s+cache <redirected>/);
   });
+
+  for (const how of ["on", "off"]) {
+    test(`TCP of Linux in long segments through it, tcp-segmentation-offload ${how} behind: all of it arrives, cut where it must be`, async () => {
+      await ours(`ethtool -K eth1 tso ${how}`);
+      const dump = net.sh(b, "timeout 8 tcpdump -i tapb -c 400 -nl 'tcp and dst port 5009' 2>/dev/null", {
+        timeout: 15_000,
+      });
+      const sink = net.python(
+        b,
+        `
+import hashlib, socket
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("10.2.0.2", 5009))
+s.listen()
+c, _ = s.accept()
+h = hashlib.sha256()
+n = 0
+while True:
+  d = c.recv(1 << 16)
+  if not d: break
+  n += len(d)
+  h.update(d)
+print(n, h.hexdigest())
+`,
+      );
+      while (!/:5009/.test(await net.ok(b, "ss -tln"))) await new Promise((resolve) => setTimeout(resolve, 50));
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      const sent = await net.python(
+        a,
+        `
+import hashlib, socket
+d = bytes((i * 31 + (i >> 9)) & 255 for i in range(1 << 20)) * 4
+s = socket.create_connection(("10.2.0.2", 5009))
+s.sendall(d)
+s.close()
+print(len(d), hashlib.sha256(d).hexdigest())
+`,
+      );
+      assert.equal(await sink, sent);
+      const lengths = [...(await dump).out.matchAll(/length (\d+)/g)].map((m) => Number(m[1]));
+      const longest = Math.max(...lengths);
+      if (how === "off") assert.ok(longest <= 1460, String(longest));
+      else assert.ok(longest > 1460, String(longest));
+      const snmp = (await net.ok(b, "grep ^Tcp: /proc/net/snmp | tail -1")).trim().split(/\s+/);
+      assert.equal(snmp[15], "0", "TCP checksum errors");
+    });
+  }
 
   test("record route lists both sides; a source route is refused", async () => {
     const out = await net.ok(a, "ping -c 1 -R 10.2.0.2");

@@ -6,6 +6,24 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { FRAME_MAX, type Frame, frame_alloc, frame_put } from "../../hw/frame.ts";
 import type { WireEnd, WirePort } from "../../hw/port.ts";
+import {
+  VIRTIO_BUFFER,
+  VIRTIO_NET_F_CSUM,
+  VIRTIO_NET_F_CTRL_GUEST_OFFLOADS,
+  VIRTIO_NET_F_GUEST_CSUM,
+  VIRTIO_NET_F_GUEST_ECN,
+  VIRTIO_NET_F_GUEST_TSO4,
+  VIRTIO_NET_F_GUEST_TSO6,
+  VIRTIO_NET_F_GUEST_USO4,
+  VIRTIO_NET_F_GUEST_USO6,
+  VIRTIO_NET_F_HOST_ECN,
+  VIRTIO_NET_F_HOST_TSO4,
+  VIRTIO_NET_F_HOST_TSO6,
+  VIRTIO_NET_F_HOST_USO,
+  type VirtioBackend,
+  type VirtioNet,
+  VNET_HDR_LEN,
+} from "../../hw/virtio_net.ts";
 import { wire_send } from "../../hw/wire.ts";
 import { errno_name, strerror } from "../../uapi/errno.ts";
 import type { NodePlatform } from "./platform.ts";
@@ -15,10 +33,32 @@ const O_NONBLOCK = 0x800;
 const O_CLOEXEC = 0x80000;
 const IFF_TAP = 0x0002;
 const IFF_NO_PI = 0x1000;
+const IFF_VNET_HDR = 0x4000;
 const TUNSETIFF = 0x400454ca;
+const TUNGETFEATURES = 0x800454cf;
+const TUNSETOFFLOAD = 0x400454d0;
+const TUNSETVNETHDRSZ = 0x400454d8;
+const TUN_F_CSUM = 0x01;
+const TUN_F_TSO4 = 0x02;
+const TUN_F_TSO6 = 0x04;
+const TUN_F_TSO_ECN = 0x08;
+const TUN_F_USO4 = 0x20;
+const TUN_F_USO6 = 0x40;
 const EAGAIN = 11;
 const EIO = 5;
 const POLLIN = 1;
+
+const VNET_FEATURES =
+  VIRTIO_NET_F_CSUM |
+  VIRTIO_NET_F_GUEST_CSUM |
+  VIRTIO_NET_F_CTRL_GUEST_OFFLOADS |
+  VIRTIO_NET_F_GUEST_TSO4 |
+  VIRTIO_NET_F_GUEST_TSO6 |
+  VIRTIO_NET_F_GUEST_ECN |
+  VIRTIO_NET_F_HOST_TSO4 |
+  VIRTIO_NET_F_HOST_TSO6 |
+  VIRTIO_NET_F_HOST_ECN;
+const VNET_USO = VIRTIO_NET_F_GUEST_USO4 | VIRTIO_NET_F_GUEST_USO6 | VIRTIO_NET_F_HOST_USO;
 
 /** Frames taken in one go before the machine gets its turn, as a NAPI poll. */
 const BATCH = 64;
@@ -29,6 +69,8 @@ interface Libc {
   open(path: string, flags: number): number;
   close(fd: number): number;
   ioctl(fd: number, request: number, arg: Uint8Array): number;
+  /** The same for those that take a number. */
+  ioctl_num(fd: number, request: number, arg: number): number;
   read(fd: number, buf: Uint8Array, len: number): number;
   write(fd: number, buf: Uint8Array, len: number): number;
   poll: { async(fds: Uint8Array, n: number, timeout: number, cb: (err: Error | null, n: number) => void): void };
@@ -48,6 +90,7 @@ function loadLibc(): Libc {
     open: lib.func("int open(const char *path, int flags)") as unknown as Libc["open"],
     close: lib.func("int close(int fd)") as unknown as Libc["close"],
     ioctl: lib.func("int ioctl(int fd, ulong request, void *arg)") as unknown as Libc["ioctl"],
+    ioctl_num: lib.func("int ioctl(int fd, ulong request, ulong arg)") as unknown as Libc["ioctl_num"],
     read: lib.func("long read(int fd, void *buf, size_t len)") as unknown as Libc["read"],
     write: lib.func("long write(int fd, const void *buf, size_t len)") as unknown as Libc["write"],
     poll: lib.func("int poll(void *fds, ulong n, int timeout)") as unknown as Libc["poll"],
@@ -77,19 +120,37 @@ export interface TapOptions {
   name: string;
   /** Brings the kernel's side up. Default true. */
   up?: boolean;
+  /** False: frames without virtio_net_hdr, so that the device has no offloads. Default: where the kernel can. */
+  vnet?: boolean;
 }
 
-export class TapPort implements WirePort {
+/**
+ * The far end of a cable to an emulated card, or (`vnet`) the other side of a virtio card. In both cases frames carry a
+ * virtio_net_hdr where the kernel has them; on a cable it is empty, and the kernel sums and cuts before it sends.
+ */
+export class TapPort implements WirePort, VirtioBackend {
   readonly name: string;
   private readonly platform: NodePlatform;
   private readonly libc: Libc;
   private readonly fd: number;
   private end: WireEnd | null = null;
+  private card: VirtioNet | null = null;
   private closed = false;
+  /** A thread waits in poll(): the descriptor is closed when it is back. */
+  private polling = false;
+  /** Bytes of virtio_net_hdr before each frame; 0 without. */
+  private readonly hdr: number;
+  /** VIRTIO_NET_F_*; 0: this can only be the end of a cable. */
+  readonly vnet_features: number;
+  /** Does this kernel cut UDP (Linux 6.2)? */
+  private uso = false;
+  /** The card has no buffer: reading stopped. */
+  private stalled = false;
   /** performance.now() until which an empty device is read again at the next turn. */
   private busy_until = 0;
   /** A frame buffer and the pollfd: kept reachable, native code has their addresses. */
-  private readonly buf: Uint8Array = new Uint8Array(FRAME_MAX + 64);
+  private readonly buf: Uint8Array = new Uint8Array(VIRTIO_BUFFER);
+  private readonly out: Uint8Array = new Uint8Array(FRAME_MAX + VNET_HDR_LEN);
   private readonly pollfd: Uint8Array = new Uint8Array(8);
   readonly stats: { rx: number; tx: number; rx_dropped: number; tx_dropped: number } = {
     rx: 0,
@@ -108,13 +169,29 @@ export class TapPort implements WirePort {
     this.libc = loadLibc();
     this.fd = this.libc.open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (this.fd < 0) throw explain("cannot open /dev/net/tun", this.libc.errno(), options.name);
+    const word = new Uint8Array(4);
+    const features =
+      this.libc.ioctl(this.fd, TUNGETFEATURES, word) < 0 ? 0 : new DataView(word.buffer).getUint32(0, true);
+    const vnet = options.vnet !== false && (features & IFF_VNET_HDR) !== 0;
     const ifr = new Uint8Array(40);
     new TextEncoder().encodeInto(options.name, ifr);
-    new DataView(ifr.buffer).setUint16(16, IFF_TAP | IFF_NO_PI, true);
+    new DataView(ifr.buffer).setUint16(16, IFF_TAP | IFF_NO_PI | (vnet ? IFF_VNET_HDR : 0), true);
     if (this.libc.ioctl(this.fd, TUNSETIFF, ifr) < 0) {
       const err = this.libc.errno();
       this.libc.close(this.fd);
       throw explain(`cannot attach to ${options.name}`, err, options.name);
+    }
+    this.hdr = 0;
+    this.vnet_features = 0;
+    if (vnet) {
+      new DataView(word.buffer).setInt32(0, VNET_HDR_LEN, true);
+      if (this.libc.ioctl(this.fd, TUNSETVNETHDRSZ, word) < 0)
+        throw explain("TUNSETVNETHDRSZ", this.libc.errno(), options.name);
+      this.hdr = VNET_HDR_LEN;
+      this.uso = this.libc.ioctl_num(this.fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_USO4 | TUN_F_USO6) >= 0;
+      // Until a card says otherwise the kernel hands over whole frames only.
+      this.libc.ioctl_num(this.fd, TUNSETOFFLOAD, 0);
+      this.vnet_features = VNET_FEATURES | (this.uso ? VNET_USO : 0);
     }
     if (options.up !== false) {
       try {
@@ -147,8 +224,10 @@ export class TapPort implements WirePort {
 
   private wait(): void {
     if (this.closed) return;
+    this.polling = true;
     // A finite timeout, so that close() is noticed.
     this.libc.poll.async(this.pollfd, 1, 500, (_err, n) => {
+      this.polling = false;
       if (this.closed) {
         this.libc.close(this.fd);
         return;
@@ -161,11 +240,19 @@ export class TapPort implements WirePort {
   /** Takes frames while there are some; between batches the machine and the event loop run. */
   private drain(): void {
     if (this.closed) return;
+    const card = this.card;
     for (let i = 0; i < BATCH; i++) {
-      const n = this.libc.read(this.fd, this.buf, this.buf.length);
+      const buf = card !== null ? card.rx_buffer() : this.buf;
+      if (buf === null) {
+        // vnet_wake() goes on; what the kernel sends meanwhile waits in its queue.
+        this.stalled = true;
+        this.after_batch();
+        return;
+      }
+      const n = this.libc.read(this.fd, buf, buf.length);
       if (n <= 0) {
         const err = n < 0 ? this.libc.errno() : EAGAIN;
-        this.platform.pump();
+        this.after_batch();
         if (i > 0) this.busy_until = performance.now() + BUSY_POLL_MS;
         if (err === EAGAIN) {
           // A thread that sleeps in poll() takes longer to wake up than most peers take to answer.
@@ -176,22 +263,35 @@ export class TapPort implements WirePort {
         else if (err === EIO) setTimeout(() => this.wait(), 50);
         return;
       }
-      this.input(n);
+      if (card === null) this.input(n - this.hdr);
+      else if (n > VNET_HDR_LEN) {
+        if (this.capture !== null) this.capture(buf.subarray(VNET_HDR_LEN, n), "in");
+        card.rx_done(n);
+        this.stats.rx++;
+      }
     }
-    this.platform.pump();
+    this.after_batch();
     setImmediate(() => this.drain());
   }
 
+  /** The machine gets its turn. */
+  private after_batch(): void {
+    this.card?.rx_notify();
+    this.platform.pump();
+  }
+
+  /** A frame in `buf`, behind the header, goes on the cable. */
   private input(len: number): void {
     const end = this.end;
-    if (this.capture !== null) this.capture(this.buf.subarray(0, len), "in");
+    const at = this.hdr;
+    if (this.capture !== null) this.capture(this.buf.subarray(at, at + len), "in");
     const f = end !== null && len <= FRAME_MAX ? frame_alloc(this.platform.frames, Math.max(len, 60)) : null;
     if (f === null || end === null) {
       this.stats.rx_dropped++;
       if (f !== null) frame_put(f);
       return;
     }
-    f.u8.set(this.buf.subarray(0, len), f.off);
+    f.u8.set(this.buf.subarray(at, at + len), f.off);
     if (len < 60) f.u8.fill(0, f.off + len, f.off + 60);
     if (wire_send(end, f)) this.stats.rx++;
     else this.stats.rx_dropped++;
@@ -204,9 +304,51 @@ export class TapPort implements WirePort {
   wire_rx(f: Frame, _more: boolean): void {
     const bytes = f.u8.subarray(f.off, f.off + f.len);
     if (this.capture !== null) this.capture(bytes, "out");
-    if (!this.closed && this.libc.write(this.fd, bytes, f.len) === f.len) this.stats.tx++;
+    let from = bytes;
+    if (this.hdr > 0) {
+      // The header stays zero: nothing is left to be done.
+      this.out.set(bytes, this.hdr);
+      from = this.out;
+    }
+    const len = this.hdr + f.len;
+    if (!this.closed && this.libc.write(this.fd, from, len) === len) this.stats.tx++;
     else this.stats.tx_dropped++;
     frame_put(f);
+  }
+
+  // --- as the other side of a virtio card ---------------------------------------------------------------------------
+
+  /** Called with the card whose backend this is. */
+  vnet_attach(card: VirtioNet): void {
+    this.card = card;
+  }
+  vnet_detach(): void {
+    this.card = null;
+  }
+  vnet_send(buf: Uint8Array, len: number): boolean {
+    if (this.capture !== null) this.capture(buf.subarray(VNET_HDR_LEN, len), "out");
+    if (!this.closed && this.libc.write(this.fd, buf, len) === len) {
+      this.stats.tx++;
+      return true;
+    }
+    this.stats.tx_dropped++;
+    return false;
+  }
+  vnet_offloads(features: number): boolean {
+    let flags = 0;
+    if ((features & VIRTIO_NET_F_GUEST_CSUM) !== 0) {
+      flags = TUN_F_CSUM;
+      if ((features & VIRTIO_NET_F_GUEST_TSO4) !== 0) flags |= TUN_F_TSO4;
+      if ((features & VIRTIO_NET_F_GUEST_TSO6) !== 0) flags |= TUN_F_TSO6;
+      if ((features & VIRTIO_NET_F_GUEST_ECN) !== 0) flags |= TUN_F_TSO_ECN;
+      if ((features & VIRTIO_NET_F_GUEST_USO4) !== 0 && this.uso) flags |= TUN_F_USO4 | TUN_F_USO6;
+    }
+    return !this.closed && this.libc.ioctl_num(this.fd, TUNSETOFFLOAD, flags) >= 0;
+  }
+  vnet_wake(): void {
+    if (!this.stalled) return;
+    this.stalled = false;
+    setImmediate(() => this.drain());
   }
   wire_tx_wake(): void {}
   wire_tx_event(_ev: number): void {}
@@ -215,7 +357,9 @@ export class TapPort implements WirePort {
   }
 
   close(): void {
+    if (this.closed) return;
     this.closed = true;
+    if (!this.polling) this.libc.close(this.fd);
   }
 }
 

@@ -45,6 +45,7 @@ import { ip_misc_proc_init } from "./proc.ts";
 import { inet_add_protocol, type NetProtocol, protocol_init } from "./protocol.ts";
 import { raw_init, raw_prot } from "./raw.ts";
 import { ip_rt_init } from "./route.ts";
+import { tcpv4_offload_init } from "./tcp_offload.ts";
 import { udp_err, udp_prot, udp_rcv, udp_v4_early_demux, udplite_err, udplite_prot, udplite_rcv } from "./udp.ts";
 import { udpv4_offload_init } from "./udp_offload.ts";
 import { UdpTable } from "./udp_table.ts";
@@ -154,6 +155,7 @@ export function inet_init(k: Kernel): void {
   ipfrag_init(k);
   ip_misc_proc_init(k);
   inet_offload_init(k);
+  tcpv4_offload_init(k);
   udpv4_offload_init(k);
   dev_add_pack(k, { type: ETH_P_IP, dev: null, net: null, func: ip_rcv, name: "ip_rcv", af_packet_priv: null });
   printk(k, KERN_INFO, "dev_add_pack: ETH_P_IP → ip_rcv (ptype_base)");
