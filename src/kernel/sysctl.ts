@@ -40,20 +40,12 @@ export function proc_dointvec<T extends object, K extends keyof T>(
   key: K,
   options: { min?: number; max?: number; mode?: number; changed?: (old: number) => void } = {},
 ): CtlTable {
-  const { min = -0x80000000, max = 0x7fffffff, mode = 0o644, changed } = options;
-  return {
-    path,
-    mode,
-    read: () => String(obj[key]),
-    write: (text) => {
-      const v = parse_sysctl_int(text.trim().split(/\s+/)[0] ?? "");
-      if (Number.isNaN(v) || v < min || v > max) return -EINVAL;
-      const old = obj[key] as number;
-      obj[key] = v as T[K];
-      if (changed) changed(old);
-      return 0;
-    },
+  const set = (v: number): void => {
+    const old = obj[key] as number;
+    obj[key] = v as T[K];
+    options.changed?.(old);
   };
+  return proc_dointvec_conv(path, () => obj[key] as number, set, options);
 }
 
 /** A value kept in other units than it is shown in (proc_dointvec_jiffies, _ms_jiffies, _userhz_jiffies). */

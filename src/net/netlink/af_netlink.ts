@@ -19,6 +19,7 @@ import {
   EOPNOTSUPP,
   EPROTONOSUPPORT,
   ESOCKTNOSUPPORT,
+  ESRCH,
 } from "../../uapi/errno.ts";
 import {
   NETLINK_ADD_MEMBERSHIP,
@@ -309,7 +310,7 @@ export function netlink_broadcast(
   const k = net.kernel;
   // Readers may take their copy while we are still handing out: the original stays ours until the end.
   let first: SkBuff | null = null;
-  let err = -3;
+  let err = -ESRCH;
   let failed = false;
   for (const ns of k.nets) {
     const t = ns.nl_table?.[protocol];
@@ -346,7 +347,7 @@ export function nlmsg_notify(
   let err = 0;
   if (group !== 0) {
     err = netlink_broadcast(net, protocol, bytes, group, report ? portid : 0);
-    if (err === -3) err = 0;
+    if (err === -ESRCH) err = 0;
   }
   if (report && portid !== 0) {
     const err2 = netlink_unicast(net, protocol, bytes, portid);
