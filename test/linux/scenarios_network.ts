@@ -5,6 +5,9 @@ import { at, PAIR } from "./scenario_parts.ts";
 
 const TRIE = "cat /proc/net/fib_trie /proc/net/fib_triestat";
 
+/** How the shell begins its complaints. */
+const SHELL: [RegExp, string] = [/^(bash: line 1|sh): /gm, "shell: "];
+
 const files: Scenario = {
   name: "/proc/net and /sys/class/net",
   namespaces: ["h1", "h2"],
@@ -26,6 +29,20 @@ const files: Scenario = {
     ls -d /proc/net/stat/rt_cache /proc/net/rt_cache /proc/self/net/dev
     cat /proc/self/net/dev
     cat /proc/$$/net/dev
+    ls -l /sys/class/net | grep -o '[a-z0-9]* -> .*'
+    readlink -f /sys/class/net/eth0; readlink /sys/class/net/eth0/subsystem; readlink -f /sys/class/net/lo/subsystem
+    ls /sys/devices/virtual/net; cat /sys/devices/virtual/net/eth0/ifindex
+    ls /sys/class/net/eth0/queues /sys/class/net/eth0/queues/tx-0 /sys/class/net/eth0/queues/rx-0 /sys/class/net/lo/queues/tx-0
+    cd /sys/class/net/eth0/queues/tx-0; for f in *; do echo $f $(cat $f); done
+    cd /sys/class/net/lo/queues/tx-0; for f in *; do echo $f $(cat $f); done
+    cd /sys/class/net/eth0/queues/tx-0; for f in traffic_class tx_maxrate tx_timeout xps_cpus; do echo 1 > $f; done; cat xps_cpus; echo 0 > xps_cpus
+    cd /sys/class/net/lo/queues/tx-0; for f in tx_maxrate xps_cpus xps_rxqs; do echo 1 > $f; done
+    cd /sys/class/net/eth0/queues/rx-0; echo zz > rps_cpus; echo 3 > rps_cpus; cat rps_cpus; echo 100 > rps_flow_cnt; cat rps_flow_cnt; echo -1 > rps_flow_cnt; echo 0 > rps_flow_cnt; echo 0 > rps_cpus
+    cd /sys/class/net/eth0; for f in addr_assign_type addr_len broadcast carrier carrier_changes carrier_down_count dev_id dev_port dormant duplex flags gro_flush_timeout ifalias link_mode name_assign_type napi_defer_hard_irqs netdev_group phys_port_id phys_port_name proto_down speed testing threaded type uevent; do echo $f $(cat $f); done
+    cd /sys/class/net/lo; for f in addr_assign_type addr_len broadcast carrier carrier_changes dormant duplex flags ifalias link_mode mtu name_assign_type operstate phys_switch_id proto_down speed tx_queue_len type; do echo $f $(cat $f); done
+    ip link add type veth; ip link add n0 type veth peer name n1; ip link set n0 down; ip link set n0 name n9; ip link set n1 address 02:00:00:00:00:77; cd /sys/class/net; cat veth0/name_assign_type n9/name_assign_type n1/name_assign_type n1/addr_assign_type n9/addr_assign_type; ip link del veth0; ip link del n9
+    cd /sys/class/net/eth0; echo x > ifalias; cat ifalias; echo > ifalias; cat ifalias; echo 1400 > mtu; cat mtu; echo 10 > mtu; echo 1500 > mtu; echo 0 > carrier; echo 7 > netdev_group; cat netdev_group; echo 0 > netdev_group
+    ls /sys/class/net/eth0/statistics
     readlink /proc/net
     ls -l /proc/net | cut -c1-10
     ls -ld /proc/net | sed 's/.* \\/proc/\\/proc/'
@@ -38,7 +55,7 @@ const files: Scenario = {
     ls -F /proc/self/ns | grep net
     ls /proc/nothere/net
     `,
-  ),
+  ).map((c) => ({ ...c, also: [SHELL] })),
 };
 
 const eth: Scenario = {

@@ -126,3 +126,16 @@ test("a copper port has no module, and what its driver lacks is refused as Linux
   net.ok(a, "ping -c 1 -W 2 10.0.0.2");
   net.end();
 });
+
+test("/sys/class/net: a card's link leads to its slot, a virtual device's to devices/virtual", () => {
+  const { net, a } = two();
+  const slot = /bus-info: (\S+)/.exec(net.ok(a, "ethtool -i eth0"))![1]!;
+  assert.equal(net.ok(a, "readlink /sys/class/net/eth0"), `../../devices/pci0000:00/${slot}/net/eth0\n`);
+  assert.equal(net.ok(a, "readlink /sys/class/net/lo"), "../../devices/virtual/net/lo\n");
+  assert.equal(net.ok(a, "readlink -f /sys/class/net/eth0/device"), `/sys/devices/pci0000:00/${slot}\n`);
+  assert.equal(net.ok(a, "ls /sys/class/net/eth0/device/net"), "eth0\n");
+  assert.equal(net.ok(a, "cat /sys/class/net/eth0/name_assign_type"), "1\n");
+  net.ok(a, "ip link set eth0 down; ip link set eth0 name lan; ip link set lan up");
+  assert.equal(net.ok(a, "cat /sys/class/net/lan/name_assign_type"), "4\n");
+  net.end();
+});

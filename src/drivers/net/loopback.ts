@@ -27,6 +27,7 @@ import {
 import { type SkBuff, skb_dst_force, skb_orphan } from "../../net/core/skbuff.ts";
 import { eth_header_ops, eth_type_trans } from "../../net/ethernet/eth.ts";
 import { ARPHRD_LOOPBACK } from "../../uapi/ip.ts";
+import { NET_NAME_PREDICTABLE } from "../../uapi/netdev_misc.ts";
 
 function loopback_xmit(skb: SkBuff, dev: NetDevice): number {
   if (trace_key.on) trace_fn(F_loopback_xmit, skb);
@@ -78,6 +79,7 @@ export function loopback_init(k: Kernel): void {
   register_pernet_subsys(k, {
     init: (net: Net) => {
       const dev = alloc_netdev(net, "lo", loopback_ops, loopback_setup);
+      dev.name_assign_type = NET_NAME_PREDICTABLE;
       register_netdevice(dev);
       net.loopback_dev = dev;
     },

@@ -43,7 +43,7 @@ export interface Inode {
   /** File: how it is opened. Returns a File or -errno. */
   open(task: Task, flags: number): File | number;
   size?(): number;
-  /** Symbolic link: the path it holds, relative to the directory it is in. Only procfs has some. */
+  /** Symbolic link: the path it holds, relative to the directory it is in. Only /proc and /sys have some. */
   readlink?(task: Task): string;
   /** A link whose text is no path (those of /proc/PID/ns): where it leads. */
   follow?(task: Task): Inode;
@@ -257,19 +257,28 @@ function walk(task: Task, parts: readonly string[], follow = true): Inode | numb
   let at: Inode = task.kernel.root_inode;
   let left = parts;
   let links = 0;
+  /** The way down, for ".." in the text of a link. */
+  const above: Inode[] = [];
   for (let i = 0; i < left.length; i++) {
     const part = left[i]!;
     if (!at.lookup) return -ENOTDIR;
+    if (part === "..") {
+      at = above.pop() ?? at;
+      continue;
+    }
     if (part.length > NAME_MAX) return -ENAMETOOLONG;
     const next = at.lookup(part, task);
     if (next === null) return -ENOENT;
     if (next.readlink === undefined || (i === left.length - 1 && !follow)) {
+      above.push(at);
       at = next;
       continue;
     }
     if (++links > MAXSYMLINKS) return -ELOOP;
-    if (next.follow !== undefined) at = next.follow(task);
-    else {
+    if (next.follow !== undefined) {
+      above.push(at);
+      at = next.follow(task);
+    } else {
       left = [...next.readlink(task).split("/"), ...left.slice(i + 1)];
       i = -1;
     }

@@ -5,7 +5,7 @@ import type { Kernel } from "../../kernel/kernel.ts";
 import { KERN_INFO, printk } from "../../kernel/printk.ts";
 import { NET_RX_SOFTIRQ, NET_TX_SOFTIRQ, open_softirq } from "../../kernel/softirq.ts";
 import { EBUSY, EEXIST, EINVAL, ENODEV, EOPNOTSUPP } from "../../uapi/errno.ts";
-import { NET_ADDR_SET } from "../../uapi/netdev_misc.ts";
+import { NET_ADDR_SET, NET_NAME_RENAMED } from "../../uapi/netdev_misc.ts";
 import {
   noop_qdisc_ops,
   noqueue_qdisc_ops,
@@ -412,6 +412,7 @@ export function dev_change_name(dev: NetDevice, newname: string): number {
   dev.net.dev_by_name.delete(dev.name);
   dev.name = name;
   dev.net.dev_by_name.set(name, dev);
+  dev.name_assign_type = NET_NAME_RENAMED;
   printk(dev.net.kernel, KERN_INFO, `${name}: renamed from ${old}`);
   call_netdevice_notifiers(NETDEV_CHANGENAME, dev, old);
   return 0;

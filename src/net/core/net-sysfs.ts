@@ -2,7 +2,7 @@
 // Read first: Documentation/ABI/testing/sysfs-class-net of Linux. Way in: net_sysfs_init() at boot.
 
 import { File, type FileOps } from "../../kernel/fs/file.ts";
-import { GenDir, sysfs_add } from "../../kernel/fs/procfs.ts";
+import { GenDir, LinkInode, sysfs_add } from "../../kernel/fs/procfs.ts";
 import { generic_lseek, type Inode } from "../../kernel/fs/vfs.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { Task } from "../../kernel/sched.ts";
@@ -31,8 +31,8 @@ import {
 } from "./netdevice.ts";
 import { rps_update_needed } from "./rps.ts";
 
-/** What reading gives: the line without its end, or -errno. */
-type Show = () => string | number;
+/** What reading gives: the line without its end, nothing at all, or -errno. */
+type Show = () => string | number | null;
 type Store = (text: string) => number;
 
 /** A device attribute: text made when it is read, so that reading may fail. */
@@ -62,7 +62,7 @@ const attr_ops: FileOps = {
     if (attr.show === null) return -EACCES;
     const text = attr.show();
     if (typeof text === "number") return text;
-    const data = utf8_encode(`${text}\n`);
+    const data = utf8_encode(text === null ? "" : `${text}\n`);
     const n = Math.max(0, Math.min(buf.length, data.length - file.f_pos));
     buf.set(data.subarray(file.f_pos, file.f_pos + n));
     file.f_pos += n;
@@ -147,7 +147,7 @@ function device_attrs(dev: NetDevice): Attrs {
     duplex: [() => link_setting(dev, "duplex"), null],
     flags: [() => `0x${(dev.flags & 0xffff).toString(16)}`, number_store((v) => dev_change_flags(dev, v))],
     gro_flush_timeout: [() => String(dev.gro_flush_timeout), number_store((v) => assign(dev, "gro_flush_timeout", v))],
-    ifalias: [() => dev.ifalias, (t) => assign(dev, "ifalias", t.replace(/\n$/, ""))],
+    ifalias: [() => (dev.ifalias === "" ? null : dev.ifalias), (t) => assign(dev, "ifalias", t.replace(/\n$/, ""))],
     ifindex: [() => String(dev.ifindex), null],
     iflink: [() => String(iflink()), null],
     link_mode: [() => String(dev.link_mode), null],
@@ -171,8 +171,8 @@ function device_attrs(dev: NetDevice): Attrs {
 
 /** Writing carrier is for devices that have no other way to set it. */
 function carrier_store(dev: NetDevice, v: number): number {
-  if (!netif_running(dev)) return -EINVAL;
   if (dev.rtnl_link_ops?.kind !== "dummy") return -EOPNOTSUPP;
+  if (!netif_running(dev)) return -EINVAL;
   if (v !== 0) netif_carrier_on(dev);
   else netif_carrier_off(dev);
   return 0;
@@ -223,7 +223,7 @@ function tx_queue_attrs(k: Kernel, txq: NetdevQueue): Attrs {
   // A device with one queue has nothing to choose from.
   const multi = dev.tx.length > 1;
   return {
-    traffic_class: [() => -ENOENT, null],
+    traffic_class: [() => (multi ? "0" : -ENOENT), null],
     tx_maxrate: [() => "0", () => -EOPNOTSUPP],
     tx_timeout: [() => String(txq.trans_timeout), null],
     xps_cpus: [
@@ -237,7 +237,8 @@ function tx_queue_attrs(k: Kernel, txq: NetdevQueue): Attrs {
         return 0;
       },
     ],
-    xps_rxqs: [() => (multi ? "0" : -ENOENT), () => -EOPNOTSUPP],
+    // DIFF: queues are not chosen by where a packet came in.
+    xps_rxqs: [() => "0", () => (multi ? -EOPNOTSUPP : 0)],
   };
 }
 
@@ -259,20 +260,56 @@ function queues_dir(k: Kernel, dev: NetDevice): Inode {
 
 // --- boot ---------------------------------------------------------------------------------------------------------
 
+const PCI_ROOT = "pci0000:00";
+
+/** Where in /sys/devices its folder is. DIFF: each card hangs on the first bus; its bridge is not shown. */
+const device_path = (dev: NetDevice): string =>
+  dev.parent_name === "" ? `virtual/net/${dev.name}` : `${PCI_ROOT}/${dev.parent_name}/net/${dev.name}`;
+
 function device_dir(k: Kernel, dev: NetDevice): Inode {
-  return attr_dir(k, device_attrs(dev), {
+  const up = "../".repeat(device_path(dev).split("/").length + 1);
+  const dirs: Record<string, () => Inode> = {
     statistics: () => statistics_dir(k, dev),
     queues: () => queues_dir(k, dev),
+    subsystem: () => new LinkInode(k, () => `${up}class/net`),
+  };
+  if (dev.parent_name !== "") dirs.device = () => new LinkInode(k, () => `../../../${dev.parent_name}`);
+  return attr_dir(k, device_attrs(dev), dirs);
+}
+
+/** The devices of the namespace of the task that looks, of one parent or of all. */
+function devices_dir(k: Kernel, parent: string | null, entry: (dev: NetDevice) => Inode): GenDir {
+  const mine = (task: Task): NetDevice[] =>
+    [...task.net_ns.dev_by_name.values()].filter((d) => parent === null || d.parent_name === parent);
+  const names = (task: Task): string[] =>
+    mine(task)
+      .map((d) => d.name)
+      .sort();
+  return new GenDir(k, names, (name, task) => {
+    const dev = task.net_ns.dev_by_name.get(name);
+    return dev !== undefined && (parent === null || dev.parent_name === parent) ? entry(dev) : null;
   });
 }
 
-/** late_initcall: /sys/class/net shows the devices of the namespace of the task that looks. */
-export function net_sysfs_init(k: Kernel): void {
-  const names = (task: Task): string[] => [...task.net_ns.dev_by_name.keys()].sort();
-  const find = (name: string, task: Task): Inode | null => {
-    const dev = task.net_ns.dev_by_name.get(name);
-    return dev !== undefined ? device_dir(k, dev) : null;
+/** /sys/devices/pci0000:00: a folder for each card that has a network device, whatever its namespace. */
+function pci_dir(k: Kernel): GenDir {
+  const slots = (): string[] => {
+    const all = [...k.nets].flatMap((net) => [...net.dev_by_name.values()].map((d) => d.parent_name));
+    return [...new Set(all)].filter((slot) => slot !== "").sort();
   };
-  sysfs_add(k, "class/net", new GenDir(k, names, find));
-  sysfs_add(k, "devices/virtual/net", new GenDir(k, names, find));
+  const slot_dir = (slot: string): Inode =>
+    attr_dir(k, {}, { net: () => devices_dir(k, slot, (d) => device_dir(k, d)) });
+  return new GenDir(k, slots, (name) => (slots().includes(name) ? slot_dir(name) : null));
+}
+
+/** late_initcall: /sys/class/net has a link for each device, to its folder. */
+export function net_sysfs_init(k: Kernel): void {
+  const link = (dev: NetDevice): Inode => new LinkInode(k, () => `../../devices/${device_path(dev)}`);
+  sysfs_add(k, "class/net", devices_dir(k, null, link));
+  sysfs_add(
+    k,
+    "devices/virtual/net",
+    devices_dir(k, "", (dev) => device_dir(k, dev)),
+  );
+  sysfs_add(k, `devices/${PCI_ROOT}`, pci_dir(k));
 }

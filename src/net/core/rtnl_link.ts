@@ -5,7 +5,7 @@ import type { Kernel } from "../../kernel/kernel.ts";
 import { EEXIST, EINVAL, ENODEV, EOPNOTSUPP, EPERM } from "../../uapi/errno.ts";
 import { ALTIFNAMSIZ, IFALIASZ, IFF_ALLMULTI, IFF_PROMISC, IFNAMSIZ } from "../../uapi/if.ts";
 import * as L from "../../uapi/if_link.ts";
-import { NET_ADDR_SET } from "../../uapi/netdev_misc.ts";
+import { NET_ADDR_SET, NET_NAME_USER } from "../../uapi/netdev_misc.ts";
 import { NLM_F_CREATE, NLM_F_DUMP_FILTERED, NLM_F_EXCL, NLM_F_MULTI, NLM_F_REPLACE } from "../../uapi/netlink.ts";
 import {
   type NlAttr,
@@ -467,6 +467,9 @@ function configure_new(req: NlRequest, tb: NlAttrs, attrs: NewLinkAttrs, made: N
   const dev = attrs.net.dev_by_name.get(attrs.ifname);
   for (const d of made) {
     const own = d === dev ? attrs : attrs.peer;
+    // The driver wrote the name that it gave into attrs.
+    const named = d === dev ? tb[L.IFLA_IFNAME] !== undefined : (attrs.peer?.ifname ?? "") !== "";
+    if (named) d.name_assign_type = NET_NAME_USER;
     if (own !== null && own !== undefined && own.address !== null) {
       // An address that was asked for is nobody's permanent one.
       d.addr_assign_type = NET_ADDR_SET;
