@@ -17,7 +17,15 @@ import {
   TCQ_F_BUILTIN,
   TCQ_F_INVISIBLE,
 } from "./sch_generic.ts";
-import { noop_qdisc_of, qdisc_peek, qdisc_purge_queue, TC_H_MAJ, TC_H_MIN, trace_qdisc } from "./sch_tree.ts";
+import {
+  noop_qdisc_of,
+  qdisc_dequeue_peeked,
+  qdisc_peek,
+  qdisc_purge_queue,
+  TC_H_MAJ,
+  TC_H_MIN,
+  trace_qdisc,
+} from "./sch_tree.ts";
 
 class PrioSched {
   bands = 0;
@@ -56,7 +64,7 @@ function prio_dequeue(sch: Qdisc): SkBuff | null {
   const q = priv(sch);
   for (let band = 0; band < q.bands; band++) {
     const child = q.queues[band]!;
-    const skb = child.gso_skb !== null ? take_peeked(child) : child.dequeue(child);
+    const skb = qdisc_dequeue_peeked(child);
     if (skb === null) continue;
     qdisc_bstats_update(sch, skb);
     sch.backlog -= skb.pkt_len;
@@ -64,16 +72,6 @@ function prio_dequeue(sch: Qdisc): SkBuff | null {
     return skb;
   }
   return null;
-}
-
-function take_peeked(child: Qdisc): SkBuff | null {
-  const skb = child.gso_skb;
-  child.gso_skb = null;
-  if (skb !== null) {
-    child.backlog -= skb.pkt_len;
-    child.qlen--;
-  }
-  return skb;
 }
 
 function prio_tune(sch: Qdisc, opt: Uint8Array | null, extack: { msg: string }): number {
