@@ -29,8 +29,8 @@ import {
 } from "../../src/net/socket.ts";
 import { MSG_DONTWAIT } from "../../src/uapi/socket.ts";
 import type { MsgHdr } from "../../src/uapi/sys.ts";
-import { Source } from "./frame_gen.ts";
-import { concat, int_of, ip_bytes, NAMES, netlink_message, text, u16, u32 } from "./netlink_gen.ts";
+import { concat, Source } from "./frame_gen.ts";
+import { int_of, ip_bytes, NAMES, netlink_message, text, u16, u32 } from "./netlink_gen.ts";
 
 export interface CallFuzzResult {
   calls: number;

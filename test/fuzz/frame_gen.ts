@@ -69,7 +69,7 @@ export function sum16(b: Uint8Array, from: number, to: number, start = 0): numbe
   return ~s & 0xffff;
 }
 
-function concat(...parts: Uint8Array[]): Uint8Array {
+export function concat(parts: readonly Uint8Array[]): Uint8Array {
   const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
   let at = 0;
   for (const p of parts) {
@@ -218,7 +218,7 @@ function pseudo(src: number, dst: number, proto: number, len: number): number {
 }
 
 function udp(s: Source, src: number, dst: number, proto = 17): Uint8Array {
-  const b = concat(new Uint8Array(8), s.bytes(s.size(s.one_in(30) ? 8000 : 1472)));
+  const b = concat([new Uint8Array(8), s.bytes(s.size(s.one_in(30) ? 8000 : 1472))]);
   put16(b, 0, s.one_in(3) ? s.pick(OPEN_PORTS) : s.below(65536));
   put16(b, 2, s.one_in(4) ? s.below(65536) : s.pick(OPEN_PORTS));
   put16(b, 4, s.one_in(10) ? s.pick([0, 7, 8, 9, b.length - 1, b.length + 1, 65535]) : proto === 136 ? 0 : b.length);
@@ -239,7 +239,7 @@ function quoted(s: Source): Uint8Array {
   if (s.one_in(4)) {
     // The flow of the socket that is connected, or one of another that wants to hear of errors (frame_rig.ts).
     const own = s.one_in(2);
-    const b = concat(new Uint8Array(8), s.bytes(s.size(64)));
+    const b = concat([new Uint8Array(8), s.bytes(s.size(64))]);
     put16(b, 0, own ? 6001 : 53);
     put16(b, 2, own ? 7 : s.below(65536));
     put16(b, 4, b.length);
@@ -305,9 +305,9 @@ function icmp(s: Source): Uint8Array {
   // RFC 4884: a length in words, extensions after 128 bytes.
   if (s.one_in(6) && (type === 3 || type === 11 || type === 12)) {
     b[5] = s.one_in(2) ? 32 : s.below(256);
-    body = concat(body, new Uint8Array(Math.max(0, 128 - body.length)), s.bytes(s.size(24)));
+    body = concat([body, new Uint8Array(Math.max(0, 128 - body.length)), s.bytes(s.size(24))]);
   }
-  const out = concat(b, body);
+  const out = concat([b, body]);
   put16(out, 2, s.one_in(20) ? s.below(65536) : sum16(out, 0, out.length));
   return out;
 }
@@ -320,11 +320,11 @@ function igmp(s: Source): Uint8Array {
   put32(b, 4, s.pick([0, GROUP, 0xe0000001, s.u32()]));
   if (type === 0x11 && s.one_in(2)) {
     const n = s.below(6);
-    b = concat(b, s.bytes(4 + 4 * n));
+    b = concat([b, s.bytes(4 + 4 * n)]);
     put16(b, 10, s.one_in(4) ? s.below(65536) : n);
   }
   if (type === 0x22) {
-    b = concat(b, s.bytes(s.size(120)));
+    b = concat([b, s.bytes(s.size(120))]);
     put16(b, 6, s.below(4));
   }
   put16(b, 2, s.one_in(20) ? s.below(65536) : sum16(b, 0, b.length));
@@ -332,7 +332,7 @@ function igmp(s: Source): Uint8Array {
 }
 
 function tcp(s: Source, src: number, dst: number): Uint8Array {
-  const b = concat(s.bytes(20), s.bytes(s.size(40)));
+  const b = concat([s.bytes(20), s.bytes(s.size(40))]);
   b[12] = s.one_in(3) ? s.below(256) : 0x50;
   b[13] = s.pick([2, 16, 18, 4, 1, s.below(256)]);
   put16(b, 16, 0);
@@ -357,14 +357,14 @@ function ethernet(s: Source, dst: Uint8Array, type: number, payload: Uint8Array)
   h.set(dst, 0);
   h.set(src, 6);
   put16(h, 12, type);
-  if (!s.one_in(15)) return concat(h, payload);
+  if (!s.one_in(15)) return concat([h, payload]);
   // One or two tags, priority-tagged or with an unknown VLAN.
   const tag = new Uint8Array(4 * (1 + s.below(2)));
   for (let i = 0; i < tag.length; i += 4) {
     put16(tag, i, s.pick([0x8100, 0x88a8, 0x8100]));
     put16(tag, i + 2, s.one_in(3) ? 0 : s.below(65536));
   }
-  return concat(h.subarray(0, 12), tag, h.subarray(12), payload);
+  return concat([h.subarray(0, 12), tag, h.subarray(12), payload]);
 }
 
 function arp(s: Source): Uint8Array {
@@ -379,7 +379,7 @@ function arp(s: Source): Uint8Array {
   b.set(s.one_in(2) ? OUR_MAC : s.bytes(6), 18);
   put32(b, 24, ip_address(s, OUR_IP));
   const dst = s.one_in(2) ? OUR_MAC : new Uint8Array(6).fill(255);
-  return ethernet(s, dst, s.one_in(20) ? 0x8035 : 0x0806, concat(b, new Uint8Array(s.one_in(3) ? 18 : 0)));
+  return ethernet(s, dst, s.one_in(20) ? 0x8035 : 0x0806, concat([b, new Uint8Array(s.one_in(3) ? 18 : 0)]));
 }
 
 function l4(s: Source, proto: number, src: number, dst: number): Uint8Array {
@@ -465,7 +465,7 @@ function train(s: Source, jumbo: boolean): Uint8Array[] {
   let id = s.below(65536);
   for (let n = 2 + s.below(14); n > 0; n--) {
     const len = n === 1 && s.one_in(2) ? 1 + s.below(size) : s.one_in(20) ? 1 + s.below(1400) : size;
-    const b = concat(new Uint8Array(8), s.bytes(len));
+    const b = concat([new Uint8Array(8), s.bytes(len)]);
     put16(b, 0, sport);
     put16(b, 2, dport);
     put16(b, 4, s.one_in(40) ? s.below(65536) : b.length);
@@ -488,7 +488,7 @@ function train(s: Source, jumbo: boolean): Uint8Array[] {
 /** Damage that knows nothing of structure. */
 function damage(s: Source, f: Uint8Array): Uint8Array {
   if (s.one_in(12)) f = f.slice(0, s.below(f.length + 1));
-  if (s.one_in(20)) f = concat(f, s.bytes(s.size(64)));
+  if (s.one_in(20)) f = concat([f, s.bytes(s.size(64))]);
   if (s.one_in(12) && f.length > 0) {
     f = f.slice();
     for (let n = 1 + s.below(6); n > 0; n--) {

@@ -1,21 +1,11 @@
 // Netlink messages that mean something to their handler, and then are damaged: header by type, attributes with their numbers, widths
 // and values, nested ones too. Way in: netlink_message(source, protocol).
 
-import type { Source } from "./frame_gen.ts";
+import { concat, type Source } from "./frame_gen.ts";
 
 export const u16 = (v: number): Uint8Array => Uint8Array.of(v, v >> 8);
 export const u32 = (v: number): Uint8Array => Uint8Array.of(v, v >> 8, v >> 16, v >>> 24);
 export const text = (s: string): Uint8Array => Uint8Array.from([...s].map((c) => c.charCodeAt(0)));
-
-export function concat(parts: Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
-  let at = 0;
-  for (const p of parts) {
-    out.set(p, at);
-    at += p.length;
-  }
-  return out;
-}
 
 export const INTS: readonly number[] = [
   0, 1, 2, 3, 4, 8, 16, 28, 64, 127, 128, 255, 256, 576, 1500, 65535, 65536, 0x7fffffff, -1, -2,
