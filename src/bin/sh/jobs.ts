@@ -186,7 +186,8 @@ export function* notifyJobs(sh: Shell): Blocking<void> {
   for (const job of [...sh.jobs.list]) {
     if (!isDone(job) && (!isStopped(job) || job.told)) continue;
     job.told = true;
-    yield* sh.out(`${describeJob(sh, job)}\n`);
+    // bash puts a line between the prompt and what was stopped behind its back.
+    yield* sh.out(`${isDone(job) ? "" : "\n"}${describeJob(sh, job)}\n`);
     if (isDone(job)) removeJob(sh, job);
   }
 }
