@@ -6,6 +6,7 @@ import { Cpu, syscall, timer_interrupt } from "../../../../src/kernel/cpu.ts";
 import { jiffies, Kernel, live_counts } from "../../../../src/kernel/kernel.ts";
 import { hrtimers_init } from "../../../../src/kernel/time/hrtimer.ts";
 import { init_timers } from "../../../../src/kernel/time/timer.ts";
+import { netif_rx } from "../../../../src/net/core/dev.ts";
 import { dev_addr_lists_init } from "../../../../src/net/core/dev_addr_lists.ts";
 import {
   alloc_netdev,
@@ -39,7 +40,7 @@ import {
   skb_put,
   skb_reserve,
 } from "../../../../src/net/core/skbuff.ts";
-import { ether_setup } from "../../../../src/net/ethernet/eth.ts";
+import { eth_type_trans, ether_setup } from "../../../../src/net/ethernet/eth.ts";
 
 /** The clock moves to the next event, or to where a test wants it. */
 export class RigHost implements Host {
@@ -196,6 +197,16 @@ export class Rig {
       this.host.fire();
     }
     this.host.ns = end;
+  }
+
+  /** A frame arrives from the wire. */
+  receive(dev: NetDevice, bytes: number[]): void {
+    this.call(() => {
+      const skb = this.skb(dev, bytes.length);
+      skb.head.u8.set(bytes, skb.data);
+      skb.protocol = eth_type_trans(skb, dev);
+      netif_rx(skb);
+    });
   }
 
   /** A packet of `len` bytes whose network header is at data, with room for a link header. */

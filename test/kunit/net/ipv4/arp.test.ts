@@ -5,7 +5,6 @@ import { test } from "node:test";
 import { start_kernel } from "../../../../src/init/main.ts";
 import { jiffies } from "../../../../src/kernel/kernel.ts";
 import { sysctl_read, sysctl_write } from "../../../../src/kernel/sysctl.ts";
-import { netif_rx } from "../../../../src/net/core/dev.ts";
 import {
   dev_change_flags,
   dev_open,
@@ -18,7 +17,7 @@ import { neigh_output, neigh_parms_lookup, nud_state_name } from "../../../../sr
 import type { NetDevice } from "../../../../src/net/core/netdevice.ts";
 import { call_netdevice_notifiers } from "../../../../src/net/core/notifier.ts";
 import { consume_skb, type SkBuff } from "../../../../src/net/core/skbuff.ts";
-import { eth_mac_addr, eth_type_trans, mac_text } from "../../../../src/net/ethernet/eth.ts";
+import { eth_mac_addr, mac_text } from "../../../../src/net/ethernet/eth.ts";
 import { arp_ioctl, arp_seq_show, ip_neigh_gw4, NETDEV_NOTIFY_PEERS } from "../../../../src/net/ipv4/arp.ts";
 import { IfaRequest, inet_rtm_newaddr } from "../../../../src/net/ipv4/devinet.ts";
 import { inet_rtm_newroute } from "../../../../src/net/ipv4/fib_frontend.ts";
@@ -141,15 +140,6 @@ class ArpRig extends Rig {
       path,
     );
     return old as string;
-  }
-
-  receive(dev: NetDevice, bytes: number[]): void {
-    this.call(() => {
-      const skb = this.skb(dev, bytes.length);
-      skb.head.u8.set(bytes, skb.data);
-      skb.protocol = eth_type_trans(skb, dev);
-      netif_rx(skb);
-    });
   }
 
   /** ARP frames sent since the last call. */

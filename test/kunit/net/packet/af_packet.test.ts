@@ -3,17 +3,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { vfs_init } from "../../../../src/kernel/fs/vfs.ts";
 import type { Kernel } from "../../../../src/kernel/kernel.ts";
-import { dev_add_pack, netif_rx } from "../../../../src/net/core/dev.ts";
+import { dev_add_pack } from "../../../../src/net/core/dev.ts";
 import { dev_mc_seq_show } from "../../../../src/net/core/dev_addr_lists.ts";
 import { dev_close, dev_open, unregister_netdevice } from "../../../../src/net/core/dev_api.ts";
 import { SKB_DROP_REASON_PACKET_SOCK_ERROR } from "../../../../src/net/core/dropreason.ts";
 import { register_pernet_subsys } from "../../../../src/net/core/net_namespace.ts";
-import type { NetDevice } from "../../../../src/net/core/netdevice.ts";
 import { consume_skb, type SkBuff } from "../../../../src/net/core/skbuff.ts";
 import { Socket, sock_core_init } from "../../../../src/net/core/sock.ts";
 import { BpfSkb } from "../../../../src/net/core/sock_filter.ts";
 import { sock_setsockopt } from "../../../../src/net/core/sock_opt.ts";
-import { eth_type_trans } from "../../../../src/net/ethernet/eth.ts";
 import { packet_init, packet_seq_show } from "../../../../src/net/packet/af_packet.ts";
 import * as S from "../../../../src/uapi/socket.ts";
 import type { MsgHdr } from "../../../../src/uapi/sys.ts";
@@ -65,16 +63,6 @@ class PacketRig extends Rig {
     const err = this.call(() => this.k.net_families[17]!.create(this.net, sock, htons(proto), false));
     if (err < 0) throw new Error(`socket: ${err}`);
     return sock;
-  }
-
-  /** A frame arrives from the wire. */
-  receive(dev: NetDevice, bytes: number[]): void {
-    this.call(() => {
-      const skb = this.skb(dev, bytes.length);
-      skb.head.u8.set(bytes, skb.data);
-      skb.protocol = eth_type_trans(skb, dev);
-      netif_rx(skb);
-    });
   }
 
   recv(
