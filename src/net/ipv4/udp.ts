@@ -31,7 +31,6 @@ import {
   ICMP_SOURCE_QUENCH,
   ICMP_TIME_EXCEEDED,
   IPH_DADDR,
-  IPH_PROTOCOL,
   IPH_SADDR,
   NR_ICMP_UNREACH,
   UDP_HLEN,
@@ -76,7 +75,14 @@ import { neigh_release } from "../core/neigh_table.ts";
 import { neigh_confirm } from "../core/neighbour.ts";
 import type { Net } from "../core/net_namespace.ts";
 import { sock_rps_record_flow } from "../core/rps.ts";
-import { skb_checksum } from "../core/skb_checksum.ts";
+import {
+  __skb_checksum_complete,
+  pskb_trim_rcsum,
+  skb_checksum,
+  skb_checksum_complete,
+  skb_checksum_init_zero_check,
+  skb_csum_unnecessary,
+} from "../core/skb_checksum.ts";
 import {
   __skb_queue_tail,
   CHECKSUM_NONE,
@@ -85,7 +91,6 @@ import {
   consume_skb,
   kfree_skb_reason,
   pskb_may_pull,
-  pskb_trim,
   SKB_GSO_UDP_L4,
   type SkBuff,
   skb_clone,
@@ -486,9 +491,14 @@ function __udp4_lib_rcv(skb: SkBuff, table: UdpTable, proto: number): number {
   const daddr = dv.getInt32(iph + IPH_DADDR);
   const ulen = dv.getUint16(uh + UDPH_LEN);
   if (ulen > skb.len || ulen < UDP_HLEN) return udp_drop(mib, skb, SKB_DROP_REASON_PKT_TOO_SMALL);
-  if (ulen < skb.len) pskb_trim(skb, ulen);
-  // udp4_csum_init: no checksum is fine (RFC 768); one that nobody verified yet is verified where the data is copied.
-  if (dv.getUint16(skb.data + UDPH_CHECK) === 0) skb.ip_summed = CHECKSUM_UNNECESSARY;
+  if (ulen < skb.len) pskb_trim_rcsum(skb, ulen);
+  // udp4_csum_init: none is fine (RFC 768); short datagrams are summed now, long ones where the data is copied.
+  if (skb.ip_summed !== CHECKSUM_UNNECESSARY && skb.ip_summed !== CHECKSUM_PARTIAL) {
+    const pseudo = csum_tcpudp_nofold(saddr, daddr, ulen, proto, 0);
+    if (skb_checksum_init_zero_check(skb, skb.head.dv.getUint16(skb.data + UDPH_CHECK), pseudo) !== 0) {
+      return udp_csum_error(mib, skb);
+    }
+  }
 
   let sk = skb.sk as UdpSock | null;
   if (sk !== null) {
@@ -508,7 +518,7 @@ function __udp4_lib_rcv(skb: SkBuff, table: UdpTable, proto: number): number {
   if (sk !== null) return udp_unicast_rcv_skb(sk, skb);
 
   // Nobody listens. A bad checksum stays unanswered.
-  if (udp_checksum_complete(skb)) return udp_csum_error(mib, skb);
+  if (skb_checksum_complete(skb) !== 0) return udp_csum_error(mib, skb);
   mib[UDP_MIB_NOPORTS]!++;
   icmp_send(skb, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
   kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
@@ -548,28 +558,6 @@ function udp_csum_error(mib: Float64Array, skb: SkBuff): number {
   return udp_drop(mib, skb, SKB_DROP_REASON_UDP_CSUM);
 }
 
-/** True when the checksum is wrong. What was verified, or never left this machine, is not summed. */
-function udp_checksum_complete(skb: SkBuff): boolean {
-  if (skb.ip_summed === CHECKSUM_UNNECESSARY || skb.ip_summed === CHECKSUM_PARTIAL || skb.csum_valid) return false;
-  const dv = skb.head.dv;
-  const iph = skb.network_header;
-  const off = skb.transport_header - skb.data;
-  const len = skb.len - off;
-  const sum = skb_checksum(skb, off, len, 0);
-  const bad =
-    csum_fold(
-      csum_tcpudp_nofold(
-        dv.getInt32(iph + IPH_SADDR),
-        dv.getInt32(iph + IPH_DADDR),
-        len,
-        dv.getUint8(iph + IPH_PROTOCOL),
-        sum,
-      ),
-    ) !== 0;
-  if (!bad) skb.csum_valid = true;
-  return bad;
-}
-
 function udp_unicast_rcv_skb(sk: UdpSock, skb: SkBuff): number {
   udp_queue_rcv_skb(sk, skb);
   return 0;
@@ -593,7 +581,7 @@ function udp_queue_rcv_one_skb(sk: UdpSock, skb: SkBuff): number {
   const mib = mib_of(sk);
   if (sk.sk_filter !== null) {
     // A filter sees the whole datagram with its header, and only a correct one.
-    if (udp_checksum_complete(skb)) {
+    if (skb_checksum_complete(skb) !== 0) {
       sk.sk_drops++;
       udp_csum_error(mib, skb);
       return -1;
@@ -679,6 +667,13 @@ function udp_cmsg_recv(msg: MsgHdr, skb: SkBuff): void {
   put_cmsg(msg, SOL_UDP, UDP_GRO, data);
 }
 
+/**
+ * Sums a datagram that a program is about to have: 0 when it is right. In parts, or without taking it, the sum stays with the
+ * packet (and IP_CHECKSUM tells it); as a whole it is needed once.
+ */
+const udp_recv_checksum = (skb: SkBuff, part: boolean): number =>
+  part ? __skb_checksum_complete(skb) : csum_fold(skb_checksum(skb, 0, skb.len, skb.csum));
+
 export function udp_recvmsg(sk: Sock, msg: MsgHdr, len: number, flags: number): number {
   if ((flags & MSG_ERRQUEUE) !== 0) return ip_recv_error(sk, msg, len);
   const k = sk.net.kernel;
@@ -694,7 +689,7 @@ export function udp_recvmsg(sk: Sock, msg: MsgHdr, len: number, flags: number): 
     if (copied > ulen) copied = ulen;
     else if (copied < ulen) msg.msg_flags |= MSG_TRUNC;
     const mib = mib_of(sk);
-    if (udp_checksum_complete(skb)) {
+    if (!skb_csum_unnecessary(skb) && udp_recv_checksum(skb, copied < ulen || (flags & MSG_PEEK) !== 0) !== 0) {
       // The datagram is gone, and the next one is tried, as if it had never been there.
       if ((flags & MSG_PEEK) !== 0 && sk.sk_receive_queue.next === skb) __skb_recv_datagram(sk, flags & ~MSG_PEEK, err);
       sk.sk_drops++;
