@@ -394,42 +394,33 @@ export function printStatistics(ctx: Context, tb: NlAttrs, behind = true): void 
   ctx.raw(behind ? ctx.nl + lines.join(ctx.nl) : `${lines.join(ctx.nl)}\n`);
 }
 
+/** Counters of -json by direction: always, when not 0, with a second -s, and of these the one that must not be 0. */
+const JSON_STATISTICS: Readonly<Record<"rx" | "tx", readonly (readonly (keyof Stats)[])[]>> = {
+  rx: [
+    ["rx_bytes", "rx_packets", "rx_errors", "rx_dropped", "rx_over_errors", "multicast"],
+    ["rx_compressed"],
+    ["rx_length_errors", "rx_crc_errors", "rx_frame_errors", "rx_fifo_errors", "rx_missed_errors"],
+    ["rx_nohandler"],
+  ],
+  tx: [
+    ["tx_bytes", "tx_packets", "tx_errors", "tx_dropped", "tx_carrier_errors", "collisions"],
+    ["tx_compressed"],
+    ["tx_aborted_errors", "tx_fifo_errors", "tx_window_errors", "tx_heartbeat_errors"],
+    [],
+  ],
+};
+
 function statisticsJson(ctx: Context, s: Stats, more: boolean, changes: number, wide: boolean): void {
-  const put = (key: string, n: number): void => ctx.member(key, n);
   ctx.openObject(wide ? "stats64" : "stats");
-  ctx.openObject("rx");
-  put("bytes", s.rx_bytes);
-  put("packets", s.rx_packets);
-  put("errors", s.rx_errors);
-  put("dropped", s.rx_dropped);
-  put("over_errors", s.rx_over_errors);
-  put("multicast", s.multicast);
-  if (s.rx_compressed > 0) put("compressed", s.rx_compressed);
-  if (more) {
-    put("length_errors", s.rx_length_errors);
-    put("crc_errors", s.rx_crc_errors);
-    put("frame_errors", s.rx_frame_errors);
-    put("fifo_errors", s.rx_fifo_errors);
-    put("missed_errors", s.rx_missed_errors);
-    if (s.rx_nohandler > 0) put("nohandler", s.rx_nohandler);
+  for (const direction of ["rx", "tx"] as const) {
+    ctx.openObject(direction);
+    JSON_STATISTICS[direction].slice(0, more ? 4 : 2).forEach((names, i) => {
+      const onlyNonzero = i % 2 === 1;
+      for (const name of names) if (!onlyNonzero || s[name] > 0) ctx.member(name.replace(/^[rt]x_/, ""), s[name]);
+    });
+    if (more && direction === "tx") ctx.member("carrier_changes", changes);
+    ctx.closeObject();
   }
-  ctx.closeObject();
-  ctx.openObject("tx");
-  put("bytes", s.tx_bytes);
-  put("packets", s.tx_packets);
-  put("errors", s.tx_errors);
-  put("dropped", s.tx_dropped);
-  put("carrier_errors", s.tx_carrier_errors);
-  put("collisions", s.collisions);
-  if (s.tx_compressed > 0) put("compressed", s.tx_compressed);
-  if (more) {
-    put("aborted_errors", s.tx_aborted_errors);
-    put("fifo_errors", s.tx_fifo_errors);
-    put("window_errors", s.tx_window_errors);
-    put("heartbeat_errors", s.tx_heartbeat_errors);
-    put("carrier_changes", changes);
-  }
-  ctx.closeObject();
   ctx.closeObject();
 }
 

@@ -155,7 +155,8 @@ const CACHE_FLAGS: readonly (readonly [number, string])[] = [
   [0x00010000, "notify"],
   [0x00080000, "proxy"],
 ];
-const METRICS = [
+/** RTAX_* by number. */
+export const METRICS: readonly string[] = [
   "",
   "lock",
   "mtu",

@@ -8,7 +8,13 @@ import { ETHTOOL_DEV_FEATURE_WORDS, NETDEV_FEATURE_STRINGS } from "../../uapi/ne
 import { nl_set_u64 } from "../../uapi/nlattr.ts";
 import { utf8_encode } from "../../uapi/utf8.ts";
 import { netdev_update_features } from "./dev_api.ts";
-import type { EthtoolOps } from "./ethtool_ops.ts";
+import type {
+  EthtoolChannels,
+  EthtoolCoalesce,
+  EthtoolOps,
+  EthtoolPauseparam,
+  EthtoolRingparam,
+} from "./ethtool_ops.ts";
 import type { Net } from "./net_namespace.ts";
 import type { NetDevice } from "./netdevice.ts";
 import * as N from "./netdevice.ts";
@@ -221,109 +227,99 @@ function get_drvinfo(dev: NetDevice, c: Call): number {
 
 // --- parameters ---------------------------------------------------------------------------------------------------
 
-function get_ringparam(dev: NetDevice, ops: EthtoolOps, c: Call): number {
-  if (!ops.get_ringparam) return -EOPNOTSUPP;
-  if (!c.fits(E.RINGPARAM_LEN)) return -EFAULT;
-  const r = ops.get_ringparam(dev);
-  c.buf.fill(0, 4, E.RINGPARAM_LEN);
-  c.put32(E.RING_RX_MAX, r.rx_max_pending);
-  c.put32(E.RING_TX_MAX, r.tx_max_pending);
-  c.put32(E.RING_RX, r.rx_pending);
-  c.put32(E.RING_TX, r.tx_pending);
+/** Where each number (or switch) of a driver's struct stands in the program's. */
+type Fields<T> = readonly (readonly [at: number, field: keyof T])[];
+
+const RING_FIELDS: Fields<EthtoolRingparam> = [
+  [E.RING_RX_MAX, "rx_max_pending"],
+  [E.RING_TX_MAX, "tx_max_pending"],
+  [E.RING_RX, "rx_pending"],
+  [E.RING_TX, "tx_pending"],
+];
+const CHANNEL_FIELDS: Fields<EthtoolChannels> = [
+  [E.CHAN_MAX_RX, "max_rx"],
+  [E.CHAN_MAX_TX, "max_tx"],
+  [E.CHAN_MAX_OTHER, "max_other"],
+  [E.CHAN_MAX_COMBINED, "max_combined"],
+  [E.CHAN_RX, "rx_count"],
+  [E.CHAN_TX, "tx_count"],
+  [E.CHAN_OTHER, "other_count"],
+  [E.CHAN_COMBINED, "combined_count"],
+];
+const COALESCE_FIELDS: Fields<EthtoolCoalesce> = [
+  [E.COAL_RX_USECS, "rx_coalesce_usecs"],
+  [E.COAL_RX_FRAMES, "rx_max_coalesced_frames"],
+  [E.COAL_TX_USECS, "tx_coalesce_usecs"],
+  [E.COAL_TX_FRAMES, "tx_max_coalesced_frames"],
+];
+const PAUSE_FIELDS: Fields<EthtoolPauseparam> = [
+  [E.PAUSE_AUTONEG, "autoneg"],
+  [E.PAUSE_RX, "rx_pause"],
+  [E.PAUSE_TX, "tx_pause"],
+];
+
+/** A get: what the driver says, every other word 0. */
+function get_struct<T>(
+  dev: NetDevice,
+  c: Call,
+  get: ((dev: NetDevice) => T) | undefined,
+  len: number,
+  fields: Fields<T>,
+): number {
+  if (get === undefined) return -EOPNOTSUPP;
+  if (!c.fits(len)) return -EFAULT;
+  const value = get(dev);
+  c.buf.fill(0, 4, len);
+  for (const [at, field] of fields) c.put32(at, Number(value[field]));
   return 0;
+}
+
+/**
+ * A set: what the program says over what there is, which tells switches from numbers.
+ * @param check -errno refuses it; 1: there is nothing to do.
+ */
+function set_struct<T extends object>(
+  dev: NetDevice,
+  c: Call,
+  get: ((dev: NetDevice) => T) | undefined,
+  set: ((dev: NetDevice, value: T) => number) | undefined,
+  len: number,
+  fields: Fields<T>,
+  check: (asked: T, now: T) => number = () => 0,
+): number {
+  if (get === undefined || set === undefined) return -EOPNOTSUPP;
+  if (!c.fits(len)) return -EFAULT;
+  const now = get(dev);
+  const asked: Record<PropertyKey, number | boolean> = {};
+  for (const [at, field] of fields) asked[field] = typeof now[field] === "boolean" ? c.u32(at) !== 0 : c.u32(at);
+  const value = { ...now, ...asked };
+  const err = check(value, now);
+  return err !== 0 ? Math.min(err, 0) : set(dev, value);
 }
 
 function set_ringparam(dev: NetDevice, ops: EthtoolOps, c: Call): number {
-  if (!ops.set_ringparam || !ops.get_ringparam) return -EOPNOTSUPP;
-  if (!c.fits(E.RINGPARAM_LEN)) return -EFAULT;
-  const max = ops.get_ringparam(dev);
-  const rx = c.u32(E.RING_RX);
-  const tx = c.u32(E.RING_TX);
-  if (rx > max.rx_max_pending || tx > max.tx_max_pending || c.u32(E.RING_RX_MINI) > 0 || c.u32(E.RING_RX_JUMBO) > 0) {
-    return -EINVAL;
-  }
-  return ops.set_ringparam(dev, { ...max, rx_pending: rx, tx_pending: tx });
+  const others = c.u32(E.RING_RX_MINI) > 0 || c.u32(E.RING_RX_JUMBO) > 0;
+  // The limits are the driver's, whatever the program sent.
+  return set_struct(dev, c, ops.get_ringparam, ops.set_ringparam, E.RINGPARAM_LEN, RING_FIELDS.slice(2), (r) =>
+    others || r.rx_pending > r.rx_max_pending || r.tx_pending > r.tx_max_pending ? -EINVAL : 0,
+  );
 }
 
-function get_channels(dev: NetDevice, ops: EthtoolOps, c: Call): number {
-  if (!ops.get_channels) return -EOPNOTSUPP;
-  if (!c.fits(E.CHANNELS_LEN)) return -EFAULT;
-  const ch = ops.get_channels(dev);
-  c.put32(E.CHAN_MAX_RX, ch.max_rx);
-  c.put32(E.CHAN_MAX_TX, ch.max_tx);
-  c.put32(E.CHAN_MAX_OTHER, ch.max_other);
-  c.put32(E.CHAN_MAX_COMBINED, ch.max_combined);
-  c.put32(E.CHAN_RX, ch.rx_count);
-  c.put32(E.CHAN_TX, ch.tx_count);
-  c.put32(E.CHAN_OTHER, ch.other_count);
-  c.put32(E.CHAN_COMBINED, ch.combined_count);
-  return 0;
+function check_channels(ch: EthtoolChannels, now: EthtoolChannels): number {
+  if (CHANNEL_FIELDS.every(([, field]) => ch[field] === now[field])) return 1;
+  const beyond =
+    ch.rx_count > ch.max_rx ||
+    ch.tx_count > ch.max_tx ||
+    ch.other_count > ch.max_other ||
+    ch.combined_count > ch.max_combined;
+  // A device that cannot receive, or cannot send, is of no use.
+  const useless = ch.combined_count === 0 && (ch.rx_count === 0 || ch.tx_count === 0);
+  return beyond || useless ? -EINVAL : 0;
 }
 
 function set_channels(dev: NetDevice, ops: EthtoolOps, c: Call): number {
-  if (!ops.set_channels || !ops.get_channels) return -EOPNOTSUPP;
-  if (!c.fits(E.CHANNELS_LEN)) return -EFAULT;
-  const cur = ops.get_channels(dev);
-  const rx = c.u32(E.CHAN_RX);
-  const tx = c.u32(E.CHAN_TX);
-  const other = c.u32(E.CHAN_OTHER);
-  const combined = c.u32(E.CHAN_COMBINED);
-  if (rx === cur.rx_count && tx === cur.tx_count && other === cur.other_count && combined === cur.combined_count) {
-    return 0;
-  }
-  if (rx > cur.max_rx || tx > cur.max_tx || other > cur.max_other || combined > cur.max_combined) return -EINVAL;
-  // A device that cannot receive, or cannot send, is of no use.
-  if (combined === 0 && (rx === 0 || tx === 0)) return -EINVAL;
-  return ops.set_channels(dev, {
-    ...cur,
-    rx_count: rx,
-    tx_count: tx,
-    other_count: other,
-    combined_count: combined,
-  });
-}
-
-function get_coalesce(dev: NetDevice, ops: EthtoolOps, c: Call): number {
-  if (!ops.get_coalesce) return -EOPNOTSUPP;
-  if (!c.fits(E.COALESCE_LEN)) return -EFAULT;
-  const ec = ops.get_coalesce(dev);
-  c.buf.fill(0, 4, E.COALESCE_LEN);
-  c.put32(E.COAL_RX_USECS, ec.rx_coalesce_usecs);
-  c.put32(E.COAL_RX_FRAMES, ec.rx_max_coalesced_frames);
-  c.put32(E.COAL_TX_USECS, ec.tx_coalesce_usecs);
-  c.put32(E.COAL_TX_FRAMES, ec.tx_max_coalesced_frames);
-  return 0;
-}
-
-function set_coalesce(dev: NetDevice, ops: EthtoolOps, c: Call): number {
-  if (!ops.set_coalesce) return -EOPNOTSUPP;
-  if (!c.fits(E.COALESCE_LEN)) return -EFAULT;
-  return ops.set_coalesce(dev, {
-    rx_coalesce_usecs: c.u32(E.COAL_RX_USECS),
-    rx_max_coalesced_frames: c.u32(E.COAL_RX_FRAMES),
-    tx_coalesce_usecs: c.u32(E.COAL_TX_USECS),
-    tx_max_coalesced_frames: c.u32(E.COAL_TX_FRAMES),
-  });
-}
-
-function get_pauseparam(dev: NetDevice, ops: EthtoolOps, c: Call): number {
-  if (!ops.get_pauseparam) return -EOPNOTSUPP;
-  if (!c.fits(E.PAUSEPARAM_LEN)) return -EFAULT;
-  const p = ops.get_pauseparam(dev);
-  c.put32(E.PAUSE_AUTONEG, p.autoneg ? 1 : 0);
-  c.put32(E.PAUSE_RX, p.rx_pause ? 1 : 0);
-  c.put32(E.PAUSE_TX, p.tx_pause ? 1 : 0);
-  return 0;
-}
-
-function set_pauseparam(dev: NetDevice, ops: EthtoolOps, c: Call): number {
-  if (!ops.set_pauseparam) return -EOPNOTSUPP;
-  if (!c.fits(E.PAUSEPARAM_LEN)) return -EFAULT;
-  return ops.set_pauseparam(dev, {
-    autoneg: c.u32(E.PAUSE_AUTONEG) !== 0,
-    rx_pause: c.u32(E.PAUSE_RX) !== 0,
-    tx_pause: c.u32(E.PAUSE_TX) !== 0,
-  });
+  const counts = CHANNEL_FIELDS.slice(4);
+  return set_struct(dev, c, ops.get_channels, ops.set_channels, E.CHANNELS_LEN, counts, check_channels);
 }
 
 // --- link settings ------------------------------------------------------------------------------------------------
@@ -534,21 +530,21 @@ function run(dev: NetDevice, cmd: number, c: Call): number {
     case E.ETHTOOL_SLINKSETTINGS:
       return set_link_ksettings(dev, ops, c);
     case E.ETHTOOL_GRINGPARAM:
-      return get_ringparam(dev, ops, c);
+      return get_struct(dev, c, ops.get_ringparam, E.RINGPARAM_LEN, RING_FIELDS);
     case E.ETHTOOL_SRINGPARAM:
       return set_ringparam(dev, ops, c);
     case E.ETHTOOL_GCHANNELS:
-      return get_channels(dev, ops, c);
+      return get_struct(dev, c, ops.get_channels, E.CHANNELS_LEN, CHANNEL_FIELDS);
     case E.ETHTOOL_SCHANNELS:
       return set_channels(dev, ops, c);
     case E.ETHTOOL_GCOALESCE:
-      return get_coalesce(dev, ops, c);
+      return get_struct(dev, c, ops.get_coalesce, E.COALESCE_LEN, COALESCE_FIELDS);
     case E.ETHTOOL_SCOALESCE:
-      return set_coalesce(dev, ops, c);
+      return set_struct(dev, c, ops.get_coalesce, ops.set_coalesce, E.COALESCE_LEN, COALESCE_FIELDS);
     case E.ETHTOOL_GPAUSEPARAM:
-      return get_pauseparam(dev, ops, c);
+      return get_struct(dev, c, ops.get_pauseparam, E.PAUSEPARAM_LEN, PAUSE_FIELDS);
     case E.ETHTOOL_SPAUSEPARAM:
-      return set_pauseparam(dev, ops, c);
+      return set_struct(dev, c, ops.get_pauseparam, ops.set_pauseparam, E.PAUSEPARAM_LEN, PAUSE_FIELDS);
     case E.ETHTOOL_GSSET_INFO:
       return get_sset_info(dev, c);
     case E.ETHTOOL_GSTRINGS:

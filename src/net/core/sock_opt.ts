@@ -83,6 +83,29 @@ export function sock_bindtoindex(sk: Sock, ifindex: number): number {
   return 0;
 }
 
+/**
+ * What asking for `val` bytes of buffer gives, `max` being the sysctl (-1: forced). The kernel's own bookkeeping is paid from
+ * the same purse: it doubles what was asked for.
+ */
+const buffer_of = (val: number, max: number): number =>
+  2 * Math.min(max >= 0 ? Math.min(val >>> 0, max) : Math.max(val, 0), 0x3fffffff);
+
+/** Options that are a flag of the socket: those that a set only switches, and those where it does more. */
+const switch_flags: ReadonlyMap<number, number> = new Map([
+  [S.SO_DEBUG, SOCK_DBG],
+  [S.SO_BROADCAST, SOCK_BROADCAST],
+  [S.SO_KEEPALIVE, SOCK_KEEPOPEN],
+  [S.SO_OOBINLINE, SOCK_URGINLINE],
+  [S.SO_RXQ_OVFL, SOCK_RXQ_OVFL],
+]);
+const flags_of_options: ReadonlyMap<number, number> = new Map([
+  ...switch_flags,
+  [S.SO_DONTROUTE, SOCK_LOCALROUTE],
+  [S.SO_TIMESTAMP, SOCK_RCVTSTAMP],
+  [S.SO_TIMESTAMPNS, SOCK_RCVTSTAMPNS],
+  [S.SO_LOCK_FILTER, SOCK_FILTER_LOCKED],
+]);
+
 export function sock_setsockopt(sock: Socket, optname: number, optval: Uint8Array): number {
   const sk = sock.sk;
   const net = sk.net;
@@ -118,10 +141,12 @@ export function sock_setsockopt(sock: Socket, optname: number, optval: Uint8Arra
   if (optval.length < 4) return -EINVAL;
   const val = optval_int(optval);
   const on = val !== 0;
+  const switched = switch_flags.get(optname);
+  if (switched !== undefined) {
+    sock_valbool_flag(sk, switched, on);
+    return 0;
+  }
   switch (optname) {
-    case S.SO_DEBUG:
-      sock_valbool_flag(sk, SOCK_DBG, on);
-      return 0;
     case S.SO_REUSEADDR:
       sk.sk_reuse = on ? 1 : 0;
       return 0;
@@ -137,36 +162,16 @@ export function sock_setsockopt(sock: Socket, optname: number, optval: Uint8Arra
       sock_valbool_flag(sk, SOCK_LOCALROUTE, on);
       sk_dst_reset(sk);
       return 0;
-    case S.SO_BROADCAST:
-      sock_valbool_flag(sk, SOCK_BROADCAST, on);
-      return 0;
     case S.SO_SNDBUF:
-    case S.SO_SNDBUFFORCE: {
-      // The kernel's own bookkeeping is paid from the same purse: it doubles what was asked for.
-      const v = Math.min(
-        optname === S.SO_SNDBUF ? Math.min(val >>> 0, net.sysctl_wmem_max) : Math.max(val, 0),
-        0x3fffffff,
-      );
+    case S.SO_SNDBUFFORCE:
       sk.sk_userlocks |= SOCK_SNDBUF_LOCK;
-      sk.sk_sndbuf = Math.max(v * 2, SOCK_MIN_SNDBUF);
+      sk.sk_sndbuf = Math.max(buffer_of(val, optname === S.SO_SNDBUF ? net.sysctl_wmem_max : -1), SOCK_MIN_SNDBUF);
       sk.sk_write_space(sk);
       return 0;
-    }
     case S.SO_RCVBUF:
-    case S.SO_RCVBUFFORCE: {
-      const v = Math.min(
-        optname === S.SO_RCVBUF ? Math.min(val >>> 0, net.sysctl_rmem_max) : Math.max(val, 0),
-        0x3fffffff,
-      );
+    case S.SO_RCVBUFFORCE:
       sk.sk_userlocks |= SOCK_RCVBUF_LOCK;
-      sk.sk_rcvbuf = Math.max(v * 2, SOCK_MIN_RCVBUF);
-      return 0;
-    }
-    case S.SO_KEEPALIVE:
-      sock_valbool_flag(sk, SOCK_KEEPOPEN, on);
-      return 0;
-    case S.SO_OOBINLINE:
-      sock_valbool_flag(sk, SOCK_URGINLINE, on);
+      sk.sk_rcvbuf = Math.max(buffer_of(val, optname === S.SO_RCVBUF ? net.sysctl_rmem_max : -1), SOCK_MIN_RCVBUF);
       return 0;
     case S.SO_NO_CHECK:
       sk.sk_no_check_tx = on;
@@ -192,9 +197,6 @@ export function sock_setsockopt(sock: Socket, optname: number, optval: Uint8Arra
         sk_dst_reset(sk);
       }
       return 0;
-    case S.SO_RXQ_OVFL:
-      sock_valbool_flag(sk, SOCK_RXQ_OVFL, on);
-      return 0;
     case S.SO_LOCK_FILTER:
       if (sock_flag(sk, SOCK_FILTER_LOCKED) && !on) return -EPERM;
       sock_valbool_flag(sk, SOCK_FILTER_LOCKED, on);
@@ -215,13 +217,9 @@ export function sock_setsockopt(sock: Socket, optname: number, optval: Uint8Arra
 
 export function sock_getsockopt(sock: Socket, optname: number, optval: Uint8Array): number {
   const sk = sock.sk;
+  const flag = flags_of_options.get(optname);
+  if (flag !== undefined) return put_int(optval, sock_flag(sk, flag) ? 1 : 0);
   switch (optname) {
-    case S.SO_DEBUG:
-      return put_int(optval, sock_flag(sk, SOCK_DBG) ? 1 : 0);
-    case S.SO_DONTROUTE:
-      return put_int(optval, sock_flag(sk, SOCK_LOCALROUTE) ? 1 : 0);
-    case S.SO_BROADCAST:
-      return put_int(optval, sock_flag(sk, SOCK_BROADCAST) ? 1 : 0);
     case S.SO_SNDBUF:
       return put_int(optval, sk.sk_sndbuf);
     case S.SO_RCVBUF:
@@ -230,8 +228,6 @@ export function sock_getsockopt(sock: Socket, optname: number, optval: Uint8Arra
       return put_int(optval, sk.sk_reuse);
     case S.SO_REUSEPORT:
       return put_int(optval, sk.sk_reuseport ? 1 : 0);
-    case S.SO_KEEPALIVE:
-      return put_int(optval, sock_flag(sk, SOCK_KEEPOPEN) ? 1 : 0);
     case S.SO_TYPE:
       return put_int(optval, sk.sk_type);
     case S.SO_PROTOCOL:
@@ -247,8 +243,6 @@ export function sock_getsockopt(sock: Socket, optname: number, optval: Uint8Arra
       }
       return put_int(optval, err);
     }
-    case S.SO_OOBINLINE:
-      return put_int(optval, sock_flag(sk, SOCK_URGINLINE) ? 1 : 0);
     case S.SO_NO_CHECK:
       return put_int(optval, sk.sk_no_check_tx ? 1 : 0);
     case S.SO_PRIORITY:
@@ -258,10 +252,6 @@ export function sock_getsockopt(sock: Socket, optname: number, optval: Uint8Arra
         dv.setInt32(0, sock_flag(sk, SOCK_LINGER) ? 1 : 0, true);
         dv.setInt32(4, sk.sk_lingertime, true);
       });
-    case S.SO_TIMESTAMP:
-      return put_int(optval, sock_flag(sk, SOCK_RCVTSTAMP) ? 1 : 0);
-    case S.SO_TIMESTAMPNS:
-      return put_int(optval, sock_flag(sk, SOCK_RCVTSTAMPNS) ? 1 : 0);
     case S.SO_RCVTIMEO:
       return put_timeo(optval, sk.sk_rcvtimeo);
     case S.SO_SNDTIMEO:
@@ -274,10 +264,6 @@ export function sock_getsockopt(sock: Socket, optname: number, optval: Uint8Arra
       return put_int(optval, sk.sk_state === TCP_LISTEN ? 1 : 0);
     case S.SO_MARK:
       return put_int(optval, sk.sk_mark);
-    case S.SO_RXQ_OVFL:
-      return put_int(optval, sock_flag(sk, SOCK_RXQ_OVFL) ? 1 : 0);
-    case S.SO_LOCK_FILTER:
-      return put_int(optval, sock_flag(sk, SOCK_FILTER_LOCKED) ? 1 : 0);
     case S.SO_INCOMING_CPU:
       return put_int(optval, sk.sk_incoming_cpu);
     case S.SO_BINDTOIFINDEX:

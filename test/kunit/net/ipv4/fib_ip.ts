@@ -1,6 +1,7 @@
 // A small `ip` straight over the control plane functions, to replay transcripts recorded from Linux. Prints as iproute2 does
 // what those transcripts show; what it does not know it refuses loudly.
 
+import { METRICS } from "../../../../src/bin/ip/route_show.ts";
 import { dev_close, dev_open, for_each_netdev } from "../../../../src/net/core/dev_api.ts";
 import { fib_nl_delrule, fib_nl_newrule } from "../../../../src/net/core/fib_rules.ts";
 import type { Net } from "../../../../src/net/core/net_namespace.ts";
@@ -68,24 +69,6 @@ const TABLES = new Map([
   ["main", 254],
   ["local", 255],
 ]);
-const METRICS = [
-  "",
-  "lock",
-  "mtu",
-  "window",
-  "rtt",
-  "rttvar",
-  "ssthresh",
-  "cwnd",
-  "advmss",
-  "reordering",
-  "hoplimit",
-  "initcwnd",
-  "features",
-  "rto_min",
-  "initrwnd",
-  "quickack",
-];
 const name_of = (map: Map<string, number>, v: number): string => [...map].find(([, n]) => n === v)?.[0] ?? String(v);
 const num_of = (map: Map<string, number>, text: string): number => map.get(text) ?? Number(text);
 const table_of = (text: string): number => num_of(TABLES, text);
