@@ -485,6 +485,14 @@ function train(s: Source, jumbo: boolean): Uint8Array[] {
   return out;
 }
 
+/** 802.3x: the card is told to be silent for a while, or something like it. */
+function pause(s: Source): Uint8Array {
+  const b = s.bytes(46);
+  put16(b, 0, s.one_in(4) ? s.below(65536) : 1);
+  put16(b, 2, s.one_in(2) ? 0 : s.size(2000));
+  return ethernet(s, s.one_in(5) ? OUR_MAC : Uint8Array.of(1, 0x80, 0xc2, 0, 0, 1), 0x8808, b);
+}
+
 /** Damage that knows nothing of structure. */
 function damage(s: Source, f: Uint8Array): Uint8Array {
   if (s.one_in(12)) f = f.slice(0, s.below(f.length + 1));
@@ -514,7 +522,7 @@ export function frames_of_case(seed: number, index: number): Uint8Array[] {
     const type = s.one_in(2)
       ? s.pick([0x86dd, 0x8847, 0x88cc, 0x8863, 0x8864, 5, 64, 1500, 1535, 1536])
       : s.below(65536);
-    out = [ethernet(s, s.one_in(2) ? OUR_MAC : s.bytes(6), type, s.bytes(s.size(1500)))];
+    out = [s.one_in(4) ? pause(s) : ethernet(s, s.one_in(2) ? OUR_MAC : s.bytes(6), type, s.bytes(s.size(1500)))];
   } else {
     const src = ip_address(s, NET | (2 + s.below(16)));
     const dst = destination(s);

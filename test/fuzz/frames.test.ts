@@ -43,6 +43,7 @@ const REACHED: readonly string[] = [
   "src/net/ipv4/ip_sockglue.ts ip_icmp_error",
   "src/net/sched/sch_generic.ts dev_requeue_skb",
   "src/net/sched/sch_generic.ts qdisc_drop",
+  "src/hw/82576_flow.ts flow_receive",
   "src/drivers/net/ethernet/igb/igb_rx.ts igb_add_rx_frag",
   "src/drivers/net/ethernet/igb/igb_tx.ts igb_tso",
   "src/drivers/net/ethernet/igb/igb_tx.ts __igb_maybe_stop_tx",
