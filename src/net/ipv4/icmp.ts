@@ -267,7 +267,7 @@ function icmp_push(net: Net, skb: SkBuff, rt: Rtable, opt: IpOptions, daddr: num
     own.data = opt.data!.slice(0, opt.optlen);
     ip_options_build(skb, own, daddr, rt);
   }
-  ip_select_ident(net, skb.head.dv, skb.network_header, null);
+  ip_select_ident(net, skb, null);
   ip_local_out(net, null, skb);
 }
 

@@ -311,7 +311,7 @@ function __ip_make_skb(sk: Sock, fl4: Flowi4, queue: SkBuffHead, cork: InetCork)
   dv.setInt32(iph + IPH_SADDR, fl4.saddr);
   dv.setInt32(iph + IPH_DADDR, fl4.daddr);
   if (opt !== null) ip_options_build(skb, opt, cork.addr, rt);
-  ip_select_ident(net, dv, iph, sk);
+  ip_select_ident(net, skb, sk);
   skb.priority = cork.tos !== -1 ? cork.priority : sk.sk_priority;
   skb.mark = cork.mark;
   skb.dst = rt;
@@ -437,7 +437,7 @@ export function ip_make_skb(
       dv.setInt32(iph, 0x45000000 | ((ipc.tos !== -1 ? ipc.tos : inet.tos) << 16) | len);
       dv.setInt32(
         iph + IPH_ID,
-        (ip_ident(sk.net, fl4.saddr, fl4.daddr, sk.sk_protocol, df, sk, 1) << 16) | (df ? IP_DF : 0),
+        (ip_ident(sk.net, fl4.saddr, fl4.daddr, sk.sk_protocol, df && !skb.ignore_df, sk, 1) << 16) | (df ? IP_DF : 0),
       );
       const ttl =
         ipc.ttl !== 0 ? ipc.ttl : (rt.rt_flags & RTCF_MULTICAST) !== 0 ? inet.mc_ttl : ip_select_ttl(inet, rt);

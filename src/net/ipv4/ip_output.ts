@@ -86,25 +86,26 @@ export function ip_send_check(dv: DataView, iph: number): void {
 }
 
 /**
- * The ID field. RFC 6864: a packet that cannot be fragmented needs none that is unique; others draw from a generator per
- * addresses and protocol, whose start nobody outside can guess.
+ * The ID field (RFC 6864). A connected socket counts for itself. Else a packet that is never fragmented (`atomic`) needs no
+ * ID, and others draw from a generator per addresses and protocol, whose start nobody outside can guess.
+ * DIFF: Linux adds a random step for the time since the last draw; here an ID follows the one before.
  */
 export function ip_ident(
   net: Net,
   saddr: number,
   daddr: number,
   proto: number,
-  df: boolean,
+  atomic: boolean,
   sk: Sock | null,
   segs: number,
 ): number {
-  if (df) {
-    if (sk === null || (sk as InetSock).inet_daddr === 0) return 0;
+  if (sk !== null && (sk as InetSock).inet_daddr !== 0) {
     const inet = sk as InetSock;
     const id = inet.inet_id & 0xffff;
     inet.inet_id = (id + segs) & 0xffff;
     return id;
   }
+  if (atomic) return 0;
   const idents = net.ipv4_idents;
   const at = jhash_3words(daddr, saddr, proto, net.ipv4.ip_id_key) & (idents.length - 1);
   const id = idents[at]!;
@@ -112,21 +113,21 @@ export function ip_ident(
   return id;
 }
 
-export function ip_select_ident_segs(net: Net, dv: DataView, iph: number, sk: Sock | null, segs: number): void {
-  const df = (dv.getUint16(iph + IPH_FRAG_OFF) & IP_DF) !== 0;
+export function ip_select_ident_segs(net: Net, skb: SkBuff, sk: Sock | null, segs: number): void {
+  const dv = skb.head.dv;
+  const iph = skb.network_header;
   const id = ip_ident(
     net,
     dv.getInt32(iph + IPH_SADDR),
     dv.getInt32(iph + IPH_DADDR),
     dv.getUint8(iph + IPH_PROTOCOL),
-    df,
+    (dv.getUint16(iph + IPH_FRAG_OFF) & IP_DF) !== 0 && !skb.ignore_df,
     sk,
     segs,
   );
   dv.setUint16(iph + IPH_ID, id);
 }
-export const ip_select_ident = (net: Net, dv: DataView, iph: number, sk: Sock | null): void =>
-  ip_select_ident_segs(net, dv, iph, sk, 1);
+export const ip_select_ident = (net: Net, skb: SkBuff, sk: Sock | null): void => ip_select_ident_segs(net, skb, sk, 1);
 
 declare module "../core/net_namespace.ts" {
   interface Net {
@@ -345,7 +346,7 @@ export function ip_queue_xmit(sk: Sock, skb: SkBuff): number {
   dv.setInt32(iph + IPH_SADDR, inet.inet_saddr);
   dv.setInt32(iph + IPH_DADDR, inet.inet_daddr);
   if (opt !== null && opt.optlen > 0) ip_options_build(skb, opt, inet.inet_daddr, rt);
-  ip_select_ident_segs(net, dv, iph, sk, skb_is_gso(skb) ? skb.head.gso_segs || 1 : 1);
+  ip_select_ident_segs(net, skb, sk, skb_is_gso(skb) ? skb.head.gso_segs || 1 : 1);
   skb.priority = sk.sk_priority;
   skb.mark = sk.sk_mark;
   return ip_local_out(net, sk, skb);

@@ -396,7 +396,7 @@ function raw_send_hdrinc(sk: RawSock, msg: MsgHdr, length: number, rt: Rtable): 
   }
   if (dv.getInt32(iph + IPH_SADDR) === 0) dv.setInt32(iph + IPH_SADDR, fl4.saddr);
   dv.setUint16(iph + IPH_TOT_LEN, length);
-  if (dv.getUint16(iph + IPH_ID) === 0) ip_select_ident(net, dv, iph, null);
+  if (dv.getUint16(iph + IPH_ID) === 0) ip_select_ident(net, skb, null);
   dv.setUint16(iph + IPH_CHECK, 0);
   ip_send_check(dv, iph);
   skb.transport_header = iph + ihl;
