@@ -20,11 +20,15 @@ import {
   VIRTIO_NET_F_HOST_TSO4,
   VIRTIO_NET_F_HOST_TSO6,
   VIRTIO_NET_F_HOST_USO,
+  VIRTIO_NET_HDR_F_NEEDS_CSUM,
   type VirtioBackend,
   type VirtioNet,
+  VNET_CSUM_OFFSET,
+  VNET_CSUM_START,
   VNET_HDR_LEN,
 } from "../../hw/virtio_net.ts";
 import { wire_send } from "../../hw/wire.ts";
+import { csum_fold, csum_partial_dv } from "../../lib/checksum.ts";
 import { errno_name, strerror } from "../../uapi/errno.ts";
 import type { NodePlatform } from "./platform.ts";
 
@@ -99,6 +103,22 @@ function loadLibc(): Libc {
 }
 
 export class TapError extends Error {}
+
+/** The frame behind a virtio_net_hdr as it would be on a wire: with the sum that the header leaves to the receiver. */
+function with_sum(buf: Uint8Array, len: number): Uint8Array {
+  const frame = buf.subarray(VNET_HDR_LEN, len);
+  if ((buf[0]! & VIRTIO_NET_HDR_F_NEEDS_CSUM) === 0) return frame;
+  const dv = new DataView(buf.buffer, buf.byteOffset, len);
+  const start = dv.getUint16(VNET_CSUM_START, true);
+  const at = start + dv.getUint16(VNET_CSUM_OFFSET, true);
+  if (at + 2 > frame.length) return frame;
+  const copy = frame.slice();
+  const cv = new DataView(copy.buffer);
+  // What is in the field already is the sum of the pseudo header.
+  const check = csum_fold(csum_partial_dv(cv, start, copy.length - start, 0));
+  cv.setUint16(at, check === 0 ? 0xffff : check);
+  return copy;
+}
 
 /** "Operation not permitted" and what to do about it. */
 function explain(what: string, errno: number, name: string): TapError {
@@ -265,7 +285,7 @@ export class TapPort implements WirePort, VirtioBackend {
       }
       if (card === null) this.input(n - this.hdr);
       else if (n > VNET_HDR_LEN) {
-        if (this.capture !== null) this.capture(buf.subarray(VNET_HDR_LEN, n), "in");
+        if (this.capture !== null) this.capture(with_sum(buf, n), "in");
         card.rx_done(n);
         this.stats.rx++;
       }
@@ -326,7 +346,7 @@ export class TapPort implements WirePort, VirtioBackend {
     this.card = null;
   }
   vnet_send(buf: Uint8Array, len: number): boolean {
-    if (this.capture !== null) this.capture(buf.subarray(VNET_HDR_LEN, len), "out");
+    if (this.capture !== null) this.capture(with_sum(buf, len), "out");
     if (!this.closed && this.libc.write(this.fd, buf, len) === len) {
       this.stats.tx++;
       return true;
