@@ -74,7 +74,14 @@ import { __ipv4_neigh_create, __ipv4_neigh_lookup_noref } from "./arp.ts";
 import { type InetSock, inet_sk, ip_select_ttl } from "./inet_sock.ts";
 import { ip_fragment } from "./ip_frag_output.ts";
 import { ip_options_build } from "./ip_options.ts";
-import { ip_dst_mtu_maybe_forward, ip_route_output_ports, RTCF_LOCAL, RTCF_MULTICAST, type Rtable } from "./route.ts";
+import {
+  ip_dst_mtu_maybe_forward,
+  ip_mtu_locked,
+  ip_route_output_ports,
+  RTCF_LOCAL,
+  RTCF_MULTICAST,
+  type Rtable,
+} from "./route.ts";
 
 const RTN_MULTICAST = 5;
 const RTN_BROADCAST = 3;
@@ -141,7 +148,7 @@ export function ip_dont_fragment(inet: InetSock, rt: Rtable): boolean {
   return (
     inet.pmtudisc === IP_PMTUDISC_DO ||
     inet.pmtudisc === IP_PMTUDISC_PROBE ||
-    (inet.pmtudisc === IP_PMTUDISC_WANT && !rt.rt_mtu_locked)
+    (inet.pmtudisc === IP_PMTUDISC_WANT && !ip_mtu_locked(rt))
   );
 }
 

@@ -16,6 +16,7 @@ import {
   IPH_DADDR,
   IPH_SADDR,
 } from "../../uapi/ip.ts";
+import { RTAX_LOCK } from "../../uapi/rtnetlink.ts";
 import { AF_INET } from "../../uapi/socket.ts";
 import {
   SKB_DROP_REASON_IP_INADDRERRORS,
@@ -138,6 +139,10 @@ function ipv4_dst_check(dst: DstEntry, _cookie: number): DstEntry | null {
   return dst;
 }
 
+/** The path's MTU is not discovered: the route says so (`mtu lock`), or it is narrower than min_pmtu. */
+export const ip_mtu_locked = (rt: Rtable): boolean =>
+  rt.rt_mtu_locked || (rt.metrics[RTAX_LOCK]! & (1 << RTAX_MTU)) !== 0;
+
 export function ipv4_mtu(dst: DstEntry): number {
   const rt = dst as Rtable;
   let mtu = rt.rt_pmtu;
@@ -145,7 +150,7 @@ export function ipv4_mtu(dst: DstEntry): number {
   mtu = rt.metrics[RTAX_MTU]!;
   if (mtu === 0) {
     mtu = rt.dev.mtu;
-    if (rt.rt_mtu_locked && rt.rt_uses_gateway && mtu > 576) mtu = 576;
+    if (ip_mtu_locked(rt) && rt.rt_uses_gateway && mtu > 576) mtu = 576;
   }
   return mtu < IP_MAX_MTU ? mtu : IP_MAX_MTU;
 }
