@@ -1,7 +1,9 @@
 // connect() of datagram sockets. Mirrors net/ipv4/datagram.c.
 
-import { EACCES, EAFNOSUPPORT, EINVAL } from "../../uapi/errno.ts";
+import { EACCES, EAFNOSUPPORT, EINVAL, ENETUNREACH } from "../../uapi/errno.ts";
 import { AF_INET, SOCKADDR_IN_LEN } from "../../uapi/socket.ts";
+import { get_random_u32_below } from "../core/neigh_table.ts";
+import { IPSTATS_MIB_OUTNOROUTES } from "../core/snmp.ts";
 import { SOCK_BROADCAST, type Sock, sk_dst_reset, sk_dst_set, sock_flag, TCP_ESTABLISHED } from "../core/sock.ts";
 import { inet_sk } from "./inet_sock.ts";
 import { ipv4_is_multicast } from "./netns_ipv4.ts";
@@ -36,7 +38,7 @@ export function __ip_datagram_connect(sk: Sock, addr: Uint8Array, len: number): 
     oif,
   );
   if (typeof rt === "number") {
-    if (rt === -101) sk.net.mib.ip[9]!++;
+    if (rt === -ENETUNREACH) sk.net.mib.ip[IPSTATS_MIB_OUTNOROUTES]!++;
     return rt;
   }
   if (rt.error !== 0) {
@@ -56,7 +58,7 @@ export function __ip_datagram_connect(sk: Sock, addr: Uint8Array, len: number): 
   inet.inet_daddr = fl4.daddr;
   inet.inet_dport = dport;
   sk.sk_state = TCP_ESTABLISHED;
-  inet.inet_id = (fl4.daddr ^ fl4.saddr ^ dport ^ Math.floor(sk.net.kernel.now)) & 0xffff;
+  inet.inet_id = get_random_u32_below(sk.net.kernel, 0x10000);
   sk_dst_set(sk, rt);
   return 0;
 }
