@@ -85,6 +85,7 @@ import { IPSTATS_MIB_OUTDISCARDS } from "../core/snmp.ts";
 import {
   __sock_queue_rcv_skb,
   type Proto,
+  SOCK_BINDADDR_LOCK,
   SOCK_BROADCAST,
   SOCK_LOCALROUTE,
   type Sock,
@@ -611,7 +612,8 @@ export function inet_datagram_disconnect(sk: Sock, _flags: number): number {
   sk.sk_state = TCP_CLOSE;
   inet.inet_daddr = 0;
   inet.inet_dport = 0;
-  if ((sk.sk_userlocks & 4) === 0) {
+  sk.sk_bound_dev_if = 0;
+  if ((sk.sk_userlocks & SOCK_BINDADDR_LOCK) === 0) {
     inet.inet_rcv_saddr = 0;
     inet.inet_saddr = 0;
   }

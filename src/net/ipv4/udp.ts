@@ -108,6 +108,8 @@ import {
 import {
   __sk_dst_check,
   type Proto,
+  SOCK_BINDADDR_LOCK,
+  SOCK_BINDPORT_LOCK,
   SOCK_BROADCAST,
   SOCK_DEAD,
   SOCK_LOCALROUTE,
@@ -818,19 +820,19 @@ function udp_connect(sk: Sock, addr: Uint8Array, len: number): number {
   return err;
 }
 
-/** Forgets the peer, and the address and port that were not bound explicitly. */
+/** Forgets the peer, the device, and the address and port that were not bound explicitly. */
 export function udp_disconnect(sk: Sock, _flags: number): number {
   const inet = inet_sk(sk);
   if (sk.sk_state === TCP_ESTABLISHED) table_of(sk).connected--;
   sk.sk_state = TCP_CLOSE;
   inet.inet_daddr = 0;
   inet.inet_dport = 0;
-  sk.sk_bound_dev_if = (sk.sk_userlocks & 16) !== 0 ? sk.sk_bound_dev_if : sk.sk_bound_dev_if;
-  if ((sk.sk_userlocks & 4) === 0) {
+  sk.sk_bound_dev_if = 0;
+  if ((sk.sk_userlocks & SOCK_BINDADDR_LOCK) === 0) {
     inet.inet_rcv_saddr = 0;
     inet.inet_saddr = 0;
   }
-  if ((sk.sk_userlocks & 8) === 0) {
+  if ((sk.sk_userlocks & SOCK_BINDPORT_LOCK) === 0) {
     udp_lib_unhash(table_of(sk), udp_sk(sk));
     inet.inet_sport = 0;
   }
