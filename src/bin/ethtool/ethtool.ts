@@ -3,6 +3,7 @@
 import * as E from "../../uapi/ethtool.ts";
 import { AF_INET, SOCK_DGRAM } from "../../uapi/socket.ts";
 import type { Blocking, Program } from "../../uapi/sys.ts";
+import { macNtoa } from "../lib/inet.ts";
 import { print, printError } from "../lib/io.ts";
 import { changeFeatures, showFeatures, stringSet } from "./features.ts";
 import {
@@ -198,8 +199,8 @@ function* showPermanentAddress(c: Context): Blocking<number> {
     );
     return 1;
   }
-  const bytes = Array.from({ length: r.get(E.PERMADDR_SIZE) }, (_, i) => r.get8(E.PERMADDR_DATA + i));
-  const text = bytes.every((b) => b === 0) ? "not set" : bytes.map((b) => b.toString(16).padStart(2, "0")).join(":");
+  const bytes = r.data(E.PERMADDR_DATA, r.get(E.PERMADDR_SIZE));
+  const text = bytes.every((b) => b === 0) ? "not set" : macNtoa(bytes, 0, bytes.length);
   yield* print(c.sys, `Permanent address: ${text}\n`);
   return 0;
 }

@@ -3,6 +3,7 @@
 
 import * as E from "../../uapi/ethtool.ts";
 import type { Blocking } from "../../uapi/sys.ts";
+import { macNtoa } from "../lib/inet.ts";
 import { print, printError } from "../lib/io.ts";
 import { badArguments, type Context, cannot, integer, Request } from "./ioctl.ts";
 
@@ -46,8 +47,7 @@ export function* showRxfh(c: Context): Blocking<number> {
   text += "RSS hash key:\n";
   if (key === 0) text += "Operation not supported\n";
   else {
-    const bytes = Array.from({ length: key }, (_, i) => r.get8(E.RXFH_CONFIG + indir * 4 + i));
-    text += `${bytes.map((b) => b.toString(16).padStart(2, "0")).join(":")}\n`;
+    text += `${macNtoa(r.data(E.RXFH_CONFIG + indir * 4, key), 0, key)}\n`;
   }
   const functions = r.get8(E.RXFH_HFUNC);
   text += "RSS hash function:\n";

@@ -3,7 +3,6 @@
 
 import * as IF from "../../uapi/if.ts";
 import * as L from "../../uapi/if_link.ts";
-import { NETNSA_FD, NETNSA_NSID } from "../../uapi/net_namespace.ts";
 import type { NlAttr, NlAttrs, NlMsg } from "../../uapi/nlattr.ts";
 import {
   nl_get_u64,
@@ -14,10 +13,9 @@ import {
   nla_get_u32,
   nla_list,
   nla_parse_nested,
-  nla_put_u32,
   nlmsg_parse,
 } from "../../uapi/nlattr.ts";
-import { RTM_DELLINK, RTM_GETNSID } from "../../uapi/rtnetlink.ts";
+import { RTM_DELLINK } from "../../uapi/rtnetlink.ts";
 import { AF_INET6, AF_PACKET, AF_UNSPEC } from "../../uapi/socket.ts";
 import type { Blocking } from "../../uapi/sys.ts";
 import { formatLinkAddress } from "../iproute/addr.ts";
@@ -26,6 +24,7 @@ import { groupName, linkTypeName } from "../iproute/names.ts";
 import type { Netlink } from "../iproute/rtnl.ts";
 import { printBridge, printBridgePort } from "./link_bridge.ts";
 import { printVlan } from "./link_vlan.ts";
+import { netnsName } from "./netns_id.ts";
 
 /** One run of ip: its context and its rtnetlink socket. */
 export interface Run {
@@ -422,22 +421,4 @@ function statisticsJson(ctx: Context, s: Stats, more: boolean, changes: number, 
     ctx.closeObject();
   }
   ctx.closeObject();
-}
-
-// --- namespaces ------------------------------------------------------------------------------------------------
-
-/** The name of the namespace that has this id here. */
-function* netnsName(run: Run, id: number): Blocking<string | undefined> {
-  const ctx: Context = run.ctx;
-  const rtnl = run.rtnl;
-  for (const name of ctx.sys.netns_list()) {
-    const fd = ctx.sys.open(`/var/run/netns/${name}`, 0);
-    if (fd < 0) continue;
-    const w = rtnl.request(RTM_GETNSID, 0, 1);
-    nla_put_u32(w, NETNSA_FD, fd);
-    const m = yield* rtnl.ask(w, true);
-    ctx.sys.close(fd);
-    if (m !== undefined && nla_get_s32(nlmsg_parse(m, 1)[NETNSA_NSID]) === id) return name;
-  }
-  return undefined;
 }

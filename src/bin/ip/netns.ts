@@ -10,20 +10,8 @@ import type { Args, Context } from "../iproute/context.ts";
 import { matches } from "../iproute/context.ts";
 import { processes } from "../lib/processes.ts";
 import type { Run } from "./link_show.ts";
+import { netnsId, RTGENMSG_LEN } from "./netns_id.ts";
 import { NETNS_USAGE } from "./usage.ts";
-
-/** struct rtgenmsg: the family alone. */
-const RTGENMSG_LEN = 1;
-
-function* idOf(run: Run, name: string): Blocking<number> {
-  const fd = run.ctx.sys.open(`/var/run/netns/${name}`, 0);
-  if (fd < 0) return -1;
-  const w = run.rtnl.request(RTM_GETNSID, 0, 1);
-  nla_put_u32(w, NETNSA_FD, fd);
-  const m = yield* run.rtnl.ask(w, true);
-  run.ctx.sys.close(fd);
-  return m === undefined ? -1 : nla_get_s32(nlmsg_parse(m, 1)[NETNSA_NSID]);
-}
 
 function* list(run: Run): Blocking<number> {
   const ctx: Context = run.ctx;
@@ -31,7 +19,7 @@ function* list(run: Run): Blocking<number> {
   for (const name of ctx.sys.netns_list()) {
     ctx.openObject();
     ctx.put("name", name, name);
-    const id = yield* idOf(run, name);
+    const id = yield* netnsId(run, name);
     if (id >= 0) ctx.put("id", id, ` (id: ${id})`);
     ctx.text("\n");
     ctx.closeObject();
@@ -98,7 +86,7 @@ function nsid(ctx: Context, a: Args, what: string): number {
 function* namesById(run: Run): Blocking<Map<number, string>> {
   const names = new Map<number, string>();
   for (const name of run.ctx.sys.netns_list()) {
-    const id = yield* idOf(run, name);
+    const id = yield* netnsId(run, name);
     if (id >= 0) names.set(id, name);
   }
   return names;

@@ -236,6 +236,10 @@ function timerText(timer: string, retransmits: string, timeouts: string): string
   return `${name} (${(when / 100).toFixed(2)}/${Number.parseInt(retransmits, 16)}/${Number(timeouts)})`;
 }
 
+/** An address as /proc shows it: a 32-bit word of this machine. */
+const fromHex = (hex: string): number =>
+  (hex.match(/../g) ?? []).reduceRight((addr, byte) => (addr << 8) | Number.parseInt(byte, 16), 0);
+
 function* endpoint(sys: Sys, o: Options, text: string, transport: "tcp" | "udp"): Blocking<string> {
   const [hex, portHex] = text.split(":");
   const port = Number.parseInt(portHex, 16);
@@ -248,8 +252,7 @@ function* endpoint(sys: Sys, o: Options, text: string, transport: "tcp" | "udp")
     const swapped = bytes.map((w) => (w.match(/../g) ?? []).reverse().join("")).join("");
     host = !numericHosts && any ? "[::]" : inet6Text(swapped);
   } else {
-    const bytes = (hex.match(/../g) ?? []).map((b) => Number.parseInt(b, 16)).reverse();
-    const addr = bytes.reduce((a, b) => (a << 8) | b, 0);
+    const addr = fromHex(hex);
     host = numericHosts || any ? inetNtoa(addr) : ((yield* reverse(sys, addr)) ?? inetNtoa(addr));
   }
   const named = numericPorts || port === 0 ? undefined : yield* serviceName(sys, port, transport);
@@ -274,8 +277,7 @@ function* groups(sys: Sys, o: Options): Blocking<number> {
       }
       const [hex, users] = line.trim().split(/\s+/);
       if (users === undefined) continue;
-      const bytes = (hex.match(/../g) ?? []).map((b) => Number.parseInt(b, 16)).reverse();
-      const addr = bytes.reduce((a, b) => (a << 8) | b, 0);
+      const addr = fromHex(hex);
       const name = o.has("n") ? null : yield* reverse(sys, addr);
       text += `${device.slice(0, 15).padEnd(15)} ${users.padEnd(6)} ${name ?? inetNtoa(addr)}\n`;
     }
