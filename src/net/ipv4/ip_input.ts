@@ -122,7 +122,7 @@ function ip_rcv_core(skb: SkBuff, net: Net): SkBuff | null {
   skb.network_header = iph;
   const vihl = dv.getUint8(iph);
   if (vihl < 0x45 || vihl > 0x4f) return ip_inhdr_error(skb, net, SKB_DROP_REASON_IP_INHDR);
-  mib[ecn_mib[dv.getUint8(iph + IPH_TOS) & 3]!]!++;
+  mib[ecn_mib[dv.getUint8(iph + IPH_TOS) & 3]!]! += skb.head.gso_segs || 1;
   const ihl = (vihl & 0xf) << 2;
   if (ihl !== IPH_LEN && !pskb_may_pull(skb, ihl)) return ip_inhdr_error(skb, net, SKB_DROP_REASON_PKT_TOO_SMALL);
   return ip_rcv_core_finish(skb, net, ihl);
