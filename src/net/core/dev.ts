@@ -44,6 +44,7 @@ import {
   SKB_DROP_REASON_UNHANDLED_PROTO,
 } from "./dropreason.ts";
 import { get_rps_cpu, skb_tx_hash } from "./flow_dissector.ts";
+import { skb_gso_transport_hdrlen } from "./gso.ts";
 import {
   __LINK_STATE_START,
   __QUEUE_STATE_DRV_XOFF,
@@ -603,12 +604,9 @@ function get_xps_queue(dev: NetDevice, cpu: Cpu): number {
 /** Bytes as a qdisc counts them: each segment of a GSO packet has its own headers. */
 function qdisc_pkt_len_init(skb: SkBuff): void {
   const head = skb.head;
-  if (head.gso_size === 0) {
-    skb.pkt_len = skb.len;
-    return;
-  }
-  const hdr = skb.transport_header >= 0 ? skb.transport_header - skb.data + 20 : 54;
-  skb.pkt_len = skb.len + (head.gso_segs > 1 ? (head.gso_segs - 1) * hdr : 0);
+  skb.pkt_len = skb.len;
+  if (head.gso_size === 0 || head.gso_segs <= 1 || skb.transport_header < 0) return;
+  skb.pkt_len += (head.gso_segs - 1) * (skb.transport_header - skb.data + skb_gso_transport_hdrlen(skb));
 }
 
 /** Through the qdisc: past it when it is empty and allows it, else queued and run. */

@@ -48,18 +48,22 @@ export function skb_gso_ok(skb: SkBuff, features: number): boolean {
   return (features & need) === need;
 }
 
-/** Transport header and payload of one full segment. */
-function skb_gso_transport_seglen(skb: SkBuff): number {
+/** Bytes of transport header that each segment of a GSO packet has. */
+export function skb_gso_transport_hdrlen(skb: SkBuff): number {
   const head = skb.head;
   if ((head.gso_type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6)) !== 0) {
-    return head.gso_size + ((head.dv.getUint8(skb.transport_header + TCPH_DOFF) >> 4) << 2);
+    return (head.dv.getUint8(skb.transport_header + TCPH_DOFF) >> 4) << 2;
   }
-  return head.gso_size + ((head.gso_type & SKB_GSO_UDP_L4) !== 0 ? UDP_HLEN : 0);
+  return (head.gso_type & SKB_GSO_UDP_L4) !== 0 ? UDP_HLEN : 0;
 }
 
 /** Do the segments fit `mtu`, each with its network header? */
 export const skb_gso_validate_network_len = (skb: SkBuff, mtu: number): boolean =>
-  skb.transport_header - skb.network_header + skb_gso_transport_seglen(skb) <= mtu;
+  skb.transport_header - skb.network_header + skb_gso_transport_hdrlen(skb) + skb.head.gso_size <= mtu;
+
+/** The same of frames: each with its link header, too. */
+export const skb_gso_validate_mac_len = (skb: SkBuff, len: number): boolean =>
+  skb.transport_header - skb.mac_header + skb_gso_transport_hdrlen(skb) + skb.head.gso_size <= len;
 
 /** Will the device sum what segmentation makes? */
 export const can_checksum_protocol = (features: number): boolean =>

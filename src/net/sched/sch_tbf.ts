@@ -27,7 +27,8 @@ import {
   TCA_TBF_PRATE64,
   TCA_TBF_RATE64,
 } from "../../uapi/pkt_sched.ts";
-import { consume_skb, type SkBuff } from "../core/skbuff.ts";
+import { skb_gso_validate_mac_len } from "../core/gso.ts";
+import { consume_skb, type SkBuff, skb_is_gso } from "../core/skbuff.ts";
 import { bfifo_qdisc_ops, fifo_create_dflt, fifo_set_limit } from "./sch_fifo.ts";
 import {
   type Qdisc,
@@ -190,9 +191,7 @@ function tbf_enqueue(skb: SkBuff, sch: Qdisc): number {
   const q = priv(sch);
   const len = skb.pkt_len;
   if (len > q.max_size) {
-    const head = skb.head;
-    if (head.gso_size !== 0 && head.gso_size + (skb.transport_header - skb.data) + 60 <= q.max_size)
-      return tbf_segment(skb, sch);
+    if (skb_is_gso(skb) && skb_gso_validate_mac_len(skb, q.max_size)) return tbf_segment(skb, sch);
     return qdisc_drop(skb, sch);
   }
   const ret = q.qdisc.enqueue!(skb, q.qdisc);

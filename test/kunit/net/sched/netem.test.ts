@@ -205,6 +205,31 @@ test("tbf: the rate holds, order stays, packets larger than the burst are droppe
   h.close();
 });
 
+test("tbf: a GSO packet passes when its frames fit the bucket (1250 bytes of 1300), as those", () => {
+  const h = new TwoHosts();
+  h.sh(
+    h.a,
+    "ip link add v0 type veth peer name v1; ip addr add 10.9.0.1/24 dev v0; ip link set v0 up; ip link set v1 up",
+  );
+  h.sh(h.a, "ip neigh add 10.9.0.2 lladdr 02:00:00:00:00:02 dev v0");
+  const sent = (burst: number): string => {
+    h.sh(h.a, `tc qdisc add dev v0 root tbf rate 1mbit burst ${burst} limit 100kb`);
+    h.program(h.a, function* (sys) {
+      const fd = sys.socket(2, 2, 0);
+      sys.setsockopt(fd, 17, 103, 1208);
+      yield* sys.sendto(fd, new Uint8Array(2416), 0, Uint8Array.of(2, 0, 0, 9, 10, 9, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0));
+      sys.close(fd);
+      return 0;
+    });
+    h.world.run(1e9);
+    const shown = h.sh(h.a, "tc -s qdisc show dev v0; tc qdisc del dev v0 root");
+    return /Sent .*\(dropped \d+/.exec(shown)![0];
+  };
+  assert.equal(sent(1249), "Sent 0 bytes 0 pkt (dropped 1");
+  assert.equal(sent(1300), "Sent 2500 bytes 2 pkt (dropped 0");
+  h.close();
+});
+
 test("tbf over netem: the delay of the inner qdisc is kept", () => {
   const h = new TwoHosts();
   h.sh(h.a, "ping -c 1 10.0.0.2");
