@@ -115,7 +115,7 @@ function ip_rcv_core(skb: SkBuff, net: Net): SkBuff | null {
   mib[IPSTATS_MIB_INPKTS]!++;
   mib[IPSTATS_MIB_INOCTETS]! += skb.len;
   if (skb.users !== 1) skb = skb_share_check(skb);
-  if (!pskb_may_pull(skb, IPH_LEN)) return ip_inhdr_error(skb, net, SKB_DROP_REASON_PKT_TOO_SMALL);
+  if (!pskb_may_pull(skb, IPH_LEN)) return ip_inhdr_error(skb, net, SKB_DROP_REASON_IP_INHDR);
 
   const dv = skb.head.dv;
   const iph = skb.data;
@@ -124,7 +124,7 @@ function ip_rcv_core(skb: SkBuff, net: Net): SkBuff | null {
   if (vihl < 0x45 || vihl > 0x4f) return ip_inhdr_error(skb, net, SKB_DROP_REASON_IP_INHDR);
   mib[ecn_mib[dv.getUint8(iph + IPH_TOS) & 3]!]! += skb.head.gso_segs || 1;
   const ihl = (vihl & 0xf) << 2;
-  if (ihl !== IPH_LEN && !pskb_may_pull(skb, ihl)) return ip_inhdr_error(skb, net, SKB_DROP_REASON_PKT_TOO_SMALL);
+  if (ihl !== IPH_LEN && !pskb_may_pull(skb, ihl)) return ip_inhdr_error(skb, net, SKB_DROP_REASON_IP_INHDR);
   return ip_rcv_core_finish(skb, net, ihl);
 }
 
