@@ -342,6 +342,13 @@ const iproute: Scenario = {
     ip route restore </dev/null; echo $?
     ip route showdump </dev/null; echo $?
     ip route save table 7
+    ip rule add from 192.0.2.1 lookup 7; ip rule save >$FILES/u; ip rule flush; ip rule restore <$FILES/u; echo $?; ip rule; ip rule flush; ip rule add lookup main pref 32766
+    ip rule save foo
+    echo xxxx | ip rule restore; echo x | ip rule restore
+    ip addr save >$FILES/a; wc -c <$FILES/a; ip addr save dev lo | wc -c; ip addr save dev nothere; ip addr save label lo | wc -c
+    ip addr showdump <$FILES/a
+    ip addr flush dev lo; ip addr restore <$FILES/a; echo $?; ip addr show lo
+    echo xxxx | ip addr restore; echo xxx | ip addr showdump
     ip netns
     ip netns identify
     ip netns identify $$

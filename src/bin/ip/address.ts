@@ -23,6 +23,7 @@ import type { Args, Context } from "../iproute/context.ts";
 import { Exit, matches } from "../iproute/context.ts";
 import { parseScope, scopeName } from "../iproute/names.ts";
 import { addressModify } from "./address_set.ts";
+import { ADDRESS_DUMP, beginSave, restore, saveMessages, showDump } from "./dump_file.ts";
 import { flushRounds } from "./flush.ts";
 import type { LinkFilter } from "./link.ts";
 import { allLinks, dumpLinks, linkPasses, parseLinkFilter } from "./link.ts";
@@ -224,7 +225,22 @@ function* flush(run: Run, f: Filter): Blocking<number> {
   );
 }
 
-function* show(run: Run, a: Args, flushing: boolean): Blocking<number> {
+function* save(run: Run, f: Filter): Blocking<number> {
+  yield* beginSave(run.ctx, ADDRESS_DUMP);
+  // What the kernel itself selects by: other words select nothing.
+  yield* saveMessages(run.ctx, yield* dumpAddresses(run, f));
+  return 0;
+}
+
+/** Of a dump each address stands alone, under the number of its device. */
+function* printDumped(run: Run, m: NlMsg): Blocking<void> {
+  if (m.type !== RTM_NEWADDR) return;
+  run.ctx.text(`if${addressHeader(m).index}:\n`);
+  yield* printAddress(run, m, false);
+}
+
+function* show(run: Run, a: Args, action: "show" | "flush" | "save"): Blocking<number> {
+  const flushing = action === "flush";
   const ctx: Context = run.ctx;
   const rtnl = run.rtnl;
   const f: Filter = {
@@ -280,6 +296,7 @@ function* show(run: Run, a: Args, flushing: boolean): Blocking<number> {
     if (f.index === 0) ctx.fail(`Device "${dev}" does not exist.\n`, 1);
   }
   if (flushing) return yield* flush(run, f);
+  if (action === "save") return yield* save(run, f);
 
   // The header of -4 and the like has no link/ line; -0 shows links only.
   const links = yield* selectLinks(run, f);
@@ -352,15 +369,18 @@ function* selectLinks(run: Run, f: Filter): Blocking<NlMsg[]> {
 
 export function* address(run: Run, a: Args): Blocking<number> {
   const ctx: Context = run.ctx;
-  if (!a.more) return yield* show(run, a, false);
+  if (!a.more) return yield* show(run, a, "show");
   const word = a.word;
   const rest = a.tail();
   if (matches(word, "add")) return yield* addressModify(run, rest, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
   if (matches(word, "change") || word === "chg") return yield* addressModify(run, rest, RTM_NEWADDR, NLM_F_REPLACE);
   if (matches(word, "replace")) return yield* addressModify(run, rest, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
   if (matches(word, "delete")) return yield* addressModify(run, rest, RTM_DELADDR, 0);
-  if (matches(word, "show") || matches(word, "lst") || matches(word, "list")) return yield* show(run, rest, false);
-  if (matches(word, "flush")) return yield* show(run, rest, true);
+  if (matches(word, "show") || matches(word, "lst") || matches(word, "list")) return yield* show(run, rest, "show");
+  if (matches(word, "flush")) return yield* show(run, rest, "flush");
+  if (matches(word, "save")) return yield* show(run, rest, "save");
+  if (matches(word, "showdump")) return yield* showDump(run, ADDRESS_DUMP, (m) => printDumped(run, m));
+  if (matches(word, "restore")) return yield* restore(run, ADDRESS_DUMP);
   if (matches(word, "help")) ctx.fail(ADDRESS_USAGE, 255);
   return ctx.fail(`Command "${word}" is unknown, try "ip address help".\n`, 255);
 }

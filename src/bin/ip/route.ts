@@ -3,7 +3,7 @@
 import { ENOENT, strerror } from "../../uapi/errno.ts";
 import { NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from "../../uapi/netlink.ts";
 import type { NlMsg } from "../../uapi/nlattr.ts";
-import { nla_put, nla_put_be16, nla_put_u8, nla_put_u32 } from "../../uapi/nlattr.ts";
+import { nla_data, nla_put, nla_put_be16, nla_put_u8, nla_put_u32, nlmsg_parse } from "../../uapi/nlattr.ts";
 import * as R from "../../uapi/rtnetlink.ts";
 import { AF_INET, AF_UNSPEC } from "../../uapi/socket.ts";
 import type { Blocking } from "../../uapi/sys.ts";
@@ -12,9 +12,9 @@ import type { Args, Context } from "../iproute/context.ts";
 import { matches } from "../iproute/context.ts";
 import { parseDsfield, parseIpProto, parseProto, parseRouteType, parseScope, parseTable } from "../iproute/names.ts";
 import { writeFile } from "../lib/io.ts";
+import { beginSave, ROUTE_DUMP, restore, saveMessages, showDump } from "./dump_file.ts";
 import { flushRounds } from "./flush.ts";
 import type { Run } from "./link_show.ts";
-import { beginSave, restoreRoutes, saveRoutes, showDump } from "./route_dump.ts";
 import { routeModify } from "./route_set.ts";
 import type { RouteFilter } from "./route_show.ts";
 import { noRouteFilter, printRoute, routePasses } from "./route_show.ts";
@@ -151,14 +151,28 @@ function* show(run: Run, a: Args): Blocking<number> {
 }
 
 function* save(run: Run, a: Args): Blocking<number> {
-  yield* beginSave(run.ctx);
+  yield* beginSave(run.ctx, ROUTE_DUMP);
   const s = yield* parseSelector(run, a);
   const all = yield* dumpRoutes(run, s);
-  yield* saveRoutes(
-    run,
+  yield* saveMessages(
+    run.ctx,
     all.filter((m) => m.type === R.RTM_NEWROUTE && routePasses(m, s.filter)),
   );
   return 0;
+}
+
+/** When a route can be there: addresses of the host first, then its networks, then what has a gateway. */
+function restoreRound(m: NlMsg): number {
+  const a = nlmsg_parse(m, R.RTMSG_LEN);
+  if (a[R.RTA_GATEWAY] !== undefined) return 2;
+  const src = a[R.RTA_PREFSRC];
+  const dst = a[R.RTA_DST];
+  if (src === undefined) return 0;
+  return dst !== undefined && nla_data(src).join() === nla_data(dst).join() ? 0 : 1;
+}
+
+function* printDumped(run: Run, m: NlMsg): Blocking<void> {
+  if (m.type === R.RTM_NEWROUTE) yield* printRoute(run, m, noRouteFilter());
 }
 
 function* flushCache(run: Run): Blocking<number> {
@@ -287,8 +301,8 @@ export function* route(run: Run, a: Args): Blocking<number> {
   if (matches(word, "delete")) return yield* set(R.RTM_DELROUTE, 0);
   if (matches(word, "flush")) return yield* flush(run, rest);
   if (matches(word, "save")) return yield* save(run, rest);
-  if (matches(word, "restore")) return yield* restoreRoutes(run);
-  if (matches(word, "showdump")) return yield* showDump(run);
+  if (matches(word, "restore")) return yield* restore(run, ROUTE_DUMP, 3, restoreRound);
+  if (matches(word, "showdump")) return yield* showDump(run, ROUTE_DUMP, (m) => printDumped(run, m));
   if (matches(word, "help")) ctx.fail(ROUTE_USAGE, 255);
   return ctx.fail(`Command "${word}" is unknown, try "ip route help".\n`, 255);
 }

@@ -40,6 +40,7 @@ import {
   tableName,
 } from "../iproute/names.ts";
 import { prefixMatches } from "./address.ts";
+import { beginSave, RULE_DUMP, restore, saveMessages } from "./dump_file.ts";
 import type { Run } from "./link_show.ts";
 import { parseRealms } from "./route_set.ts";
 import { RULE_USAGE } from "./usage.ts";
@@ -314,6 +315,13 @@ function* show(run: Run, a: Args): Blocking<number> {
   return 0;
 }
 
+function* save(run: Run, a: Args): Blocking<number> {
+  if (a.more) run.ctx.fail('"ip rule save" does not take any arguments.\n', 1);
+  yield* beginSave(run.ctx, RULE_DUMP);
+  yield* saveMessages(run.ctx, yield* dump(run));
+  return 0;
+}
+
 function* flush(run: Run, a: Args): Blocking<number> {
   const f = parseFilter(run.ctx, a);
   for (const m of yield* dump(run)) {
@@ -427,6 +435,8 @@ export function* rule(run: Run, a: Args): Blocking<number> {
   if (matches(word, "add")) return yield* modify(run, rest, RTM_NEWRULE);
   if (matches(word, "delete")) return yield* modify(run, rest, RTM_DELRULE);
   if (matches(word, "flush")) return yield* flush(run, rest);
+  if (matches(word, "save")) return yield* save(run, rest);
+  if (matches(word, "restore")) return yield* restore(run, RULE_DUMP);
   if (matches(word, "help")) ctx.fail(RULE_USAGE, 255);
   return ctx.fail(`Command "${word}" is unknown, try "ip rule help".\n`, 255);
 }
