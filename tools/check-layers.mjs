@@ -34,6 +34,8 @@ const rules = [
   ["hw/", ["uapi/", "lib/", "hw/", ...HOST]],
   ["arch/host.ts", []],
   ["arch/slab.ts", ["arch/"]],
+  ["arch/csum.ts", ["arch/"]],
+  ["arch/csum_wasm.ts", []],
   ["arch/", ["uapi/", "lib/", "hw/", "arch/"]],
   ["init/", [...KERNEL, "net/", "drivers/", "hw/", "init/"]],
   ["bin/", ["uapi/", "bin/", "lib/pcap/", "lib/prng.ts"]],

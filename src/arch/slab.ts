@@ -1,35 +1,8 @@
-// Packet memory for hosts that have no WebAssembly SIMD, and the oracle for those that have: plain JavaScript.
-// Way in: js_slab_source() in the hosts of arch/sim and arch/node.
+// Packet memory in ArrayBuffers, handed out in pieces of a few large ones; long checksums by arch/csum.ts.
+// Way in: slab_source() in the hosts of arch/sim and arch/node.
 
+import { csum_partial } from "./csum.ts";
 import type { Slab } from "./host.ts";
-
-/** Folds a sum of 16-bit words to 16 bits. */
-export function csum_fold16(sum: number): number {
-  sum = (sum & 0xffff) + (sum >>> 16);
-  return (sum & 0xffff) + (sum >>> 16);
-}
-
-/** RFC 1071 sum of dv[off, off+len) plus `sum`, folded to 16 bits, not inverted. */
-export function js_csum_partial(dv: DataView, off: number, len: number, sum: number): number {
-  const end = off + len;
-  let hi = 0;
-  let lo = sum;
-  // 32-bit words summed as two 16-bit halves: no carry is lost below 2^53.
-  const end4 = end - 3;
-  for (; off < end4; off += 4) {
-    const w = dv.getUint32(off);
-    hi += w >>> 16;
-    lo += w & 0xffff;
-  }
-  if (end - off >= 2) {
-    hi += dv.getUint16(off);
-    off += 2;
-  }
-  if (off < end) hi += dv.getUint8(off) << 8;
-  let total = hi + lo;
-  while (total > 0xffff) total = (total % 0x10000) + Math.floor(total / 0x10000);
-  return total;
-}
 
 export class JsSlab implements Slab {
   readonly u8: Uint8Array;
@@ -44,7 +17,7 @@ export class JsSlab implements Slab {
   }
 
   csum_partial(off: number, len: number, sum: number): number {
-    return js_csum_partial(this.dv, off, len, sum);
+    return csum_partial(this.u8, this.dv, off, len, sum);
   }
 
   copy(dst: number, src: number, len: number): void {
@@ -53,7 +26,7 @@ export class JsSlab implements Slab {
 
   csum_and_copy(dst: number, src: number, len: number, sum: number): number {
     this.u8.copyWithin(dst, src, src + len);
-    return js_csum_partial(this.dv, dst, len, sum);
+    return csum_partial(this.u8, this.dv, dst, len, sum);
   }
 }
 
