@@ -377,9 +377,10 @@ function __netif_receive_skb(skb: SkBuff): number {
   return __netif_receive_skb_core(skb);
 }
 
-function deliver_to(pt: PacketType, skb: SkBuff, orig_dev: NetDevice): number {
+/** One of several takers: it gets a reference, and clones when it keeps the packet. The last one gets the packet itself. */
+function deliver_skb(skb: SkBuff, pt: PacketType, orig_dev: NetDevice): void {
   skb_get(skb);
-  return pt.func(skb, skb.dev!, pt, orig_dev);
+  pt.func(skb, skb.dev!, pt, orig_dev);
 }
 
 /** Taps, VLAN, the device's rx_handler (bridge, bond), then the protocol. The packet is gone when it returns. */
@@ -394,11 +395,16 @@ function __netif_receive_skb_core(skb: SkBuff): number {
   skb.mac_len = skb.network_header - skb.mac_header;
   skb.skb_iif = orig_dev.ifindex;
 
+  // Who takes it, as far as known; whoever comes next makes it one of several.
+  let pt_prev: PacketType | null = null;
+  let deliver_exact = false;
   for (let another = 0; another < 8; another++) {
     const dev = skb.dev!;
-    if (k.ptype_all.length !== 0) tap_list(k.ptype_all, skb, dev.net, orig_dev);
-    if (dev.ptype_all.length !== 0) tap_list(dev.ptype_all, skb, dev.net, orig_dev);
+    if (k.ptype_all.length !== 0) pt_prev = deliver_taps(k.ptype_all, skb, dev, orig_dev, pt_prev);
+    if (dev.ptype_all.length !== 0) pt_prev = deliver_taps(dev.ptype_all, skb, dev, orig_dev, pt_prev);
     if (skb.vlan_present && k.vlan_do_receive !== null) {
+      if (pt_prev !== null) deliver_skb(skb, pt_prev, orig_dev);
+      pt_prev = null;
       const s = k.vlan_do_receive(skb);
       if (s === null) return NET_RX_SUCCESS;
       skb = s;
@@ -406,43 +412,67 @@ function __netif_receive_skb_core(skb: SkBuff): number {
     }
     const rx_handler = dev.rx_handler;
     if (rx_handler !== null) {
+      if (pt_prev !== null) deliver_skb(skb, pt_prev, orig_dev);
+      pt_prev = null;
       const verdict = rx_handler(skb);
       if (verdict === RX_HANDLER_CONSUMED) return NET_RX_SUCCESS;
       if (verdict === RX_HANDLER_ANOTHER) continue;
+      deliver_exact = verdict === RX_HANDLER_EXACT;
     }
     break;
   }
   if (skb.vlan_present) skb.pkt_type = PACKET_OTHERHOST;
   const dev = skb.dev!;
   const type = skb.protocol;
-  let prev: PacketType | null = null;
-  const list = k.ptype_base[type & 15]!;
-  for (let i = 0; i < list.length; i++) {
-    const pt = list[i]!;
-    if (pt.type !== type || (pt.net !== null && pt.net !== dev.net)) continue;
-    if (prev !== null) deliver_to(prev, skb, orig_dev);
-    prev = pt;
-  }
-  if (dev.ptype_specific.length !== 0) {
-    for (let i = 0; i < dev.ptype_specific.length; i++) {
-      const pt = dev.ptype_specific[i]!;
-      if (pt.type !== type) continue;
-      if (prev !== null) deliver_to(prev, skb, orig_dev);
-      prev = pt;
+  if (!deliver_exact) {
+    const list = k.ptype_base[type & 15]!;
+    for (let i = 0; i < list.length; i++) {
+      const pt = list[i]!;
+      if (pt.type !== type || (pt.net !== null && pt.net !== dev.net)) continue;
+      if (pt_prev !== null) deliver_skb(skb, pt_prev, orig_dev);
+      pt_prev = pt;
     }
   }
-  if (prev !== null) return prev.func(skb, dev, prev, orig_dev);
-  dev.stats.rx_nohandler++;
-  dev.stats.rx_dropped++;
+  if (orig_dev.ptype_specific.length !== 0) pt_prev = deliver_specific(skb, orig_dev, orig_dev, pt_prev);
+  if (dev !== orig_dev && dev.ptype_specific.length !== 0) pt_prev = deliver_specific(skb, dev, orig_dev, pt_prev);
+  if (pt_prev !== null) return pt_prev.func(skb, dev, pt_prev, orig_dev);
+  if (deliver_exact) dev.stats.rx_nohandler++;
+  else dev.stats.rx_dropped++;
   kfree_skb_reason(skb, SKB_DROP_REASON_UNHANDLED_PROTO);
   return NET_RX_DROP;
 }
 
-function tap_list(list: PacketType[], skb: SkBuff, net: unknown, orig_dev: NetDevice): void {
+function deliver_taps(
+  list: PacketType[],
+  skb: SkBuff,
+  dev: NetDevice,
+  orig_dev: NetDevice,
+  pt_prev: PacketType | null,
+): PacketType | null {
   for (let i = 0; i < list.length; i++) {
     const pt = list[i]!;
-    if (pt.net === null || pt.net === net) deliver_to(pt, skb, orig_dev);
+    if (pt.net !== null && pt.net !== dev.net) continue;
+    if (pt_prev !== null) deliver_skb(skb, pt_prev, orig_dev);
+    pt_prev = pt;
   }
+  return pt_prev;
+}
+
+/** Those who want the packet's type from `dev` only. */
+function deliver_specific(
+  skb: SkBuff,
+  dev: NetDevice,
+  orig_dev: NetDevice,
+  pt_prev: PacketType | null,
+): PacketType | null {
+  const list = dev.ptype_specific;
+  for (let i = 0; i < list.length; i++) {
+    const pt = list[i]!;
+    if (pt.type !== skb.protocol) continue;
+    if (pt_prev !== null) deliver_skb(skb, pt_prev, orig_dev);
+    pt_prev = pt;
+  }
+  return pt_prev;
 }
 
 export const RX_HANDLER_CONSUMED = 0;
