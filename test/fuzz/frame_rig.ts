@@ -80,13 +80,19 @@ export class FrameRig {
   private readonly addr: Uint8Array = new Uint8Array(128);
 
   /**
-   * Odd seeds: two CPUs with RPS and RSS. Every second pair of seeds: rules, several paths, a filter. Every second four: devices
-   * that can do nothing themselves, a slow cable, short queues. What comes merged from the card, or in segments from the host
-   * behind, is then cut and summed here; else it passes whole. Every second eight: long frames, which lie in several pages. Every second sixteen: all of it is traced, decisions too.
+   * The bits of the seed choose the machine:
+   *  1  two CPUs with RPS and RSS; short frames are copied
+   *  2  rules, several paths, a filter
+   *  4  devices that can do nothing themselves, a slow cable, short queues: what comes merged from the card, or in segments
+   *     from the host behind, is cut and summed here; without it all passes whole
+   *  8  long frames, which lie in several pages
+   * 16  everything is traced, decisions too
+   * 32  an interrupt per packet, as before NAPI
    */
   constructor(seed: number) {
     const smp = (seed & 1) === 1;
-    const rig = new Rig({ seed, cpus: smp ? 2 : 1, debug: true, igb: smp ? { rss: 2 } : {} });
+    const igb = { napi: (seed & 32) !== 32, ...(smp && { rss: 2, rx_copybreak: 256 }) };
+    const rig = new Rig({ seed, cpus: smp ? 2 : 1, debug: true, igb });
     this.rig = rig;
     this.k = rig.k;
     this.k.on_bug = null;
