@@ -26,13 +26,15 @@ import {
 import type { Shell } from "./state.ts";
 import { runTraps } from "./traps.ts";
 
-/** The job that `spec` names; else undefined, after the builtin said why not. */
-function* namedJob(sh: Shell, builtin: string, spec: string): Blocking<Job | undefined> {
+const KILL_USAGE = "kill: usage: kill [-s sigspec | -n signum | -sigspec] pid | jobspec ... or kill -l [sigspec]\n";
+
+/** The job that `spec` names; else undefined, after the builtin said why not, naming it `as`. */
+function* namedJob(sh: Shell, builtin: string, spec: string, as = spec): Blocking<Job | undefined> {
   const job = findJob(sh, spec);
   if (job !== undefined && job !== AMBIGUOUS) return job;
-  // bash names an ambiguous one without its "%", and %+ by its meaning.
+  // bash names an ambiguous one without its "%", and `jobs` goes on to say that there is none.
   if (job === AMBIGUOUS) yield* sh.error(`${builtin}: ${spec.slice(1)}: ambiguous job spec`);
-  else yield* sh.error(`${builtin}: ${spec === "%+" ? "current" : spec}: no such job`);
+  if (job !== AMBIGUOUS || builtin === "jobs") yield* sh.error(`${builtin}: ${as}: no such job`);
   return undefined;
 }
 
@@ -116,17 +118,17 @@ function* interrupted(sh: Shell): Blocking<number> {
   return 128 + sig;
 }
 
-function* jobOf(sh: Shell, argv: string[]): Blocking<Job | undefined> {
+function* jobOf(sh: Shell, builtin: string, spec: string | undefined): Blocking<Job | undefined> {
   if (!sh.jobControl) {
-    yield* sh.error(`${argv[0]}: no job control`);
+    yield* sh.error(`${builtin}: no job control`);
     return undefined;
   }
   yield* reapJobs(sh);
-  return yield* namedJob(sh, argv[0], argv[1] === undefined ? "%+" : argv[1].replace(/^%?/, "%"));
+  return yield* namedJob(sh, builtin, spec?.replace(/^%?/, "%") ?? "%+", spec ?? "current");
 }
 
 export function* fg({ sh }: Context, argv: string[]): Blocking<number> {
-  const job = yield* jobOf(sh, argv);
+  const job = yield* jobOf(sh, "fg", argv[1]);
   if (job === undefined) return 1;
   yield* sh.out(`${jobText(job)}\n`);
   yield* runForeground(sh, job);
@@ -134,18 +136,20 @@ export function* fg({ sh }: Context, argv: string[]): Blocking<number> {
 }
 
 export function* bg({ sh }: Context, argv: string[]): Blocking<number> {
-  const job = yield* jobOf(sh, argv);
-  if (job === undefined) return 1;
-  if (!isStopped(job)) {
-    yield* sh.error(`bg: job ${job.id} already in background`);
-    return 0;
+  let status = 0;
+  for (const spec of argv.length > 1 ? argv.slice(1) : [undefined]) {
+    const job = yield* jobOf(sh, "bg", spec);
+    if (job === undefined) status = 1;
+    else if (!isStopped(job)) yield* sh.error(`bg: job ${job.id} already in background`);
+    else {
+      const mark = describeJob(sh, job).slice(0, `[${job.id}]+`.length);
+      yield* sh.out(`${mark} ${jobText(job)} &\n`);
+      continueJob(sh, job);
+      sh.lastBackground = job.pids[job.pids.length - 1];
+      if (sh.jobs.current === job) sh.jobs.current = undefined;
+    }
   }
-  const mark = describeJob(sh, job).slice(0, `[${job.id}]+`.length);
-  yield* sh.out(`${mark} ${jobText(job)} &\n`);
-  continueJob(sh, job);
-  sh.lastBackground = job.pids[job.pids.length - 1];
-  if (sh.jobs.current === job) sh.jobs.current = undefined;
-  return 0;
+  return status;
 }
 
 export function* kill({ sh }: Context, argv: string[]): Blocking<number> {
@@ -160,7 +164,7 @@ export function* kill({ sh }: Context, argv: string[]): Blocking<number> {
     return 1;
   }
   if (o.targets.length === 0) {
-    yield* sh.error("kill: usage: kill [-s sigspec | -n signum | -sigspec] pid | jobspec ... or kill -l [sigspec]");
+    yield* writeAll(sh.sys, sh.fds[2] ?? -1, KILL_USAGE);
     return 2;
   }
   let status = 0;

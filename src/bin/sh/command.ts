@@ -72,9 +72,10 @@ export function* invoke(c: Context, words: string[], text: string, options: RunO
   const name = words[0];
   const fn = options.noFunctions ? undefined : sh.functions.get(name);
   if (fn !== undefined) return yield* callFunction(c, fn, words);
-  const builtin = BUILTINS.get(name);
+  // "%1" is `fg %1`.
+  const builtin = BUILTINS.get(sh.jobControl && name.startsWith("%") ? "fg" : name);
   if (builtin !== undefined) {
-    sh.status = yield* builtin(c, words);
+    sh.status = yield* builtin(c, name.startsWith("%") ? ["fg", ...words] : words);
     return;
   }
   const found = yield* findProgram(sh, name);

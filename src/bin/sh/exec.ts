@@ -17,6 +17,7 @@ import type { Blocking, SpawnOptions } from "../../uapi/sys.ts";
 import { concat, decode } from "../lib/io.ts";
 import { signalName } from "../lib/signals.ts";
 import { exitStatus } from "../lib/wait.ts";
+import { bg } from "./builtins_jobs.ts";
 import { runCommand } from "./command.ts";
 import { evalTest } from "./conditional.ts";
 import type { Context } from "./expand.ts";
@@ -494,6 +495,11 @@ function* runBackground(sh: Shell, st: Statement): Blocking<void> {
   }
   const pgid = sh.jobControl ? 0 : undefined;
   const node = st.command;
+  // "%1 &" is `bg %1`.
+  if (sh.jobControl && node.type === "Command" && node.name?.value.startsWith("%")) {
+    sh.status = yield* bg(context(sh), ["bg", node.name.value]);
+    return;
+  }
   let texts = [sh.unit.source.slice(node.pos, node.end)];
   let pids: number[];
   if (node.type === "Pipeline" && node.commands.length > 1 && node.prefixes.length === 0) {
