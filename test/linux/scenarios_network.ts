@@ -471,6 +471,14 @@ const iproute: Scenario = {
     ip mptcp help
     ip ioam help
     ip netconf help
+    ip -4 netconf
+    ip -4 netconf show dev eth0
+    ip -4 -j netconf show dev lo
+    ip -4 -j netconf
+    ip netconf show dev nothere
+    ip -4 netconf show dev all
+    sysctl -qw net.ipv4.conf.eth0.rp_filter=2 net.ipv4.conf.lo.rp_filter=1 net.ipv4.conf.eth0.proxy_arp=1 net.ipv4.conf.eth0.forwarding=1; ip -4 netconf; sysctl -qw net.ipv4.conf.eth0.rp_filter=0 net.ipv4.conf.lo.rp_filter=0 net.ipv4.conf.eth0.proxy_arp=0 net.ipv4.conf.eth0.forwarding=0
+    (sleep 0.4; sysctl -qw net.ipv4.conf.eth0.forwarding=1 net.ipv4.conf.lo.rp_filter=1; ip link add n0 type veth peer name n1; ip link del n0; sysctl -qw net.ipv4.conf.eth0.forwarding=0 net.ipv4.conf.lo.rp_filter=0) & timeout 1.2 ip -4 monitor netconf | grep '^\\(Deleted \\)*inet '; wait
     ip stats help
     ip -s -s link show lo
     ip -s -s addr show lo

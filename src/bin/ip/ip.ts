@@ -17,6 +17,7 @@ import type { Run } from "./link_show.ts";
 import { maddress } from "./maddress.ts";
 import { monitor } from "./monitor.ts";
 import { neigh } from "./neigh.ts";
+import { netconf } from "./netconf.ts";
 import { netns } from "./netns.ts";
 import { nexthop } from "./nexthop.ts";
 import { ntable } from "./ntable.ts";
@@ -55,7 +56,7 @@ const OBJECTS: readonly (readonly [string, Command])[] = [
   ["mroute", mroute],
   ["mrule", mrule],
   ["netns", netns],
-  ["netconf", onlyHelp("netconf")],
+  ["netconf", netconf],
   ["vrf", vrf],
   ["sr", onlyHelp("sr")],
   ["nexthop", nexthop],

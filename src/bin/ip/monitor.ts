@@ -14,6 +14,8 @@ import { printAddress } from "./address.ts";
 import type { Run } from "./link_show.ts";
 import { linkHeader, printLink, printLinkBrief } from "./link_show.ts";
 import { printNeigh } from "./neigh.ts";
+import { printNetconf } from "./netconf.ts";
+import { printNsid } from "./netns.ts";
 import { printNexthop } from "./nexthop.ts";
 import { noRouteFilter, printRoute } from "./route_show.ts";
 import { printRule } from "./rule.ts";
@@ -44,10 +46,12 @@ const OBJECTS: readonly { name: string; label: string; groups: number[]; types: 
     groups: [R.RTNLGRP_IPV4_RULE, R.RTNLGRP_IPV6_RULE],
     types: [R.RTM_NEWRULE, R.RTM_DELRULE],
   },
+  { name: "netconf", label: "NETCONF", groups: [R.RTNLGRP_IPV4_NETCONF], types: [R.RTM_NEWNETCONF, R.RTM_DELNETCONF] },
+  { name: "nsid", label: "NSID", groups: [R.RTNLGRP_NSID], types: [R.RTM_NEWNSID, R.RTM_DELNSID] },
   { name: "nexthop", label: "NEXTHOP", groups: [R.RTNLGRP_NEXTHOP], types: [R.RTM_NEWNEXTHOP, R.RTM_DELNEXTHOP] },
 ];
 /** Objects of iproute2 that have no notifications here. */
-const SILENT = ["mroute", "netconf", "nsid", "prefix", "stats"];
+const SILENT = ["mroute", "prefix", "stats"];
 
 function stamp(ctx: Context): void {
   if (ctx.opt.timestamp === 0) return;
@@ -88,6 +92,12 @@ function* printEvent(run: Run, m: NlMsg): Blocking<void> {
     case R.RTM_NEWRULE:
     case R.RTM_DELRULE:
       return printRule(ctx, m);
+    case R.RTM_NEWNETCONF:
+    case R.RTM_DELNETCONF:
+      return yield* printNetconf(run, m);
+    case R.RTM_NEWNSID:
+    case R.RTM_DELNSID:
+      return yield* printNsid(run, m);
     case R.RTM_NEWNEXTHOP:
     case R.RTM_DELNEXTHOP:
       return yield* printNexthop(run, m);

@@ -3,7 +3,7 @@
 import { ENOENT, strerror } from "../../uapi/errno.ts";
 import { NETNSA_CURRENT_NSID, NETNSA_FD, NETNSA_NSID, NETNSA_TARGET_NSID } from "../../uapi/net_namespace.ts";
 import { type NlMsg, nla_get_s32, nla_put_u32, nlmsg_parse } from "../../uapi/nlattr.ts";
-import { RTM_GETNSID, RTM_NEWNSID } from "../../uapi/rtnetlink.ts";
+import { RTM_DELNSID, RTM_GETNSID, RTM_NEWNSID } from "../../uapi/rtnetlink.ts";
 import type { Blocking, Sys } from "../../uapi/sys.ts";
 import { parseInteger } from "../iproute/addr.ts";
 import type { Args, Context } from "../iproute/context.ts";
@@ -106,6 +106,12 @@ function putId(ctx: Context, m: NlMsg, names: ReadonlyMap<number, string>): void
   if (name !== undefined) ctx.put("name", name, `(iproute2 netns name: ${name})`);
   ctx.text("\n");
   ctx.closeObject();
+}
+
+/** Of `ip monitor`. */
+export function* printNsid(run: Run, m: NlMsg): Blocking<void> {
+  if (m.type === RTM_DELNSID) run.ctx.text("Deleted ");
+  putId(run.ctx, m, yield* namesById(run));
 }
 
 function* listId(run: Run, a: Args): Blocking<number> {

@@ -70,8 +70,6 @@ export interface NetconfMsg {
   readonly cnf: Ipv4Devconf;
   readonly type: string;
 }
-export const NETCONFA_IFINDEX_ALL = -1;
-export const NETCONFA_IFINDEX_DEFAULT = -2;
 
 declare module "../../kernel/kernel.ts" {
   interface Kernel {

@@ -6,6 +6,7 @@ import { EINVAL, ENODEV, EOPNOTSUPP } from "../../uapi/errno.ts";
 import { IFNAMSIZ } from "../../uapi/if.ts";
 import * as A from "../../uapi/if_addr.ts";
 import { IFLA_INET_CONF } from "../../uapi/if_link.ts";
+import * as NC from "../../uapi/netconf.ts";
 import { NLM_F_DUMP_FILTERED, NLM_F_MULTI } from "../../uapi/netlink.ts";
 import {
   type NlAttrs,
@@ -65,14 +66,7 @@ import {
   U8,
   U32,
 } from "../netlink/nlattr.ts";
-import {
-  IfaRequest,
-  inet_rtm_deladdr,
-  inet_rtm_newaddr,
-  NETCONFA_IFINDEX_ALL,
-  NETCONFA_IFINDEX_DEFAULT,
-  type NetconfMsg,
-} from "./devinet.ts";
+import { IfaRequest, inet_rtm_deladdr, inet_rtm_newaddr, type NetconfMsg } from "./devinet.ts";
 import type { InIfaddr, Ipv4Devconf } from "./netns_ipv4.ts";
 
 // --- IFLA_AF_SPEC -------------------------------------------------------------------------------------------------
@@ -274,22 +268,20 @@ function rtmsg_ifa(net: Net, event: number, ifa: InIfaddr, info: NlInfo | null):
 
 /** struct netconfmsg: family u8. */
 const NETCONFMSG_LEN = 1;
-const NETCONFA_IFINDEX = 1;
-const NETCONFA_MAX = 8;
 /** Attributes in the order in which they are sent, with the value each shows. */
 const NETCONFA: readonly (readonly [number, keyof Ipv4Devconf])[] = [
-  [2, "forwarding"],
-  [3, "rp_filter"],
-  [4, "mc_forwarding"],
-  [8, "bc_forwarding"],
-  [5, "proxy_arp"],
-  [6, "ignore_routes_with_linkdown"],
+  [NC.NETCONFA_FORWARDING, "forwarding"],
+  [NC.NETCONFA_RP_FILTER, "rp_filter"],
+  [NC.NETCONFA_MC_FORWARDING, "mc_forwarding"],
+  [NC.NETCONFA_BC_FORWARDING, "bc_forwarding"],
+  [NC.NETCONFA_PROXY_NEIGH, "proxy_arp"],
+  [NC.NETCONFA_IGNORE_ROUTES_WITH_LINKDOWN, "ignore_routes_with_linkdown"],
 ];
-const netconf_policy: NlaPolicy = policy_of(NETCONFA_MAX, [
-  [NETCONFA_IFINDEX, S32],
-  [2, S32],
-  [3, S32],
-  [5, S32],
+const netconf_policy: NlaPolicy = policy_of(NC.NETCONFA_MAX, [
+  [NC.NETCONFA_IFINDEX, S32],
+  [NC.NETCONFA_FORWARDING, S32],
+  [NC.NETCONFA_RP_FILTER, S32],
+  [NC.NETCONFA_PROXY_NEIGH, S32],
   [6, S32],
 ]);
 
@@ -306,7 +298,7 @@ function inet_netconf_fill(
 ): void {
   const at = nlmsg_put(w, event, flags, seq, portid, NETCONFMSG_LEN);
   w.buf[at] = AF_INET;
-  nla_put_u32(w, NETCONFA_IFINDEX, ifindex);
+  nla_put_u32(w, NC.NETCONFA_IFINDEX, ifindex);
   if (cnf !== null) {
     for (const [type, name] of NETCONFA) if (only === "" || only === name) nla_put_u32(w, type, cnf[name]);
   }
@@ -321,14 +313,14 @@ function inet_netconf_get(req: NlRequest): number {
   const parse = req.strict ? nlmsg_parse_deprecated_strict : nlmsg_parse_deprecated;
   const err = parse(req, NETCONFMSG_LEN, tb, netconf_policy);
   if (err < 0) return err;
-  if (tb[NETCONFA_IFINDEX] === undefined) return -EINVAL;
-  const ifindex = nla_get_s32(tb[NETCONFA_IFINDEX]);
+  if (tb[NC.NETCONFA_IFINDEX] === undefined) return -EINVAL;
+  const ifindex = nla_get_s32(tb[NC.NETCONFA_IFINDEX]);
   const ipv4 = req.net.ipv4;
   const dev = req.net.dev_by_index.get(ifindex);
   const cnf =
-    ifindex === NETCONFA_IFINDEX_ALL
+    ifindex === NC.NETCONFA_IFINDEX_ALL
       ? ipv4.devconf_all
-      : ifindex === NETCONFA_IFINDEX_DEFAULT
+      : ifindex === NC.NETCONFA_IFINDEX_DEFAULT
         ? ipv4.devconf_dflt
         : (dev?.ip_ptr?.cnf ?? null);
   if (cnf === null) return -EINVAL;
@@ -352,9 +344,9 @@ function* inet_netconf_dump(req: NlRequest, w: NlMsgWriter): NetlinkDump {
     put(dev.ifindex, in_dev.cnf);
     yield;
   }
-  put(NETCONFA_IFINDEX_ALL, req.net.ipv4.devconf_all);
+  put(NC.NETCONFA_IFINDEX_ALL, req.net.ipv4.devconf_all);
   yield;
-  put(NETCONFA_IFINDEX_DEFAULT, req.net.ipv4.devconf_dflt);
+  put(NC.NETCONFA_IFINDEX_DEFAULT, req.net.ipv4.devconf_dflt);
   yield;
   return 0;
 }

@@ -2,9 +2,10 @@
 // Read first: Documentation of ip-sysctl. Way in: devinet_sysctl_register(), devinet_sysctl_init_net().
 
 import { type CtlTable, proc_dointvec, register_sysctl } from "../../kernel/sysctl.ts";
+import { NETCONFA_IFINDEX_ALL, NETCONFA_IFINDEX_DEFAULT } from "../../uapi/netconf.ts";
 import { RTM_NEWNETCONF } from "../../uapi/rtnetlink.ts";
 import type { Net } from "../core/net_namespace.ts";
-import { inet_netconf_notify, NETCONFA_IFINDEX_ALL, NETCONFA_IFINDEX_DEFAULT } from "./devinet.ts";
+import { inet_netconf_notify } from "./devinet.ts";
 import { rt_cache_flush } from "./fib_trie.ts";
 import type { InDevice, Ipv4Devconf } from "./netns_ipv4.ts";
 
