@@ -14,7 +14,7 @@ export function promptSession(lines: readonly string[]): { screen: string; code:
   const world = new SimWorld();
   const host = { host: sim_host(world), clock: world, dma: world.dma, frames: world.frames };
   const m = createMachine({ host, hostname: "pc1" });
-  m.kernel.next_pid = 1000;
+  m.kernel.next_pid = 10_000;
   let screen = "";
   const tty = new Tty(m.kernel, true, (b) => {
     screen += new TextDecoder().decode(b);
@@ -39,7 +39,7 @@ export function promptSession(lines: readonly string[]): { screen: string; code:
   );
   // Pids as letters, in the order of their appearance.
   const pids: string[] = [];
-  screen = screen.replace(/\b10\d\d\b/g, (n) => {
+  screen = screen.replace(/\b100\d\d\b/g, (n) => {
     if (!pids.includes(n)) pids.push(n);
     return String.fromCharCode(65 + pids.indexOf(n));
   });

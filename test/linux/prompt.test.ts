@@ -45,7 +45,8 @@ sys.stdout.write(out.decode())
 /** Pids as letters, in the order of their appearance: behind "[1]", "[1]+" and the blanks of \`jobs -l\`. */
 function letters(screen: string): string {
   const seen: string[] = [];
-  return screen.replace(/(?<=\[\d\][+-]? )\d+(?=$| )|(?<=^ {5})\d+(?= {5})/gm, (pid) => {
+  return screen.replace(/(?<=\[\d\][+-]? ) *\d+(?=$| )|(?<=^ {5}) *\d+(?= {5})/gm, (text) => {
+    const pid = text.trim();
     if (!seen.includes(pid)) seen.push(pid);
     return String.fromCharCode(65 + seen.indexOf(pid));
   });

@@ -175,7 +175,8 @@ export function describeJob(sh: Shell, job: Job, long = false): string {
   return job.pids
     .map((pid, i) => {
       const text = `${job.texts[i] ?? ""}${i === job.pids.length - 1 ? end : ""}`;
-      return i === 0 ? `${head} ${pid} ${state.padEnd(23)} ${text}` : `     ${pid} ${" ".repeat(22)}| ${text}`;
+      const number = String(pid).padStart(5);
+      return i === 0 ? `${head} ${number} ${state.padEnd(23)} ${text}` : `     ${number} ${" ".repeat(22)}| ${text}`;
     })
     .join("\n");
 }
