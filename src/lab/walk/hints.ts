@@ -246,6 +246,10 @@ const RULES: Readonly<Record<string, Rule>> = {
     look: [on(c, "cat /proc/net/ptype")],
   }),
   DEV_READY: devReady,
+  DEV_HDR: (c) => ({
+    why: "what came with the frame about its checksum and segments (struct virtio_net_hdr) cannot be",
+    look: [on(c, `ip -s -s link show ${c.dev}`)],
+  }),
   FULL_RING: (c) => ({ why: "the ring is full", look: [on(c, `ethtool -g ${c.dev}`)] }),
   PKT_TOO_BIG: tooBig,
   DUP_FRAG: (c) => ({ why: "the same fragment came twice, or two overlap", look: [on(c, "nstat IpReasmFails")] }),
