@@ -66,6 +66,8 @@ const VNET_USO = VIRTIO_NET_F_GUEST_USO4 | VIRTIO_NET_F_GUEST_USO6 | VIRTIO_NET_
 
 /** Frames taken in one go before the machine gets its turn, as a NAPI poll. */
 const BATCH = 64;
+/** And bytes: a socket's buffer holds little more, and its reader must have its turn before the next ones come. */
+const BATCH_BYTES = 60_000;
 /** How long after a frame the next one is looked for at every turn of the event loop, before poll(2) waits for it. */
 const BUSY_POLL_MS = 0.06;
 
@@ -261,7 +263,8 @@ export class TapPort implements WirePort, VirtioBackend {
   private drain(): void {
     if (this.closed) return;
     const card = this.card;
-    for (let i = 0; i < BATCH; i++) {
+    let bytes = 0;
+    for (let i = 0; i < BATCH && bytes < BATCH_BYTES; i++) {
       const buf = card !== null ? card.rx_buffer() : this.buf;
       if (buf === null) {
         // vnet_wake() goes on; what the kernel sends meanwhile waits in its queue.
@@ -283,6 +286,7 @@ export class TapPort implements WirePort, VirtioBackend {
         else if (err === EIO) setTimeout(() => this.wait(), 50);
         return;
       }
+      bytes += n;
       if (card === null) this.input(n - this.hdr);
       else if (n > VNET_HDR_LEN) {
         if (this.capture !== null) this.capture(with_sum(buf, n), "in");
