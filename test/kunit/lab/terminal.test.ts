@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { type TestContext, test } from "node:test";
+import fc from "fast-check";
 import { programs } from "../../../src/bin/index.ts";
 import { complete } from "../../../src/lab/complete.ts";
 import { Lab, traceAll } from "../../../src/lab/lab.ts";
@@ -431,6 +432,22 @@ test("what completes where", () => {
   // From the programs' own usage and option tables.
   assert.ok(c("ip ad").includes("address") && c("ip ad").every((o) => o.startsWith("ad")));
   assert.ok(["neighbour", "netns", "nexthop", "ntable"].every((o) => c("ip n").includes(o)));
+  // Whatever is typed: no exception, and only what goes on with the last word.
+  const names = [
+    ...all.keys(),
+    ..."addr link set dev eth0 -s --x -I e { } [ ( * + ? \\ | . $ ^ / ~ @ a= \u{1f600} ;".split(" "),
+  ];
+  const lines = fc
+    .array(fc.oneof(fc.constantFrom(...names), fc.string({ maxLength: 6 })), { maxLength: 5 })
+    .map((w) => w.join(" "));
+  fc.assert(
+    fc.property(lines, (line) => {
+      const r = complete(line, context);
+      for (const w of r.candidates) assert.ok(w.startsWith(r.word), `${w} for ${JSON.stringify(line)}`);
+      assert.ok(line.endsWith(r.word));
+    }),
+    { numRuns: 300 },
+  );
   const some = {
     "ip help": "where  OBJECT := { fie | foo }\n",
     "ip foo help": "Usage: ip foo\n",
