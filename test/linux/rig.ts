@@ -24,6 +24,7 @@ const PACKAGES: Record<string, string> = {
   netstat: "net-tools",
   hostname: "hostname",
   sysctl: "procps",
+  ps: "procps",
   nslookup: "bind9-dnsutils",
 };
 
