@@ -196,6 +196,13 @@ export function optval_of(p: Printer, level: number, name: number, v: Uint8Array
         .join(" ");
     return (mask & 0x80000000) !== 0 ? `~[${of(~mask)}]` : `[${of(mask)}]`;
   }
+  if (level === 0 && (name === 35 || name === 36) && v.length >= 8) {
+    const third = v.length >= 12 ? `imr_address=${inet(v, 4)}, imr_ifindex=${p.ifname(view(v).getInt32(8, true))}` : "";
+    return `{imr_multiaddr=${inet(v, 0)}, ${third === "" ? `imr_interface=${inet(v, 4)}` : third}}`;
+  }
+  if (level === 1 && name === 13 && v.length >= 8) {
+    return `{l_onoff=${view(v).getInt32(0, true)}, l_linger=${view(v).getInt32(4, true)}}`;
+  }
   if (v.length === 4) return `[${view(v).getInt32(0, true)}]`;
   return N.quoted(v, p.strsize);
 }

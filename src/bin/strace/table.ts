@@ -286,7 +286,7 @@ function traced_sys(inner: Sys, tracer: Tracer, t: TracedTask): Sys {
     getsockopt(fd: number, level: number, optname: number, optval: Uint8Array): number {
       const r = inner.getsockopt(fd, level, optname, optval);
       const what = `${N.name_of(N.LEVELS, level, "SOL")}, ${S.optname_of(level, optname)}`;
-      const value = r < 0 ? p.addr(optval) : S.optval_of(p, level, optname, optval.subarray(0, r));
+      const value = r <= 0 ? p.addr(optval) : S.optval_of(p, level, optname, optval.subarray(0, r));
       const len = r < 0 || r === optval.length ? `[${optval.length}]` : `[${optval.length} => ${r}]`;
       call("getsockopt", `${fd}, ${what}, ${value}, ${len}`, num(Math.min(0, r)));
       return r;

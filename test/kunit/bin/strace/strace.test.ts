@@ -191,6 +191,51 @@ test("each line is the one that strace 6.1 prints for the same call on Linux", (
   m.end();
 });
 
+test("structs of options, and an error from the error queue, as strace 6.1 showed them", () => {
+  let text = "";
+  const filter = parse_trace("setsockopt,getsockopt,recvmsg") as (n: string) => boolean;
+  const tracer = new Tracer({ filter, follow: true, out: (s) => (text += s) });
+  const m = machine(
+    traced_program(function* (sys) {
+      const s = sys.socket(2, 2, 0);
+      sys.setsockopt(s, 0, 11, int(1));
+      yield* sys.sendto(s, Uint8Array.of(120), 0, sockaddr("127.0.0.1", 4444));
+      yield* sys.nanosleep(1e6);
+      const msg: MsgHdr = {
+        msg_name: new Uint8Array(16),
+        msg_namelen: 16,
+        msg_iov: [new Uint8Array(99)],
+        msg_control: new Uint8Array(256),
+        msg_controllen: 256,
+        msg_flags: 0,
+      };
+      yield* sys.recvmsg(s, msg, 0x2000);
+      yield* sys.recvmsg(s, msg, 0x2040);
+      sys.setsockopt(s, 1, 13, Uint8Array.of(1, 0, 0, 0, 2, 0, 0, 0));
+      sys.setsockopt(s, 0, 35, Uint8Array.of(224, 1, 2, 3, 127, 0, 0, 1));
+      sys.setsockopt(s, 17, 103, 1);
+      sys.setsockopt(s, 0, 33, Uint8Array.of(1));
+      sys.getsockopt(s, 1, 38, new Uint8Array(4));
+      sys.getsockopt(s, 1, 25, new Uint8Array(16));
+      return 0;
+    }, tracer),
+  );
+  assert.equal(m.out("calls").code, 0);
+  assert.deepEqual(normal(text).trimEnd().split("\n"), [
+    "setsockopt(3, SOL_IP, IP_RECVERR, [1], 4) = 0",
+    'recvmsg(3, {msg_name={sa_family=AF_INET, sin_port=htons(4444), sin_addr=inet_addr("127.0.0.1")}, msg_namelen=16, msg_iov=[{iov_base="x", iov_len=99}], msg_iovlen=1, msg_control=[{cmsg_len=48, cmsg_level=SOL_IP, cmsg_type=IP_RECVERR, cmsg_data={ee_errno=111, ee_origin=2, ee_type=3, ee_code=3, ee_info=0, ee_data=0, offender={sa_family=AF_INET, sin_port=htons(0), sin_addr=inet_addr("127.0.0.1")}}}], msg_controllen=48, msg_flags=MSG_ERRQUEUE}, MSG_ERRQUEUE) = 1',
+    "recvmsg(3, {msg_namelen=16}, MSG_DONTWAIT|MSG_ERRQUEUE) = -1 EAGAIN (Resource temporarily unavailable)",
+    "setsockopt(3, SOL_SOCKET, SO_LINGER, {l_onoff=1, l_linger=2}, 8) = 0",
+    'setsockopt(3, SOL_IP, IP_ADD_MEMBERSHIP, {imr_multiaddr=inet_addr("224.1.2.3"), imr_interface=inet_addr("127.0.0.1")}, 8) = 0',
+    "setsockopt(3, SOL_UDP, UDP_SEGMENT, [1], 4) = 0",
+    'setsockopt(3, SOL_IP, IP_MULTICAST_TTL, "\\1", 1) = 0',
+    "getsockopt(3, SOL_SOCKET, SO_PROTOCOL, [17], [4]) = 0",
+    "getsockopt(3, SOL_SOCKET, SO_BINDTODEVICE, ADDR, [16 => 0]) = 0",
+    "+++ exited with 0 +++",
+  ]);
+  m.end();
+});
+
 test("strace PROG: lines on stderr, the program's output and exit code untouched; -e, -o, -s, -q", () => {
   const m = machine();
   const plain = m.out("strace -e trace=write echo hello");
