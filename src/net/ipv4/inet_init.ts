@@ -37,6 +37,7 @@ import { IpcmCookie } from "./ip_append.ts";
 import { ipfrag_init } from "./ip_fragment.ts";
 import { ip_rcv } from "./ip_input.ts";
 import { ip_mc_loopback_init } from "./ip_mc_loopback.ts";
+import { IP_IDENTS_SZ } from "./ip_output.ts";
 import { ip_sockglue_init } from "./ip_sockglue.ts";
 import { NetnsIpv4 } from "./netns_ipv4.ts";
 import { nexthop_init } from "./nexthop.ts";
@@ -76,7 +77,7 @@ function ipv4_init_net(k: Kernel): void {
       const dv = new DataView(rnd.buffer);
       net.ipv4.hash_secret = dv.getInt32(0, true);
       net.ipv4.ip_id_key = dv.getInt32(4, true);
-      net.ipv4_idents = new Uint16Array(2048);
+      net.ipv4_idents = new Uint16Array(IP_IDENTS_SZ);
       k.host.random_bytes(new Uint8Array(net.ipv4_idents.buffer));
       net.ipv4_raw_users = 0;
       net.udp_table = new UdpTable();

@@ -103,6 +103,7 @@ export class Rtable extends DstEntry {
   /** Next hop, int32; 0 when the destination itself is on the link. */
   rt_gw4 = 0;
   rt_pmtu = 0;
+  /** The path's MTU is not discovered: the route says so (`mtu lock`), or it is narrower than min_pmtu. */
   rt_mtu_locked = false;
   rt_is_forward = false;
 
@@ -139,10 +140,6 @@ function ipv4_dst_check(dst: DstEntry, _cookie: number): DstEntry | null {
   return dst;
 }
 
-/** The path's MTU is not discovered: the route says so (`mtu lock`), or it is narrower than min_pmtu. */
-export const ip_mtu_locked = (rt: Rtable): boolean =>
-  rt.rt_mtu_locked || (rt.metrics[RTAX_LOCK]! & (1 << RTAX_MTU)) !== 0;
-
 export function ipv4_mtu(dst: DstEntry): number {
   const rt = dst as Rtable;
   let mtu = rt.rt_pmtu;
@@ -150,7 +147,7 @@ export function ipv4_mtu(dst: DstEntry): number {
   mtu = rt.metrics[RTAX_MTU]!;
   if (mtu === 0) {
     mtu = rt.dev.mtu;
-    if (ip_mtu_locked(rt) && rt.rt_uses_gateway && mtu > 576) mtu = 576;
+    if (rt.rt_mtu_locked && rt.rt_uses_gateway && mtu > 576) mtu = 576;
   }
   return mtu < IP_MAX_MTU ? mtu : IP_MAX_MTU;
 }
@@ -281,6 +278,7 @@ function rt_set_nexthop(
     rt.rt_gw4 = nh.gw;
   }
   rt.metrics = fi.metrics;
+  rt.rt_mtu_locked = (fi.metrics[RTAX_LOCK]! & (1 << RTAX_MTU)) !== 0;
   if (fnhe !== null) return rt_bind_exception(rt, fnhe, daddr, do_cache);
   if (do_cache) {
     rt_cache_route(nh, rt, rt.rt_is_input);
@@ -298,7 +296,7 @@ function rt_bind_exception(rt: Rtable, fnhe: FibNhException, daddr: number, do_c
   }
   if (fnhe.pmtu !== 0) {
     rt.rt_pmtu = fnhe.pmtu;
-    rt.rt_mtu_locked = fnhe.mtu_locked;
+    if (fnhe.mtu_locked) rt.rt_mtu_locked = true;
   }
   rt.expires = fnhe.expires;
   fnhe.stamp = jiffies(rt.net.kernel);

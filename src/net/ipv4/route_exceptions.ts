@@ -17,7 +17,7 @@ import { inet_sk } from "./inet_sock.ts";
 import { inet_getpeer_v4 } from "./inetpeer.ts";
 import { type FibNh, FibNhException, FibResult, Flowi4, RT_SCOPE_UNIVERSE } from "./ip_fib.ts";
 import { IN_DEV_RX_REDIRECTS, IN_DEV_SEC_REDIRECTS, IN_DEV_SHARED_MEDIA } from "./netns_ipv4.ts";
-import { flowi4_init_output, ip_mtu_locked, ip_route_output_key, ip_rt_put, type Rtable, rt_nexthop } from "./route.ts";
+import { flowi4_init_output, ip_route_output_key, ip_rt_put, type Rtable, rt_nexthop } from "./route.ts";
 
 const RTN_UNICAST = 1;
 /** Exceptions kept per path; beyond it the oldest goes. Linux: 2048 buckets of depth 5. */
@@ -84,7 +84,7 @@ function update_or_create_fnhe(
 export function ip_rt_update_pmtu(rt: Rtable, fl4: Flowi4, mtu: number): void {
   const net = rt.net;
   const old_mtu = rt.ops.mtu(rt);
-  if (ip_mtu_locked(rt) || old_mtu < mtu) return;
+  if (rt.rt_mtu_locked || old_mtu < mtu) return;
   let lock = false;
   if (mtu < net.ipv4.ip_rt_min_pmtu) {
     lock = true;
