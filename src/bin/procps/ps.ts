@@ -5,6 +5,7 @@
 import type { Blocking, Program, Sys } from "../../uapi/sys.ts";
 import { strftime } from "../coreutils/info.ts";
 import { print, printError, readFile } from "../lib/io.ts";
+import { processes } from "../lib/processes.ts";
 
 const HZ = 100;
 const DAY = 86400;
@@ -286,14 +287,12 @@ function select(r: Request, all: Proc[], own: Proc | undefined): Proc[] {
 }
 
 function* readProcs(sys: Sys): Blocking<Proc[]> {
-  const names = sys.readdir("/proc");
   const procs: Proc[] = [];
   const now = sys.clock_gettime(0) / 1e9;
   const uptime = sys.clock_gettime(1) / 1e9;
-  for (const name of typeof names === "number" ? [] : names) {
-    if (!/^\d+$/.test(name)) continue;
-    const line = yield* readFile(sys, `/proc/${name}/stat`);
-    const cmdline = yield* readFile(sys, `/proc/${name}/cmdline`);
+  for (const pid of processes(sys)) {
+    const line = yield* readFile(sys, `/proc/${pid}/stat`);
+    const cmdline = yield* readFile(sys, `/proc/${pid}/cmdline`);
     if (typeof line === "number" || typeof cmdline === "number") continue;
     const comm = line.slice(line.indexOf("(") + 1, line.lastIndexOf(")"));
     const f = line.slice(line.lastIndexOf(")") + 2).split(" ");
@@ -302,7 +301,7 @@ function* readProcs(sys: Sys): Blocking<Proc[]> {
     const began = n(22) / HZ;
     const words = cmdline.replaceAll("\0", " ").trim();
     procs.push({
-      pid: Number(name),
+      pid,
       comm,
       state: f[0],
       ppid: n(4),
