@@ -38,15 +38,13 @@ import {
   type NewLinkAttrs,
   type RtnlLinkOps,
 } from "../../net/core/netdevice.ts";
+import { VLAN_HLEN } from "../../net/core/skb_vlan.ts";
 import { kfree_skb_reason, type SkBuff, skb_is_gso, skb_orphan, skb_scrub_packet } from "../../net/core/skbuff.ts";
 import { eth_hw_addr_random, eth_mac_addr, eth_type_trans, ether_setup } from "../../net/ethernet/eth.ts";
 import { EINVAL, ENOTCONN } from "../../uapi/errno.ts";
 import { IFF_UP } from "../../uapi/if.ts";
+import { ETH_HLEN } from "../../uapi/ip.ts";
 import { NET_ADDR_RANDOM } from "../../uapi/netdev_misc.ts";
-
-const ETH_HLEN = 14;
-/** A frame may carry one VLAN tag beyond the MTU. */
-const VLAN_HLEN = 4;
 
 class VethPriv {
   peer: NetDevice | null = null;
@@ -63,7 +61,7 @@ function veth_xmit(skb: SkBuff, dev: NetDevice): number {
     return NET_XMIT_DROP;
   }
   const len = skb.len;
-  // is_skb_forwardable: the peer must be up, and its MTU bounds what it takes.
+  // is_skb_forwardable: the peer must be up, and its MTU bounds what it takes, with one VLAN tag beyond.
   if ((rcv.flags & IFF_UP) === 0 || (len > rcv.mtu + ETH_HLEN + VLAN_HLEN && !skb_is_gso(skb))) {
     rcv.stats.rx_dropped++;
     dev.stats.tx_dropped++;

@@ -21,7 +21,7 @@ import {
 } from "../../kernel/trace_fn.ts";
 import { trace_key } from "../../kernel/trace_key.ts";
 import { ENETDOWN, ENOMEM } from "../../uapi/errno.ts";
-import { ETH_P_ALL, ETH_P_IP, ETH_P_IPV6 } from "../../uapi/ip.ts";
+import { ETH_P_8021AD, ETH_P_8021Q, ETH_P_ALL, ETH_P_IP, ETH_P_IPV6 } from "../../uapi/ip.ts";
 import { PACKET_OTHERHOST, PACKET_OUTGOING } from "../../uapi/socket.ts";
 import {
   __netif_schedule,
@@ -75,6 +75,7 @@ import {
   SoftnetData,
 } from "./netdevice.ts";
 import { skb_checksum_help } from "./skb_checksum.ts";
+import { eth_type_vlan, skb_vlan_untag, VLAN_VID_MASK } from "./skb_vlan.ts";
 import {
   __skb_dequeue,
   __skb_queue_tail,
@@ -109,7 +110,7 @@ declare module "../../kernel/kernel.ts" {
     gro_flush: ((napi: NapiStruct, flush_old: boolean) => void) | null;
     /** GSO (gso.ts): a list of segments linked by next, null for "nothing to do", or -errno. */
     skb_gso_segment: ((skb: SkBuff, features: number) => SkBuff | number | null) | null;
-    /** 802.1Q (8021q): strips a tag into metadata and finds the VLAN device; null when the packet is gone. */
+    /** 802.1Q (8021q): finds the VLAN device of a tag; null when the packet is gone. */
     vlan_do_receive: ((skb: SkBuff) => SkBuff | null) | null;
     napi_gen_id: number;
   }
@@ -400,15 +401,22 @@ function __netif_receive_skb_core(skb: SkBuff): number {
   let deliver_exact = false;
   for (let another = 0; another < 8; another++) {
     const dev = skb.dev!;
+    if (skb.protocol === ETH_P_8021Q || skb.protocol === ETH_P_8021AD) {
+      const s = skb_vlan_untag(skb);
+      if (s === null) return NET_RX_DROP;
+      skb = s;
+    }
     if (k.ptype_all.length !== 0) pt_prev = deliver_taps(k.ptype_all, skb, dev, orig_dev, pt_prev);
     if (dev.ptype_all.length !== 0) pt_prev = deliver_taps(dev.ptype_all, skb, dev, orig_dev, pt_prev);
-    if (skb.vlan_present && k.vlan_do_receive !== null) {
+    if (skb.vlan_present) {
       if (pt_prev !== null) deliver_skb(skb, pt_prev, orig_dev);
       pt_prev = null;
-      const s = k.vlan_do_receive(skb);
-      if (s === null) return NET_RX_SUCCESS;
-      skb = s;
-      if (skb.dev !== dev) continue;
+      if (k.vlan_do_receive !== null) {
+        const s = k.vlan_do_receive(skb);
+        if (s === null) return NET_RX_SUCCESS;
+        skb = s;
+        if (skb.dev !== dev) continue;
+      }
     }
     const rx_handler = dev.rx_handler;
     if (rx_handler !== null) {
@@ -421,7 +429,16 @@ function __netif_receive_skb_core(skb: SkBuff): number {
     }
     break;
   }
-  if (skb.vlan_present) skb.pkt_type = PACKET_OTHERHOST;
+  while (skb.vlan_present) {
+    // No device has this VLAN: it is for somebody else, unless the tag only carries a priority (VID 0).
+    const vid = skb.vlan_tci & VLAN_VID_MASK;
+    if (vid !== 0) skb.pkt_type = PACKET_OTHERHOST;
+    skb.vlan_present = false;
+    if (vid !== 0 || !eth_type_vlan(skb.protocol)) break;
+    const s = skb_vlan_untag(skb);
+    if (s === null) return NET_RX_DROP;
+    skb = s;
+  }
   const dev = skb.dev!;
   const type = skb.protocol;
   if (!deliver_exact) {

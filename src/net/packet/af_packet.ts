@@ -63,6 +63,7 @@ import {
   type PacketType,
 } from "../core/netdevice.ts";
 import { register_netdevice_notifier } from "../core/notifier.ts";
+import { VLAN_HLEN } from "../core/skb_vlan.ts";
 import {
   __skb_queue_tail,
   CHECKSUM_PARTIAL,
@@ -108,7 +109,7 @@ const SLL_HATYPE = 8;
 const SLL_PKTTYPE = 10;
 const SLL_HALEN = 11;
 const SLL_ADDR = 12;
-const VLAN_HLEN = 4;
+
 const SIOCINQ = 0x541b;
 const SIOCOUTQ = 0x5411;
 
