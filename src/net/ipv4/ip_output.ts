@@ -34,6 +34,7 @@ import {
   SKB_DROP_REASON_IP_OUTNOROUTES,
   SKB_DROP_REASON_NEIGH_CREATEFAIL,
   SKB_DROP_REASON_NOMEM,
+  SKB_DROP_REASON_NOT_SPECIFIED,
 } from "../core/dropreason.ts";
 import { dst_output } from "../core/dst.ts";
 import { skb_gso_validate_network_len } from "../core/gso.ts";
@@ -208,7 +209,7 @@ export function ip_mc_output(net: Net, sk: Sock | null, skb: SkBuff): number {
       NF_HOOK(NFPROTO_IPV4, NF_INET_POST_ROUTING, net, sk, skb_clone(skb), null, dev, ip_mc_finish_output);
     }
     if (skb.head.dv.getUint8(skb.network_header + IPH_TTL) === 0) {
-      kfree_skb_reason(skb, SKB_DROP_REASON_IP_OUTNOROUTES);
+      kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
       return 0;
     }
   } else if (rt.rt_type === RTN_BROADCAST && (rt.rt_flags & RTCF_LOCAL) !== 0) {

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { SKB_DROP_REASON_NOT_SPECIFIED } from "../../../../src/net/core/dropreason.ts";
 import { KernelRig, now, sockaddr } from "../../../lib/kernel.ts";
 import { type OutputTable, our_ip_output, output_differences } from "./ip_output_table.ts";
 
@@ -142,6 +143,9 @@ test("our own multicast comes back once to who joined and wants it (IP_MULTICAST
   // TTL 0 stays on this host.
   assert.equal(sys.setsockopt(u, 0, 34, Uint8Array.of(1)), 0);
   assert.equal(sys.setsockopt(u, 0, 33, Uint8Array.of(0)), 0);
+  const drops = rig.k.drops.slice();
   assert.deepEqual(send(), [7, 0]);
+  const by_reason = [...rig.k.drops].map((n, i) => n - drops[i]!);
+  assert.deepEqual([by_reason[SKB_DROP_REASON_NOT_SPECIFIED], by_reason.reduce((x, y) => x + y, 0)], [1, 1]);
   rig.end();
 });
