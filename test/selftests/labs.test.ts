@@ -75,7 +75,10 @@ test("ring-overrun: a burst overruns 256 descriptors, fits into 4096, and needs 
   );
   const taken = queueIrqs(lab, "pc2") - irqs;
   assert.ok(taken < (3000 - drops) / 50, `${taken} interrupts for ${3000 - drops} packets`);
-  assert.ok(sum(softnet(lab, "pc2", 2)) > 0, "time_squeeze");
+  // One instance gets one turn of 64 in each run of NET_RX, and does not use the budget of a run up (seen on Linux 6.18).
+  assert.equal(sum(softnet(lab, "pc2", 2)), 0, "time_squeeze");
+  const runs = sh(lab, "pc2", "grep NET_RX: /proc/softirqs").trim().split(/\s+/).slice(1).map(Number);
+  assert.ok(sum(runs) >= (3000 - drops) / 64, `${runs} runs of NET_RX`);
   const before = stat(lab, "pc2", "rx_queue_0_packets");
   sh(lab, "pc2", "ethtool -G eth0 rx 4096");
   sh(lab, "gen", "udpflood -q -c 3000 10.0.0.2");

@@ -71,6 +71,8 @@ import {
   NETIF_F_SG,
   type NetDevice,
   type NetdevQueue,
+  napi_list_add_tail,
+  napi_list_splice_tail,
   type PacketType,
   SoftnetData,
 } from "./netdevice.ts";
@@ -165,13 +167,7 @@ function nit_list(list: PacketType[], skb: SkBuff, dev: NetDevice): void {
 
 /** Puts the instance on this CPU's poll list and raises NET_RX. The caller owns NAPI_STATE_SCHED. */
 export function ____napi_schedule(sd: SoftnetData, napi: NapiStruct): void {
-  if (!napi.listed) {
-    napi.listed = true;
-    napi.next = null;
-    if (sd.poll_last !== null) sd.poll_last.next = napi;
-    else sd.poll_first = napi;
-    sd.poll_last = napi;
-  }
+  if (!napi.listed) napi_list_add_tail(sd.poll_list, napi);
   raise_softirq(sd.cpu, NET_RX_SOFTIRQ);
 }
 
@@ -216,13 +212,15 @@ export const napi_disabled = (napi: NapiStruct): boolean => (napi.state & NAPI_S
 export function napi_unlist(k: Kernel, napi: NapiStruct): void {
   for (const cpu of k.cpus) {
     const sd = cpu.softnet_data;
-    let prev: NapiStruct | null = null;
-    for (let n = sd.poll_first; n !== null; prev = n, n = n.next) {
-      if (n !== napi) continue;
-      if (prev) prev.next = n.next;
-      else sd.poll_first = n.next;
-      if (sd.poll_last === n) sd.poll_last = prev;
-      break;
+    for (const list of [sd.poll_list, sd.rx_list, sd.repoll_list]) {
+      let prev: NapiStruct | null = null;
+      for (let n = list.first; n !== null; prev = n, n = n.next) {
+        if (n !== napi) continue;
+        if (prev) prev.next = n.next;
+        else list.first = n.next;
+        if (list.last === n) list.last = prev;
+        break;
+      }
     }
   }
   napi.listed = false;
@@ -244,46 +242,47 @@ function napi_poll(k: Kernel, sd: SoftnetData, napi: NapiStruct): number {
   let work = 0;
   if ((napi.state & NAPI_STATE_SCHED) !== 0) work = napi.poll(napi, napi.weight);
   if (work < napi.weight) return work;
-  // It used its whole weight: it stays scheduled and goes to the end of the list.
+  // It used its whole weight: it stays scheduled, and its next turn is in the next run.
   if ((napi.state & NAPI_STATE_DISABLE) !== 0) {
     napi.state &= ~NAPI_STATE_SCHED;
     return work;
   }
   if (napi.gro_bitmask !== 0 && k.gro_flush !== null) k.gro_flush(napi, true);
-  if (!napi.listed) {
-    napi.listed = true;
-    napi.next = null;
-    if (sd.poll_last !== null) sd.poll_last.next = napi;
-    else sd.poll_first = napi;
-    sd.poll_last = napi;
-  }
+  if (!napi.listed) napi_list_add_tail(sd.repoll_list, napi);
   return work;
 }
 
-/** NET_RX_SOFTIRQ: polls in turn until all is done, the budget is used, or the time is over. */
+/**
+ * NET_RX_SOFTIRQ: one turn for each instance that is scheduled, until the budget is used or the time is over. What has
+ * more to do, or got no turn, is left to the next run: so NET_TX and other softirqs come in between.
+ */
 export function net_rx_action(k: Kernel, cpu: Cpu): void {
   const sd = cpu.softnet_data;
+  const list = sd.rx_list;
   if (trace_key.on) trace_call(F_net_rx_action, k);
   if (!sd.rx_resume) {
     sd.rx_budget = k.netdev_budget;
     sd.rx_time_limit = k.now + k.netdev_budget_usecs * 1000;
+    napi_list_splice_tail(sd.poll_list, list);
   }
   sd.rx_resume = false;
   for (;;) {
-    const napi = sd.poll_first;
-    if (napi === null) break;
-    sd.poll_first = napi.next;
-    if (sd.poll_first === null) sd.poll_last = null;
+    const napi = list.first;
+    if (napi === null) {
+      if (sd.repoll_list.first !== null || sd.poll_list.first === null) break;
+      napi_list_splice_tail(sd.poll_list, list);
+      continue;
+    }
+    list.first = napi.next;
+    if (list.first === null) list.last = null;
     napi.next = null;
     napi.listed = false;
     sd.rx_budget -= napi_poll(k, sd, napi);
-    if (sd.poll_first === null) break;
     if (sd.rx_budget <= 0 || k.now >= sd.rx_time_limit) {
       sd.time_squeeze++;
-      raise_softirq(cpu, NET_RX_SOFTIRQ);
       break;
     }
-    if (slice_over(k)) {
+    if (slice_over(k) && (list.first !== null || sd.poll_list.first !== null)) {
       // Cost model: the world must see the time used so far; the same run goes on after it.
       sd.rx_resume = true;
       cpu.softirq_suspended = true;
@@ -291,6 +290,10 @@ export function net_rx_action(k: Kernel, cpu: Cpu): void {
       return;
     }
   }
+  napi_list_splice_tail(sd.poll_list, list);
+  napi_list_splice_tail(sd.repoll_list, list);
+  napi_list_splice_tail(list, sd.poll_list);
+  if (sd.poll_list.first !== null) raise_softirq(cpu, NET_RX_SOFTIRQ);
 }
 
 // --- backlog ------------------------------------------------------------------------------------------------------
@@ -302,7 +305,6 @@ function enqueue_to_backlog(skb: SkBuff, cpu: Cpu): number {
   const sd = cpu.softnet_data;
   const qlen = sd.input_pkt_queue.qlen;
   if ((skb.dev!.state & __LINK_STATE_START) === 0) {
-    sd.dropped++;
     skb.dev!.stats.rx_dropped++;
     kfree_skb_reason(skb, SKB_DROP_REASON_DEV_READY);
     return NET_RX_DROP;

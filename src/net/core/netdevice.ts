@@ -262,11 +262,38 @@ export class NapiStruct {
   }
 }
 
+/** Instances linked by next; each is in one list at most (listed). */
+export class NapiList {
+  first: NapiStruct | null = null;
+  last: NapiStruct | null = null;
+}
+
+export function napi_list_add_tail(list: NapiList, napi: NapiStruct): void {
+  napi.listed = true;
+  napi.next = null;
+  if (list.last !== null) list.last.next = napi;
+  else list.first = napi;
+  list.last = napi;
+}
+
+/** Moves all of `from` behind what is in `to`. */
+export function napi_list_splice_tail(from: NapiList, to: NapiList): void {
+  if (from.first === null) return;
+  if (to.last !== null) to.last.next = from.first;
+  else to.first = from.first;
+  to.last = from.last;
+  from.first = null;
+  from.last = null;
+}
+
 /** Per CPU: what waits to be polled, what RPS or netif_rx queued, what is to be sent and freed. */
 export class SoftnetData {
   readonly cpu: Cpu;
-  poll_first: NapiStruct | null = null;
-  poll_last: NapiStruct | null = null;
+  /** Scheduled, and not yet in a run of NET_RX. */
+  readonly poll_list: NapiList = new NapiList();
+  /** What the run that is under way polls, and what used its whole weight there: that waits for the next run. */
+  readonly rx_list: NapiList = new NapiList();
+  readonly repoll_list: NapiList = new NapiList();
   readonly input_pkt_queue: SkBuffHead = new SkBuffHead();
   readonly process_queue: SkBuffHead = new SkBuffHead();
   backlog: NapiStruct = null as unknown as NapiStruct;
@@ -281,7 +308,6 @@ export class SoftnetData {
   received_rps = 0;
   flow_limit_count = 0;
   input_queue_head = 0;
-  in_net_rx_action = false;
   /** Remainder of a receive run that a cost model interrupted. */
   rx_budget = 0;
   rx_time_limit = 0.5;
