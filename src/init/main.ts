@@ -25,7 +25,6 @@ import { dev_addr_lists_init } from "../net/core/dev_addr_lists.ts";
 import { default_device_exit_net, net_core_init, net_dev_init } from "../net/core/dev_api.ts";
 import { dst_init } from "../net/core/dst.ts";
 import { gro_init } from "../net/core/gro.ts";
-import { gso_init } from "../net/core/gso.ts";
 import { neigh_init } from "../net/core/neigh_table.ts";
 import { put_net, register_pernet_subsys, setup_net } from "../net/core/net_namespace.ts";
 import { net_proc_init } from "../net/core/net-procfs.ts";
@@ -118,7 +117,6 @@ export function start_kernel(host: Host, config: MachineConfig = {}): Kernel {
   initcall(k, "netfilter_init", netfilter_init);
   initcall(k, "rtnetlink_init", rtnetlink_init);
   initcall(k, "pktsched_init", sched_init);
-  initcall(k, "gso_init", gso_init);
   initcall(k, "gro_init", gro_init);
   initcall(k, "sysctl_core_init", sysctl_core_init);
   // fs_initcall

@@ -44,7 +44,7 @@ import {
   SKB_DROP_REASON_UNHANDLED_PROTO,
 } from "./dropreason.ts";
 import { get_rps_cpu, skb_tx_hash } from "./flow_dissector.ts";
-import { skb_gso_transport_hdrlen } from "./gso.ts";
+import { skb_gso_ok, skb_gso_segment, skb_gso_transport_hdrlen } from "./gso.ts";
 import {
   __LINK_STATE_START,
   __QUEUE_STATE_DRV_XOFF,
@@ -61,7 +61,6 @@ import {
   NET_XMIT_SUCCESS,
   NETDEV_TX_BUSY,
   NETDEV_TX_OK,
-  NETIF_F_CSUM_MASK,
   NETIF_F_FRAGLIST,
   NETIF_F_GRO,
   NETIF_F_GSO_SOFTWARE,
@@ -82,6 +81,7 @@ import {
   __skb_dequeue,
   __skb_queue_tail,
   CHECKSUM_PARTIAL,
+  CHECKSUM_UNNECESSARY,
   consume_skb,
   kfree_skb_reason,
   type SkBuff,
@@ -110,8 +110,6 @@ declare module "../../kernel/kernel.ts" {
     /** GRO, when it registered itself (gro.ts). Returns true when it took the packet. */
     gro_receive: ((napi: NapiStruct, skb: SkBuff) => boolean) | null;
     gro_flush: ((napi: NapiStruct, flush_old: boolean) => void) | null;
-    /** GSO (gso.ts): a list of segments linked by next, null for "nothing to do", or -errno. */
-    skb_gso_segment: ((skb: SkBuff, features: number) => SkBuff | number | null) | null;
     /** 802.1Q (8021q): finds the VLAN device of a tag; null when the packet is gone. */
     vlan_do_receive: ((skb: SkBuff) => SkBuff | null) | null;
     napi_gen_id: number;
@@ -517,7 +515,10 @@ export function netdev_rx_handler_unregister(dev: NetDevice): void {
 /** What the device can do for this very packet. */
 function netif_skb_features(skb: SkBuff, dev: NetDevice): number {
   let features = dev.features;
-  if (skb.head.gso_size !== 0 && skb.len > dev.gso_max_size) features &= ~NETIF_F_GSO_SOFTWARE;
+  const head = skb.head;
+  if (head.gso_size !== 0 && (head.gso_segs > dev.gso_max_segs || skb.len >= dev.gso_max_size)) {
+    features &= ~NETIF_F_GSO_SOFTWARE;
+  }
   if (dev.ops.ndo_features_check !== undefined) features &= dev.ops.ndo_features_check(skb, dev, features);
   return features;
 }
@@ -535,10 +536,9 @@ const skb_needs_linearize = (skb: SkBuff, features: number): boolean =>
 /** Does in software what the device cannot: segmentation, linearity, checksum. Null when the packet was dropped. */
 function validate_xmit_skb(skb: SkBuff, dev: NetDevice): SkBuff | null {
   if (skb.head.gso_size === 0 && skb.data_len === 0 && skb.ip_summed !== CHECKSUM_PARTIAL) return skb;
-  const k = skb.kernel;
   const features = netif_skb_features(skb, dev);
   if (skb.head.gso_size !== 0 && netif_needs_gso(skb, features)) {
-    const segs = k.skb_gso_segment !== null ? k.skb_gso_segment(skb, features) : -95;
+    const segs = skb_gso_segment(skb, features);
     if (typeof segs === "number") {
       dev.stats.tx_dropped++;
       kfree_skb_reason(skb, SKB_DROP_REASON_SKB_GSO_SEG);
@@ -565,22 +565,9 @@ function validate_xmit_skb(skb: SkBuff, dev: NetDevice): SkBuff | null {
   return skb;
 }
 
-/** Must it be cut in software? gso_type bits stand for the features of the same meaning. */
-function netif_needs_gso(skb: SkBuff, features: number): boolean {
-  return (
-    !net_gso_ok(features, skb.head.gso_type) ||
-    (skb.ip_summed !== CHECKSUM_PARTIAL && (features & NETIF_F_CSUM_MASK) !== 0)
-  );
-}
-
-function net_gso_ok(features: number, gso_type: number): boolean {
-  let need = 0;
-  if ((gso_type & 1) !== 0) need |= 1 << 9;
-  if ((gso_type & 4) !== 0) need |= 1 << 10;
-  if ((gso_type & 16) !== 0) need |= 1 << 11;
-  if ((gso_type & (1 << 17)) !== 0) need |= 1 << 13;
-  return (features & need) === need;
-}
+/** Must it be cut in software? */
+const netif_needs_gso = (skb: SkBuff, features: number): boolean =>
+  !skb_gso_ok(skb, features) || (skb.ip_summed !== CHECKSUM_PARTIAL && skb.ip_summed !== CHECKSUM_UNNECESSARY);
 
 /** validate_xmit_skb over a list linked by next. */
 export function validate_xmit_skb_list(skb: SkBuff, dev: NetDevice): SkBuff | null {

@@ -622,7 +622,6 @@ export function net_core_init(k: Kernel): void {
   k.dev_weight = 64;
   k.gro_receive = null;
   k.gro_flush = null;
-  k.skb_gso_segment = null;
   k.vlan_do_receive = null;
   k.napi_gen_id = 8193;
   k.rps_needed = false;

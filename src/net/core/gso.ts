@@ -1,5 +1,5 @@
 // GSO: a packet larger than the wire takes is cut into segments at the last moment. Mirrors net/core/gso.c and skb_segment().
-// Read first: docs/path-of-a-packet.md. Way in: k.skb_gso_segment from validate_xmit_skb() and ip_finish_output_gso().
+// Read first: docs/path-of-a-packet.md. Way in: skb_gso_segment() from validate_xmit_skb() and ip_finish_output_gso().
 
 import type { Kernel } from "../../kernel/kernel.ts";
 import { trace_detail, trace_fn, trace_note } from "../../kernel/trace.ts";
@@ -8,6 +8,7 @@ import { trace_key } from "../../kernel/trace_key.ts";
 import { EINVAL, ENOMEM, EPROTONOSUPPORT } from "../../uapi/errno.ts";
 import { TCPH_DOFF, UDP_HLEN } from "../../uapi/ip.ts";
 import {
+  NETIF_F_FRAGLIST,
   NETIF_F_GSO_UDP_L4,
   NETIF_F_HW_CSUM,
   NETIF_F_IP_CSUM,
@@ -22,6 +23,7 @@ import {
   CHECKSUM_NONE,
   CHECKSUM_PARTIAL,
   consume_skb,
+  copy_bytes,
   pskb_may_pull,
   SKB_GSO_TCP_ECN,
   SKB_GSO_TCPV4,
@@ -40,6 +42,7 @@ import { skb_set_owner_w } from "./sock.ts";
 /** Can a device of these features take the packet as it is? */
 export function skb_gso_ok(skb: SkBuff, features: number): boolean {
   const type = skb.head.gso_type;
+  if (skb.head.frag_list !== null && (features & NETIF_F_FRAGLIST) === 0) return false;
   let need = 0;
   if ((type & SKB_GSO_TCPV4) !== 0) need |= NETIF_F_TSO;
   if ((type & SKB_GSO_TCP_ECN) !== 0) need |= NETIF_F_TSO_ECN;
@@ -125,8 +128,7 @@ export function skb_segment(skb: SkBuff, features: number): SkBuff | number {
     skb_reserve(seg, GSO_HEADROOM);
     const delta = GSO_HEADROOM - skb.mac_header;
     const at = skb_put(seg, doffset + len);
-    const from = skb.head.u8;
-    for (let i = 0; i < doffset; i++) seg.head.u8[at + i] = from[skb.mac_header + i]!;
+    copy_bytes(seg.head.u8, at, skb.head.u8, skb.mac_header, doffset);
     skb_copy_bits(skb, offset, seg.head.u8, at + doffset, len);
     seg.mac_header = at;
     seg.network_header = skb.network_header + delta;
@@ -141,8 +143,4 @@ export function skb_segment(skb: SkBuff, features: number): SkBuff | number {
     last = seg;
   }
   return first !== null ? first : -EINVAL;
-}
-
-export function gso_init(k: Kernel): void {
-  k.skb_gso_segment = skb_gso_segment;
 }

@@ -152,7 +152,7 @@ export function inet_gso_segment(skb: SkBuff, features: number): SkBuff | number
   return segs;
 }
 
-/** fs_initcall, after gro_init() and gso_init(). */
+/** fs_initcall, after gro_init(). */
 export function inet_offload_init(k: Kernel): void {
   k.inet_offloads = new Array<NetOffload | null>(256).fill(null);
   dev_add_offload(k, {

@@ -14,6 +14,7 @@ import {
 } from "../../kernel/trace_fn.ts";
 import { trace_key } from "../../kernel/trace_key.ts";
 import { ip_fast_csum } from "../../lib/checksum.ts";
+import { EHOSTUNREACH, ENOMEM } from "../../uapi/errno.ts";
 import {
   ETH_P_IP,
   IP_DF,
@@ -29,6 +30,7 @@ import {
   IPH_TTL,
   IPH_VER_IHL,
 } from "../../uapi/ip.ts";
+import { RTN_BROADCAST, RTN_MULTICAST } from "../../uapi/rtnetlink.ts";
 import { IP_PMTUDISC_DO, IP_PMTUDISC_PROBE, IP_PMTUDISC_WANT } from "../../uapi/socket.ts";
 import {
   SKB_DROP_REASON_IP_OUTNOROUTES,
@@ -37,12 +39,12 @@ import {
   SKB_DROP_REASON_NOT_SPECIFIED,
 } from "../core/dropreason.ts";
 import { dst_output } from "../core/dst.ts";
-import { skb_gso_validate_network_len } from "../core/gso.ts";
+import { skb_gso_segment, skb_gso_validate_network_len } from "../core/gso.ts";
 import { type Neighbour, neigh_output, sock_confirm_neigh } from "../core/neighbour.ts";
 import type { Net } from "../core/net_namespace.ts";
-import { LL_RESERVED_SPACE } from "../core/netdevice.ts";
+import { LL_RESERVED_SPACE, NETIF_F_GSO_SOFTWARE } from "../core/netdevice.ts";
 import {
-  IPSKB_FRAG_PMTU,
+  consume_skb,
   IPSKB_REROUTED,
   kfree_skb_reason,
   type SkBuff,
@@ -75,9 +77,6 @@ import { type InetSock, inet_sk, ip_select_ttl } from "./inet_sock.ts";
 import { ip_fragment } from "./ip_frag_output.ts";
 import { ip_options_build } from "./ip_options.ts";
 import { ip_dst_mtu_maybe_forward, ip_route_output_ports, RTCF_LOCAL, RTCF_MULTICAST, type Rtable } from "./route.ts";
-
-const RTN_MULTICAST = 5;
-const RTN_BROADCAST = 3;
 
 /** Computes the header checksum in place. */
 export function ip_send_check(dv: DataView, iph: number): void {
@@ -246,24 +245,24 @@ export function ip_finish_output(net: Net, sk: Sock | null, skb: SkBuff): number
   const mtu = ip_skb_dst_mtu(sk, skb);
   if (skb.len > mtu || skb.frag_max_size !== 0) {
     if (skb.head.gso_size !== 0) return ip_finish_output_gso(net, sk, skb, mtu);
-    if (skb.len > mtu || (skb.ipcb_flags & IPSKB_FRAG_PMTU) !== 0)
-      return ip_fragment(net, sk, skb, mtu, ip_finish_output2);
+    return ip_fragment(net, sk, skb, mtu, ip_finish_output2);
   }
   return ip_finish_output2(net, sk, skb);
 }
 
 /** A GSO packet passes when its segments fit; else it is segmented here and each segment goes its way. */
 function ip_finish_output_gso(net: Net, sk: Sock | null, skb: SkBuff, mtu: number): number {
-  const k = skb.kernel;
   if (skb_gso_validate_network_len(skb, mtu)) return ip_finish_output2(net, sk, skb);
-  const segs = k.skb_gso_segment !== null ? k.skb_gso_segment(skb, 0) : -95;
+  // What the device can sum it sums: only the cutting is done here.
+  const dev = skb.dst!.dev;
+  const segs = skb_gso_segment(skb, dev.features & ~NETIF_F_GSO_SOFTWARE);
   if (typeof segs === "number" || segs === null) {
     kfree_skb_reason(skb, SKB_DROP_REASON_NOMEM);
-    return -12;
+    return -ENOMEM;
   }
   let ret = 0;
   let s: SkBuff | null = segs;
-  kfree_skb_reason(skb, 1);
+  consume_skb(skb);
   while (s !== null) {
     const next: SkBuff | null = s.next;
     s.next = null;
@@ -291,7 +290,7 @@ export function ip_finish_output2(net: Net, _sk: Sock | null, skb: SkBuff): numb
   mib[IPSTATS_MIB_OUTOCTETS]! += skb.len;
   if (skb.data < dev.hard_header_len && skb_cow_head(skb, LL_RESERVED_SPACE(dev)) < 0) {
     kfree_skb_reason(skb, SKB_DROP_REASON_NOMEM);
-    return -12;
+    return -ENOMEM;
   }
   const gw = rt.rt_gw4 !== 0 ? rt.rt_gw4 : skb.head.dv.getInt32(skb.network_header + IPH_DADDR);
   let neigh: Neighbour | null = __ipv4_neigh_lookup_noref(dev, gw);
@@ -331,7 +330,7 @@ export function ip_queue_xmit(sk: Sock, skb: SkBuff): number {
       if (typeof r === "number") {
         net.mib.ip[IPSTATS_MIB_OUTNOROUTES]!++;
         kfree_skb_reason(skb, SKB_DROP_REASON_IP_OUTNOROUTES);
-        return -113;
+        return -EHOSTUNREACH;
       }
       rt = r;
       sk_dst_set(sk, rt);

@@ -4,7 +4,7 @@
 import type { Kernel } from "../../kernel/kernel.ts";
 import { csum_fold, csum_tcpudp_magic, csum_tcpudp_nofold } from "../../lib/checksum.ts";
 import { EINVAL } from "../../uapi/errno.ts";
-import { IPH_DADDR, IPH_SADDR } from "../../uapi/ip.ts";
+import { IPH_DADDR, IPH_SADDR, TCPH_DOFF } from "../../uapi/ip.ts";
 import { IPPROTO_TCP } from "../../uapi/socket.ts";
 import { skb_gso_ok, skb_segment } from "../core/gso.ts";
 import { skb_checksum } from "../core/skb_checksum.ts";
@@ -13,7 +13,6 @@ import { inet_add_offload } from "./gro.ts";
 
 const TCPH_LEN = 20;
 const TCPH_SEQ = 4;
-const TCPH_DOFF = 12;
 const TCPH_FLAGS = 13;
 const TCPH_CHECK = 16;
 const FIN = 0x01;

@@ -568,7 +568,7 @@ function udp_unicast_rcv_skb(sk: UdpSock, skb: SkBuff): number {
 /** A merged packet reaches a socket that did not ask for such as the datagrams it was made of. */
 export function udp_queue_rcv_skb(sk: UdpSock, skb: SkBuff): number {
   if (skb.head.gso_size === 0 || sk.gro_enabled) return udp_queue_rcv_one_skb(sk, skb);
-  for (let s = udp_rcv_segment(skb); s !== null; ) {
+  for (let s = udp_rcv_segment(sk, skb, mib_of(sk)); s !== null; ) {
     const next: SkBuff | null = s.next;
     s.next = null;
     udp_queue_rcv_one_skb(sk, s);

@@ -6,6 +6,7 @@ import { csum_fold, csum_tcpudp_magic, csum_tcpudp_nofold } from "../../lib/chec
 import { EINVAL } from "../../uapi/errno.ts";
 import { IPH_DADDR, IPH_SADDR, UDP_HLEN, UDPH_CHECK, UDPH_DEST, UDPH_LEN, UDPH_SOURCE } from "../../uapi/ip.ts";
 import { IPPROTO_UDP } from "../../uapi/socket.ts";
+import { SKB_DROP_REASON_NOT_SPECIFIED } from "../core/dropreason.ts";
 import { gro_arm, skb_gro_header, skb_gro_len, skb_gro_pull, skb_gro_receive } from "../core/gro.ts";
 import { skb_gso_ok, skb_gso_segment, skb_segment } from "../core/gso.ts";
 import {
@@ -22,11 +23,14 @@ import {
   CHECKSUM_PARTIAL,
   CHECKSUM_UNNECESSARY,
   consume_skb,
+  kfree_skb_reason,
   pskb_may_pull,
   SKB_GSO_UDP_L4,
   type SkBuff,
   skb_push,
 } from "../core/skbuff.ts";
+import { UDP_MIB_INERRORS } from "../core/snmp.ts";
+import type { Sock } from "../core/sock.ts";
 import { inet_add_offload, inet_gro_flush } from "./gro.ts";
 import { __udp4_lib_lookup } from "./udp_table.ts";
 
@@ -170,13 +174,18 @@ export function __udp_gso_segment(skb: SkBuff, features: number): SkBuff | numbe
 
 /**
  * A merged packet for a socket that does not know UDP_GRO: its datagrams, linked by next, each with data at its UDP
- * header. Takes the packet over. Null when it could not be cut (and is gone).
+ * header. Takes the packet over. Null when it could not be cut: it is dropped, and counted for each of them.
  */
-export function udp_rcv_segment(skb: SkBuff): SkBuff | null {
+export function udp_rcv_segment(sk: Sock, skb: SkBuff, mib: Float64Array): SkBuff | null {
   skb_push(skb, skb.data - skb.network_header);
   const segs = skb_gso_segment(skb, NETIF_F_HW_CSUM);
+  if (typeof segs === "number" || segs === null) {
+    sk.sk_drops += skb.head.gso_segs;
+    mib[UDP_MIB_INERRORS]! += skb.head.gso_segs;
+    kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+    return null;
+  }
   consume_skb(skb);
-  if (typeof segs === "number" || segs === null) return null;
   for (let s: SkBuff | null = segs; s !== null; s = s.next) {
     __skb_pull(s, s.transport_header - s.data);
     // Whoever merged it had verified the sums, or they are made here.

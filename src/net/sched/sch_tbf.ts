@@ -27,7 +27,8 @@ import {
   TCA_TBF_PRATE64,
   TCA_TBF_RATE64,
 } from "../../uapi/pkt_sched.ts";
-import { skb_gso_validate_mac_len } from "../core/gso.ts";
+import { skb_gso_segment, skb_gso_validate_mac_len } from "../core/gso.ts";
+import { NETIF_F_GSO_SOFTWARE } from "../core/netdevice.ts";
 import { consume_skb, type SkBuff, skb_is_gso } from "../core/skbuff.ts";
 import { bfifo_qdisc_ops, fifo_create_dflt, fifo_set_limit } from "./sch_fifo.ts";
 import {
@@ -153,8 +154,7 @@ function tbf_init(sch: Qdisc, opt: Uint8Array | null, extack: { msg: string }): 
 /** A GSO packet that is larger than the bucket goes in as its segments. */
 function tbf_segment(skb: SkBuff, sch: Qdisc): number {
   const q = priv(sch);
-  const k = skb.kernel;
-  const segs = k.skb_gso_segment !== null ? k.skb_gso_segment(skb, 0) : null;
+  const segs = skb_gso_segment(skb, qdisc_dev(sch).features & ~NETIF_F_GSO_SOFTWARE);
   if (segs === null || typeof segs === "number") return qdisc_drop(skb, sch);
   const prev_len = skb.pkt_len;
   let nb = 0;

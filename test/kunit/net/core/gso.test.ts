@@ -5,8 +5,14 @@ import { test } from "node:test";
 import { syscall } from "../../../../src/kernel/cpu.ts";
 import type { Kernel } from "../../../../src/kernel/kernel.ts";
 import { csum_fold, csum_tcpudp_nofold, ip_fast_csum } from "../../../../src/lib/checksum.ts";
+import { validate_xmit_skb_list } from "../../../../src/net/core/dev.ts";
 import { skb_gso_segment } from "../../../../src/net/core/gso.ts";
-import { NETIF_F_GSO_UDP_L4, NETIF_F_HW_CSUM } from "../../../../src/net/core/netdevice.ts";
+import {
+  NETIF_F_FRAGLIST,
+  NETIF_F_GSO_UDP_L4,
+  NETIF_F_HW_CSUM,
+  NETIF_F_SG,
+} from "../../../../src/net/core/netdevice.ts";
 import { skb_checksum } from "../../../../src/net/core/skb_checksum.ts";
 import {
   alloc_skb,
@@ -21,7 +27,10 @@ import {
   skb_put,
   skb_reserve,
 } from "../../../../src/net/core/skbuff.ts";
+import { UDP_MIB_INERRORS } from "../../../../src/net/core/snmp.ts";
 import { ip_send_check } from "../../../../src/net/ipv4/ip_output.ts";
+import { udp_queue_rcv_skb } from "../../../../src/net/ipv4/udp.ts";
+import { __udp4_lib_lookup } from "../../../../src/net/ipv4/udp_table.ts";
 import { TwoHosts } from "../sched/lab.ts";
 
 const byte = (i: number): number => (i * 31 + (i >> 8)) & 255;
@@ -132,5 +141,60 @@ test("segments have the bytes, the lengths, the next ID and right sums", () => {
     assert.equal(skb_gso_segment(odd, 0), -93);
     consume_skb(odd);
   });
+  h.close();
+});
+
+test("a device is given a GSO packet whole when it can cut it: below gso_max_size, up to gso_max_segs, its list if FRAGLIST", () => {
+  const h = new TwoHosts();
+  const k = h.a.kernel;
+  const dev = k.init_net.dev_by_name.get("eth0")!;
+  const own = { features: dev.features, gso_max_size: dev.gso_max_size, gso_max_segs: dev.gso_max_segs };
+  const full = NETIF_F_SG | NETIF_F_HW_CSUM | NETIF_F_GSO_UDP_L4;
+  const packets = (parts: Parameters<typeof big>[1], set: Partial<typeof own>): number => {
+    Object.assign(dev, own, { features: full }, set);
+    const skb = big(k, parts);
+    skb.head.gso_segs = 3;
+    let n = 0;
+    for (let s = validate_xmit_skb_list(skb, dev); s !== null; n++) {
+      const next: SkBuff | null = s.next;
+      s.next = null;
+      consume_skb(s);
+      s = next;
+    }
+    return n;
+  };
+  const linear = { linear: 1900, frags: [], list: [] };
+  const list = { linear: 700, frags: [], list: [700, 500] };
+  syscall(k, () => {
+    assert.deepEqual([packets(linear, {}), packets(linear, { features: full & ~NETIF_F_GSO_UDP_L4 })], [1, 3]);
+    assert.deepEqual([packets(linear, { gso_max_size: 1943 }), packets(linear, { gso_max_size: 1942 })], [1, 3]);
+    assert.deepEqual([packets(linear, { gso_max_segs: 3 }), packets(linear, { gso_max_segs: 2 })], [1, 3]);
+    assert.deepEqual([packets(list, {}), packets(list, { features: full | NETIF_F_FRAGLIST })], [3, 1]);
+    Object.assign(dev, own);
+  });
+  h.close();
+});
+
+test("a merged packet that cannot be cut for a socket is so many drops as it had datagrams", () => {
+  const h = new TwoHosts();
+  const k = h.a.kernel;
+  let drops = -1;
+  h.program(h.a, function* (sys) {
+    const fd = sys.socket(2, 2, 0);
+    sys.bind(fd, Uint8Array.of(2, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+    const sk = __udp4_lib_lookup(k.init_net.udp_table, 0, 0, 0, 9, 0, 0, null)!;
+    const skb = big(k, { linear: 1500, frags: [], list: [] });
+    skb.head.gso_segs = 3;
+    // Its type is unknown to those who cut.
+    skb.protocol = 0x88b5;
+    skb.data += 34;
+    skb.len -= 34;
+    udp_queue_rcv_skb(sk, skb);
+    drops = sk.sk_drops;
+    sys.close(fd);
+    return 0;
+  });
+  assert.equal(drops, 3);
+  assert.equal(k.init_net.mib.udp[UDP_MIB_INERRORS], 3);
   h.close();
 });
