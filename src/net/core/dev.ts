@@ -20,7 +20,7 @@ import {
   F_process_backlog,
 } from "../../kernel/trace_fn.ts";
 import { trace_key } from "../../kernel/trace_key.ts";
-import { ENETDOWN, ENOMEM } from "../../uapi/errno.ts";
+import { EBUSY, ENETDOWN, ENOMEM } from "../../uapi/errno.ts";
 import { ETH_P_8021AD, ETH_P_8021Q, ETH_P_ALL, ETH_P_IP, ETH_P_IPV6 } from "../../uapi/ip.ts";
 import { PACKET_OTHERHOST, PACKET_OUTGOING } from "../../uapi/socket.ts";
 import {
@@ -141,24 +141,31 @@ export function dev_remove_pack(k: Kernel, pt: PacketType): void {
 
 /** Gives a copy to each tap of the device and of the machine, but not back to the socket that sent it. */
 export function dev_queue_xmit_nit(skb: SkBuff, dev: NetDevice): void {
-  const k = skb.kernel;
-  nit_list(k.ptype_all, skb, dev);
-  if (dev.ptype_all.length > 0) nit_list(dev.ptype_all, skb, dev);
+  // One clone for all: the last gets it, the others look at it, and clone it when they keep it.
+  let seen: SkBuff | null = null;
+  let pt_prev: PacketType | null = null;
+  for (let which = 0; which < 2; which++) {
+    const list = which === 0 ? skb.kernel.ptype_all : dev.ptype_all;
+    for (let i = 0; i < list.length; i++) {
+      const pt = list[i]!;
+      if (pt.ignore_outgoing || (pt.net !== null && pt.net !== dev.net)) continue;
+      if (pt.af_packet_priv !== null && skb.sk !== null && pt.af_packet_priv === skb.sk) continue;
+      if (pt_prev !== null) deliver_skb(seen!, pt_prev, dev);
+      else seen = nit_clone(skb);
+      pt_prev = pt;
+    }
+  }
+  if (pt_prev !== null) pt_prev.func(seen!, dev, pt_prev, dev);
 }
 
-function nit_list(list: PacketType[], skb: SkBuff, dev: NetDevice): void {
-  for (let i = 0; i < list.length; i++) {
-    const pt = list[i]!;
-    if (pt.ignore_outgoing || (pt.net !== null && pt.net !== dev.net)) continue;
-    if (pt.af_packet_priv !== null && skb.sk !== null && pt.af_packet_priv === skb.sk) continue;
-    const n = skb_clone(skb);
-    n.tstamp = skb.kernel.now;
-    n.mac_header = n.data;
-    if (n.network_header < n.data) n.network_header = n.data;
-    n.transport_header = n.network_header;
-    n.pkt_type = PACKET_OUTGOING;
-    pt.func(n, dev, pt, dev);
-  }
+function nit_clone(skb: SkBuff): SkBuff {
+  const n = skb_clone(skb);
+  n.tstamp = skb.kernel.now;
+  n.mac_header = n.data;
+  if (n.network_header < n.data) n.network_header = n.data;
+  n.transport_header = n.network_header;
+  n.pkt_type = PACKET_OUTGOING;
+  return n;
 }
 
 // --- NAPI ---------------------------------------------------------------------------------------------------------
@@ -204,7 +211,6 @@ export const napi_disable = (napi: NapiStruct): void => {
 export const napi_enable = (napi: NapiStruct): void => {
   napi.state &= ~NAPI_STATE_DISABLE;
 };
-export const napi_disabled = (napi: NapiStruct): boolean => (napi.state & NAPI_STATE_DISABLE) !== 0;
 
 /** Takes an instance off every poll list (netif_napi_del, and before memory of its rings goes). */
 export function napi_unlist(k: Kernel, napi: NapiStruct): void {
@@ -499,7 +505,7 @@ export const RX_HANDLER_PASS = 3;
 
 /** A bridge or bond takes the packets of `dev` before the protocols. Returns -EBUSY when somebody does already. */
 export function netdev_rx_handler_register(dev: NetDevice, handler: (skb: SkBuff) => number, data: unknown): number {
-  if (dev.rx_handler !== null) return -16;
+  if (dev.rx_handler !== null) return -EBUSY;
   dev.rx_handler = handler;
   dev.rx_handler_data = data;
   return 0;

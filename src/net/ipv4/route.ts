@@ -7,6 +7,7 @@ import { trace_detail, trace_fn, trace_note } from "../../kernel/trace.ts";
 import { F_fib_lookup, F_ip_error, F_ip_route_input_noref, F_ip_route_input_slow } from "../../kernel/trace_fn.ts";
 import { trace_key } from "../../kernel/trace_key.ts";
 import { EACCES, EHOSTUNREACH, EINVAL, ENETUNREACH, ENODEV } from "../../uapi/errno.ts";
+import { IFF_LOOPBACK, IFF_UP } from "../../uapi/if.ts";
 import {
   ETH_P_IP,
   ICMP_DEST_UNREACH,
@@ -17,7 +18,7 @@ import {
   IPH_SADDR,
 } from "../../uapi/ip.ts";
 import { RTAX_LOCK } from "../../uapi/rtnetlink.ts";
-import { AF_INET } from "../../uapi/socket.ts";
+import { AF_INET, IPPROTO_IGMP } from "../../uapi/socket.ts";
 import {
   SKB_DROP_REASON_IP_INADDRERRORS,
   SKB_DROP_REASON_IP_INNOROUTES,
@@ -548,10 +549,10 @@ function brd_input(skb: SkBuff, saddr: number, tos: number, dev: NetDevice): num
   return local_input(skb, dev, nh, RTCF_BROADCAST, RTN_BROADCAST);
 }
 
-/** For us. One cached route per local path serves all packets; rt_iif is then only informative. */
+/** For us, one of all or alone. The route is kept at the path that was found, and serves all packets of it. */
 function local_input(skb: SkBuff, dev: NetDevice, nh: FibNh | null, flags: number, type: number): number {
   const local_flags = type === RTN_LOCAL ? flags : flags | RTCF_LOCAL;
-  if (nh !== null && type === RTN_LOCAL) {
+  if (nh !== null) {
     const cached = nh.rth_input;
     if (rt_cache_valid(cached)) {
       skb_dst_set_noref(skb, cached);
@@ -561,12 +562,8 @@ function local_input(skb: SkBuff, dev: NetDevice, nh: FibNh | null, flags: numbe
   const net = dev.net;
   rt_stat(net.kernel).in_slow_tot++;
   const rt = new Rtable(net, net.loopback_dev, local_flags, type, no_metrics, true, ip_local_deliver, ip_rt_bug);
-  rt.rt_iif = type === RTN_LOCAL ? 0 : dev.ifindex;
-  if (nh !== null && type === RTN_LOCAL) {
-    rt_cache_route(nh, rt, true);
-    skb_dst_set(skb, rt);
-    return 0;
-  }
+  if (nh !== null) rt_cache_route(nh, rt, true);
+  else rt.rt_iif = dev.ifindex;
   skb_dst_set(skb, rt);
   return 0;
 }
@@ -697,8 +694,8 @@ export function ip_route_output_key(net: Net, fl4: Flowi4): Rtable | number {
   if (fl4.flowi4_oif !== 0) {
     dev_out = net.dev_by_index.get(fl4.flowi4_oif) ?? null;
     if (dev_out === null) return -ENODEV;
-    if ((dev_out.flags & 1) === 0 || dev_out.ip_ptr === null) return -ENETUNREACH;
-    if (ipv4_is_local_multicast(fl4.daddr) || ipv4_is_lbcast(fl4.daddr) || fl4.flowi4_proto === 2) {
+    if ((dev_out.flags & IFF_UP) === 0 || dev_out.ip_ptr === null) return -ENETUNREACH;
+    if (ipv4_is_local_multicast(fl4.daddr) || ipv4_is_lbcast(fl4.daddr) || fl4.flowi4_proto === IPPROTO_IGMP) {
       if (fl4.saddr === 0) fl4.saddr = inet_select_addr(dev_out, 0, RT_SCOPE_LINK);
       return mkroute_output(net, fl4, res, orig_oif, dev_out, flags);
     }
@@ -798,7 +795,11 @@ function mkroute_output(
   // To an address of our own: IP_PKTINFO names the device that has it.
   rt.rt_iif = type === RTN_LOCAL && nh !== null && nh.dev !== null ? nh.dev.ifindex : orig_oif;
   if ((flags & RTCF_LOCAL) === 0) rt.input = discard_in;
-  if ((flags & (RTCF_BROADCAST | RTCF_MULTICAST)) !== 0 && (flags & RTCF_LOCAL) !== 0 && (dev_out.flags & 8) === 0) {
+  if (
+    (flags & (RTCF_BROADCAST | RTCF_MULTICAST)) !== 0 &&
+    (flags & RTCF_LOCAL) !== 0 &&
+    (dev_out.flags & IFF_LOOPBACK) === 0
+  ) {
     rt.output = ip_mc_output;
     rt_stat(net.kernel).out_slow_mc++;
   }

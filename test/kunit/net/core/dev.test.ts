@@ -316,6 +316,22 @@ test("taps see what is sent and received, a clone each; an ETH_P_ALL tap of a de
   rig.end();
 });
 
+test("what is sent is cloned once for all taps", () => {
+  const rig = new KernelRig();
+  const { k } = rig;
+  const c = card(rig, "eth0");
+  const seen: SkBuff[] = [];
+  const pts = [tap(3, seen, () => {}), tap(3, seen, () => {}), tap(3, seen, () => {}, c.dev)];
+  for (const pt of pts) dev_add_pack(k, pt);
+  const skb = frame(rig, c.dev);
+  rig.call(() => dev_queue_xmit(skb));
+  assert.equal(seen.length, 3);
+  assert.equal(new Set(seen).size, 1);
+  assert.notEqual(seen[0], skb);
+  for (const pt of pts) dev_remove_pack(k, pt);
+  rig.end();
+});
+
 test("PACKET_QDISC_BYPASS: straight to the driver; a stopped queue drops", () => {
   const rig = new KernelRig();
   const c = card(rig, "eth0");

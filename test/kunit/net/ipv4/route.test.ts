@@ -135,3 +135,25 @@ test("the input route of the packet before is not used when an address, a rule, 
   sb.close(d);
   rig.end();
 });
+
+test("broadcasts that the table knows take one cached route; to 255.255.255.255 each is looked up", () => {
+  const rig = new KernelRig();
+  const { a, b } = rig.pair();
+  const [sa, sb] = [rig.task(a), rig.task(b)];
+  const d = sb.socket(2, 2, 0);
+  sb.bind(d, sockaddr("0.0.0.0", 9));
+  const u = sa.socket(2, 2, 0);
+  sa.setsockopt(u, 1, 6, 1);
+  rig.ip("route add 255.255.255.255/32 dev va", a);
+  const slow = (): number => rig.k.rt_cache_stat.reduce((n, c) => n + c.in_slow_tot, 0);
+  const looked_up = (to: string): number => {
+    const before = slow();
+    for (let i = 0; i < 3; i++) assert.equal(send(sa, u, 10, to), 10);
+    rig.run(1);
+    for (let i = 0; i < 3; i++) assert.equal(now(sb.recvfrom(d, new Uint8Array(20), 0x40, null)), 10);
+    return slow() - before;
+  };
+  assert.deepEqual([looked_up("10.0.0.255"), looked_up("10.0.0.255")], [1, 0]);
+  assert.equal(looked_up("255.255.255.255"), 3);
+  rig.end();
+});
