@@ -93,7 +93,7 @@ const no_words: Int32Array = new Int32Array(0);
 const time_f64: Float64Array = new Float64Array(1);
 const time_i32: Int32Array = new Int32Array(time_f64.buffer);
 
-/** How many machines of the process want trace_key on. Kept on the key's own module object, not a second global. */
+/** Switches the static key of the process: does any machine trace? */
 export function trace_key_update(kernels_tracing: boolean): void {
   trace_key.on = kernels_tracing;
 }

@@ -219,3 +219,7 @@ export const SYS_RECVMSG = 17;
 export const SYS_ACCEPT4 = 18;
 export const SYS_RECVMMSG = 19;
 export const SYS_SENDMMSG = 20;
+
+/** ioctl: bytes of the next datagram to read; bytes not sent yet. */
+export const SIOCINQ = 0x541b;
+export const SIOCOUTQ = 0x5411;

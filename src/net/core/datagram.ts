@@ -2,7 +2,7 @@
 // Mirrors net/core/datagram.c and lib/iov_iter.c. Way in: skb_copy_datagram_msg(), memcpy_from_msg(), __skb_recv_datagram().
 
 import type { File } from "../../kernel/fs/file.ts";
-import { EAGAIN } from "../../uapi/errno.ts";
+import { EAGAIN, EFAULT } from "../../uapi/errno.ts";
 import { O_NONBLOCK } from "../../uapi/fcntl.ts";
 import { MSG_CTRUNC, MSG_DONTWAIT, MSG_PEEK, RCV_SHUTDOWN } from "../../uapi/socket.ts";
 import type { MsgHdr } from "../../uapi/sys.ts";
@@ -69,7 +69,7 @@ export function skb_copy_datagram_msg(skb: SkBuff, offset: number, msg: MsgHdr, 
     offset += n;
     len -= n;
   }
-  return len === 0 ? 0 : -14;
+  return len === 0 ? 0 : -EFAULT;
 }
 
 /** Who does not wait is told to try again, even of a socket that will never have anything. */

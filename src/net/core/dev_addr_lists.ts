@@ -3,18 +3,11 @@
 
 import type { Kernel } from "../../kernel/kernel.ts";
 import { KERN_INFO, printk } from "../../kernel/printk.ts";
-import { EEXIST, EINVAL, ENOENT, EOVERFLOW } from "../../uapi/errno.ts";
+import { EEXIST, ENOENT, EOVERFLOW } from "../../uapi/errno.ts";
 import { IFF_ALLMULTI, IFF_PROMISC, IFF_UP } from "../../uapi/if.ts";
 import { IFF_UNICAST_FLT } from "./dev_api.ts";
 import type { Net } from "./net_namespace.ts";
 import { type NetDevice, type NetdevHwAddr, netif_device_present } from "./netdevice.ts";
-
-declare module "./netdevice.ts" {
-  interface NetdevHwAddr {
-    /** Lower devices that were given this address (dev_mc_sync); each holds a reference. */
-    synced?: NetDevice[];
-  }
-}
 
 function find(list: readonly NetdevHwAddr[], addr: Uint8Array, len: number): number {
   for (let i = 0; i < list.length; i++) {
@@ -78,9 +71,6 @@ function update(dev: NetDevice, err: number): number {
 
 export const dev_uc_add = (dev: NetDevice, addr: Uint8Array): number =>
   update(dev, __hw_addr_add(dev.uc, addr, dev.addr_len, false, false));
-/** -EEXIST when it is there already. */
-export const dev_uc_add_excl = (dev: NetDevice, addr: Uint8Array): number =>
-  update(dev, __hw_addr_add(dev.uc, addr, dev.addr_len, true, true));
 export const dev_uc_del = (dev: NetDevice, addr: Uint8Array): number =>
   update(dev, __hw_addr_del(dev.uc, addr, dev.addr_len, false));
 export const dev_mc_add = (dev: NetDevice, addr: Uint8Array): number =>
@@ -88,73 +78,10 @@ export const dev_mc_add = (dev: NetDevice, addr: Uint8Array): number =>
 /** SIOCADDMULTI. */
 export const dev_mc_add_global = (dev: NetDevice, addr: Uint8Array): number =>
   update(dev, __hw_addr_add(dev.mc, addr, dev.addr_len, true, false));
-export const dev_mc_add_excl = (dev: NetDevice, addr: Uint8Array): number =>
-  update(dev, __hw_addr_add(dev.mc, addr, dev.addr_len, true, true));
 export const dev_mc_del = (dev: NetDevice, addr: Uint8Array): number =>
   update(dev, __hw_addr_del(dev.mc, addr, dev.addr_len, false));
 export const dev_mc_del_global = (dev: NetDevice, addr: Uint8Array): number =>
   update(dev, __hw_addr_del(dev.mc, addr, dev.addr_len, true));
-
-export function dev_mc_flush(dev: NetDevice): void {
-  dev.mc.length = 0;
-}
-export function dev_uc_flush(dev: NetDevice): void {
-  dev.uc.length = 0;
-}
-
-// --- a device on top of another -----------------------------------------------------------------------------------
-
-function sync_list(to: NetDevice, to_list: NetdevHwAddr[], from: NetdevHwAddr[], len: number): boolean {
-  let changed = false;
-  for (const ha of [...from]) {
-    const synced = (ha.synced ??= []);
-    const at = synced.indexOf(to);
-    if (at < 0) {
-      if (__hw_addr_add(to_list, ha.addr, len, false, false) < 0) continue;
-      synced.push(to);
-      ha.refcount++;
-      changed = true;
-    } else if (ha.refcount === synced.length) {
-      // Only the devices below still use it: nobody above does.
-      __hw_addr_del(to_list, ha.addr, len, false);
-      synced.splice(at, 1);
-      if (--ha.refcount === 0) from.splice(from.indexOf(ha), 1);
-      changed = true;
-    }
-  }
-  return changed;
-}
-
-function unsync_list(to: NetDevice, to_list: NetdevHwAddr[], from: NetdevHwAddr[], len: number): boolean {
-  let changed = false;
-  for (const ha of [...from]) {
-    const at = ha.synced === undefined ? -1 : ha.synced.indexOf(to);
-    if (at < 0) continue;
-    __hw_addr_del(to_list, ha.addr, len, false);
-    ha.synced!.splice(at, 1);
-    if (--ha.refcount === 0) from.splice(from.indexOf(ha), 1);
-    changed = true;
-  }
-  return changed;
-}
-
-/** Gives the lower device `to` what `from` listens to, and takes back what it no longer does. */
-export function dev_mc_sync(to: NetDevice, from: NetDevice): number {
-  if (to.addr_len !== from.addr_len) return -EINVAL;
-  if (sync_list(to, to.mc, from.mc, to.addr_len)) __dev_set_rx_mode(to);
-  return 0;
-}
-export function dev_uc_sync(to: NetDevice, from: NetDevice): number {
-  if (to.addr_len !== from.addr_len) return -EINVAL;
-  if (sync_list(to, to.uc, from.uc, to.addr_len)) __dev_set_rx_mode(to);
-  return 0;
-}
-export function dev_mc_unsync(to: NetDevice, from: NetDevice): void {
-  if (to.addr_len === from.addr_len && unsync_list(to, to.mc, from.mc, to.addr_len)) __dev_set_rx_mode(to);
-}
-export function dev_uc_unsync(to: NetDevice, from: NetDevice): void {
-  if (to.addr_len === from.addr_len && unsync_list(to, to.uc, from.uc, to.addr_len)) __dev_set_rx_mode(to);
-}
 
 // --- promiscuity --------------------------------------------------------------------------------------------------
 

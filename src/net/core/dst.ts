@@ -1,5 +1,5 @@
 // dst_entry: where a packet goes next, as a route cached it. Family-neutral. Mirrors include/net/dst.h, net/core/dst.c.
-// Way in: dst_hold(), dst_release(), dst_input(), dst_output().
+// Way in: dst_release(), dst_output().
 
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { Neighbour } from "./neighbour.ts";
@@ -82,11 +82,6 @@ export function dst_init(k: Kernel): void {
   k.live.set("dsts", () => k.live_dsts);
 }
 
-export function dst_hold(dst: DstEntry): DstEntry {
-  dst.refcnt++;
-  return dst;
-}
-
 /** Drops one reference; the last one lets the device go. */
 export function dst_release(dst: DstEntry | null): void {
   if (dst === null || --dst.refcnt > 0) return;
@@ -96,7 +91,6 @@ export function dst_release(dst: DstEntry | null): void {
 }
 
 export const dst_mtu = (dst: DstEntry): number => dst.ops.mtu(dst);
-export const dst_input = (skb: SkBuff): number => skb.dst!.input(skb);
 export const dst_output = (net: Net, sk: Sock | null, skb: SkBuff): number => skb.dst!.output(net, sk, skb);
 
 /** An entry that is still good for its socket, or null (__sk_dst_check uses it). */

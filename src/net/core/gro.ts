@@ -53,8 +53,6 @@ export function gro_arm(k: Kernel, delta: number): void {
 
 /** NAPI_GRO_CB(skb): made once per SkBuff object and kept with it through the pool. */
 export const NAPI_GRO_CB = (skb: SkBuff): NapiGroCb => (skb.gro ??= new NapiGroCb());
-/** Offset from skb.data of the header that is looked at, and the bytes from there on. */
-export const skb_gro_offset = (skb: SkBuff): number => skb.gro!.data_offset;
 export const skb_gro_len = (skb: SkBuff): number => skb.len - skb.gro!.data_offset;
 export const skb_gro_pull = (skb: SkBuff, len: number): void => {
   skb.gro!.data_offset += len;

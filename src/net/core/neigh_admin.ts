@@ -1,7 +1,7 @@
 // What `ip neigh` asks of a table, before any netlink encoding: add, replace, delete, list, table parameters.
 // Mirrors neigh_add(), neigh_delete() and the dumps of net/core/neighbour.c. Way in: neigh_add(), neigh_dump().
 
-import { jiffies, type Kernel } from "../../kernel/kernel.ts";
+import { jiffies } from "../../kernel/kernel.ts";
 import { EAFNOSUPPORT, EEXIST, EINVAL, ENOENT } from "../../uapi/errno.ts";
 import {
   NTF_EXT_LEARNED,
@@ -182,18 +182,4 @@ export function neigh_cacheinfo(n: Neighbour): { confirmed: number; used: number
     updated: clock_t(n.updated),
     refcnt: n.refcnt - 1,
   };
-}
-
-/** `ip neigh flush` works by deletes; this forgets everything at once, for a lab's reset. */
-export function neigh_flush_all(k: Kernel, net: Net): void {
-  for (const tbl of k.neigh_tables) {
-    for (let n = tbl.all_first; n !== null; ) {
-      const next: Neighbour | null = n.all_next;
-      if (n.dev.net === net) {
-        neigh_update(n, null, NUD_FAILED, NEIGH_UPDATE_F_OVERRIDE | NEIGH_UPDATE_F_ADMIN);
-        neigh_remove_one(n);
-      }
-      n = next;
-    }
-  }
 }

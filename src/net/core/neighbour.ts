@@ -55,7 +55,6 @@ import {
   NUD_IN_TIMER,
   NUD_VALID,
   neigh_del_timer,
-  neigh_ifdown,
   neigh_lookup,
   neigh_managed_add,
   neigh_managed_del,
@@ -99,13 +98,6 @@ export function neigh_table_init(k: Kernel, ops: NeighTableOps): NeighTable {
   tbl.last_rand = tbl.last_flush;
   k.neigh_tables.push(tbl);
   return tbl;
-}
-
-/** The table goes, with all timers. */
-export function neigh_table_clear(tbl: NeighTable): void {
-  neigh_ifdown(tbl, null);
-  const at = tbl.kernel.neigh_tables.indexOf(tbl);
-  if (at >= 0) tbl.kernel.neigh_tables.splice(at, 1);
 }
 
 export const neigh_find_table = (k: Kernel, family: number): NeighTable | null =>
@@ -418,11 +410,6 @@ export function sock_confirm_neigh(skb: SkBuff, n: Neighbour): void {
   if (sk !== null && sk.sk_dst_pending_confirm) sk.sk_dst_pending_confirm = false;
   neigh_confirm(n);
 }
-
-/** Sets it on an outgoing packet when the socket has a proof to pass on (skb_set_dst_pending_confirm). */
-export const skb_dst_pending_confirm = (skb: SkBuff, on: boolean): void => {
-  skb.dst_pending_confirm = on;
-};
 
 /** Asks a daemon (app_solicit): RTM_GETNEIGH to whoever listens. */
 export const neigh_app_ns = (n: Neighbour): void => neigh_notify(n, RTM_GETNEIGH, 0);

@@ -1,6 +1,6 @@
 // Checksums over packets, wherever their bytes lie. Mirrors the checksum part of net/core/skbuff.c, dev.c and skbuff.h.
 // Read first: lib/checksum.ts for what a sum is, skbuff.h's comment on ip_summed. Way in: skb_checksum(),
-// skb_checksum_init() of a protocol's receive path, skb_checksum_help() where a device cannot do it.
+// skb_checksum_init_zero_check() of a protocol's receive path, skb_checksum_help() where a device cannot do it.
 
 import {
   csum_add,
@@ -19,7 +19,6 @@ import {
   type HeadBuf,
   pskb_trim,
   type SkBuff,
-  skb_copy_bits,
   skb_ensure_writable,
   skb_is_gso,
   skb_pull,
@@ -67,18 +66,6 @@ export function skb_checksum(skb: SkBuff, offset: number, len: number, sum: numb
     start += s.len;
   }
   return sum;
-}
-
-/** Copies `len` bytes from `offset` and returns their sum. */
-export function skb_copy_and_csum_bits(
-  skb: SkBuff,
-  offset: number,
-  to: Uint8Array,
-  to_off: number,
-  len: number,
-): number {
-  skb_copy_bits(skb, offset, to, to_off, len);
-  return skb_checksum(skb, offset, len, 0);
 }
 
 /** A device, or the loopback, vouches for the checksum. */
@@ -135,12 +122,8 @@ export function __skb_checksum_validate(
   return sum;
 }
 
-export const skb_checksum_init = (skb: SkBuff, pseudo: number): number =>
-  __skb_checksum_validate(skb, false, false, 0, pseudo);
 export const skb_checksum_init_zero_check = (skb: SkBuff, check: number, pseudo: number): number =>
   __skb_checksum_validate(skb, false, true, check, pseudo);
-export const skb_checksum_validate = (skb: SkBuff, pseudo: number): number =>
-  __skb_checksum_validate(skb, true, false, 0, pseudo);
 /** For protocols without a pseudo header: ICMP, IGMP. */
 export const skb_checksum_simple_validate = (skb: SkBuff): number => __skb_checksum_validate(skb, true, false, 0, 0);
 
@@ -171,12 +154,6 @@ export function skb_postpull_rcsum(skb: SkBuff, off: number, len: number): void 
   } else if (skb.ip_summed === CHECKSUM_PARTIAL && skb.csum_start < skb.data) {
     skb.ip_summed = CHECKSUM_NONE;
   }
-}
-
-/** The same after bytes were put in front. */
-export function skb_postpush_rcsum(skb: SkBuff, off: number, len: number): void {
-  if (skb.ip_summed !== CHECKSUM_COMPLETE) return;
-  skb.csum = csum_block_add(csum_partial_dv(skb.head.dv, off, len, 0), skb.csum, len);
 }
 
 export function skb_pull_rcsum(skb: SkBuff, len: number): number {

@@ -10,11 +10,12 @@ import { type Kernel, kernel_bug } from "../../kernel/kernel.ts";
 import { trace_call, trace_detail, trace_fn, trace_note, trace_skb_new } from "../../kernel/trace.ts";
 import { F_kfree_skb_reason, F_skb_clone } from "../../kernel/trace_fn.ts";
 import { trace_key } from "../../kernel/trace_key.ts";
+import { ENOMEM } from "../../uapi/errno.ts";
 import { SKB_CONSUMED, SKB_DROP_REASON_NOT_SPECIFIED, skb_drop_reasons } from "./dropreason.ts";
 import type { DstEntry } from "./dst.ts";
 import type { IpOptions } from "./ip_options_type.ts";
 import type { NetDevice } from "./netdevice.ts";
-import { __pskb_pull_tail, copy_bytes, pskb_trim, skb_copy_bits } from "./skb_data.ts";
+import { __pskb_pull_tail, copy_bytes, skb_copy_bits } from "./skb_data.ts";
 import type { Sock } from "./sock.ts";
 
 export const CHECKSUM_NONE = 0;
@@ -163,11 +164,7 @@ export class SkBuff {
   ooo_okay = false;
   dst_pending_confirm = false;
   encapsulation = false;
-  /** Came in through the loopback of a multicast or broadcast we sent. */
-  redirected = false;
   nfct: unknown = null;
-  /** tail of the list while it is the head of a GSO list, or of fragments. */
-  list_tail: SkBuff | null = null;
 
   // --- the control buffer (cb[48]): one set of fields per owner ----------------------------------------------------
   /** IPCB: the device it came in on, IPSKB_* flags, options, largest fragment. */
@@ -353,7 +350,6 @@ function skb_take(k: Kernel, head: HeadBuf): SkBuff {
   skb.dst_pending_confirm = false;
   skb.encapsulation = false;
   skb.nfct = null;
-  skb.list_tail = null;
   skb.ipcb_iif = 0;
   skb.ipcb_spec_dst = 0;
   skb.ipcb_flags = 0;
@@ -399,43 +395,16 @@ export function netdev_alloc_skb(dev: NetDevice, length: number): SkBuff | null 
   return skb;
 }
 
-export const dev_alloc_skb = (k: Kernel, length: number): SkBuff | null => {
-  const skb = alloc_skb(k, length + NET_SKB_PAD);
-  if (skb !== null) skb_reserve(skb, NET_SKB_PAD);
-  return skb;
-};
-
 // --- pointers -----------------------------------------------------------------------------------------------------
 
 export const skb_headlen = (skb: SkBuff): number => skb.len - skb.data_len;
-export const skb_is_nonlinear = (skb: SkBuff): boolean => skb.data_len !== 0;
 export const skb_headroom = (skb: SkBuff): number => skb.data;
 export const skb_tailroom = (skb: SkBuff): number => (skb.data_len !== 0 ? 0 : skb.end - skb.tail);
 export const skb_is_gso = (skb: SkBuff): boolean => skb.head.gso_size !== 0;
 export const skb_cloned = (skb: SkBuff): boolean => skb.cloned && skb.head.dataref !== 1;
-export const skb_shared = (skb: SkBuff): boolean => skb.users !== 1;
-export const skb_network_offset = (skb: SkBuff): number => skb.network_header - skb.data;
-export const skb_transport_offset = (skb: SkBuff): number => skb.transport_header - skb.data;
-export const skb_mac_header_was_set = (skb: SkBuff): boolean => skb.mac_header >= 0;
-export const skb_network_header_len = (skb: SkBuff): number => skb.transport_header - skb.network_header;
 
-export function skb_reset_mac_header(skb: SkBuff): void {
-  skb.mac_header = skb.data;
-}
 export function skb_reset_network_header(skb: SkBuff): void {
   skb.network_header = skb.data;
-}
-export function skb_reset_transport_header(skb: SkBuff): void {
-  skb.transport_header = skb.data;
-}
-export function skb_set_network_header(skb: SkBuff, offset: number): void {
-  skb.network_header = skb.data + offset;
-}
-export function skb_set_transport_header(skb: SkBuff, offset: number): void {
-  skb.transport_header = skb.data + offset;
-}
-export function skb_reset_mac_len(skb: SkBuff): void {
-  skb.mac_len = skb.network_header - skb.mac_header;
 }
 
 /** Moves data and tail of an empty packet: headroom. */
@@ -488,10 +457,6 @@ export function __skb_pull(skb: SkBuff, len: number): number {
 export function __skb_trim(skb: SkBuff, len: number): void {
   skb.len = len;
   skb.tail = skb.data + len;
-}
-
-export function skb_trim(skb: SkBuff, len: number): void {
-  if (skb.len > len) pskb_trim(skb, len);
 }
 
 /** Makes sure the first `len` bytes are linear. False when the packet is shorter. */
@@ -571,7 +536,6 @@ export function kfree_skb_reason(skb: SkBuff, reason: number): void {
 }
 
 export const kfree_skb = (skb: SkBuff): void => kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
-export const dev_kfree_skb = consume_skb;
 
 /** Frees a chain linked by next. */
 export function kfree_skb_list_reason(skb: SkBuff | null, reason: number): void {
@@ -752,7 +716,7 @@ export function pskb_expand_head(skb: SkBuff, nhead: number, ntail: number): num
   const old = skb.head;
   const bytes = kmalloc_head(skb.end + nhead + ntail);
   const head = head_alloc(skb.kernel, bytes - SHINFO_SIZE);
-  if (head === null) return -12;
+  if (head === null) return -ENOMEM;
   // The headroom too: headers that were pulled lie there.
   copy_bytes(head.u8, nhead, old.u8, 0, skb.tail);
   for (let i = 0; i < old.nr_frags; i++) {
@@ -787,11 +751,10 @@ export function skb_cow_head(skb: SkBuff, headroom: number): number {
   if (delta === 0 && !skb_cloned(skb)) return 0;
   return pskb_expand_head(skb, (delta + 63) & ~63, 0);
 }
-export const skb_cow = skb_cow_head;
 
 /** Makes the first `write_len` bytes linear and private. Returns 0 or -ENOMEM. */
 export function skb_ensure_writable(skb: SkBuff, write_len: number): number {
-  if (!pskb_may_pull(skb, write_len)) return -12;
+  if (!pskb_may_pull(skb, write_len)) return -ENOMEM;
   if (!skb_cloned(skb)) return 0;
   return pskb_expand_head(skb, 0, 0);
 }

@@ -27,19 +27,11 @@ import {
   SHUTDOWN_MASK,
 } from "../../uapi/socket.ts";
 import type { MsgHdr } from "../../uapi/sys.ts";
-import { SKB_DROP_REASON_QUEUE_PURGE, SKB_DROP_REASON_SOCKET_RCVBUFF } from "./dropreason.ts";
+import { SKB_DROP_REASON_QUEUE_PURGE } from "./dropreason.ts";
 import { type DstEntry, dst_check, dst_release } from "./dst.ts";
 import type { BpfProg } from "./filter.ts";
 import type { Net } from "./net_namespace.ts";
-import {
-  __skb_queue_tail,
-  alloc_skb,
-  consume_skb,
-  kfree_skb_reason,
-  type SkBuff,
-  SkBuffHead,
-  skb_queue_purge_reason,
-} from "./skbuff.ts";
+import { __skb_queue_tail, alloc_skb, consume_skb, type SkBuff, SkBuffHead, skb_queue_purge_reason } from "./skbuff.ts";
 
 export const SS_FREE = 0;
 export const SS_UNCONNECTED = 1;
@@ -435,13 +427,6 @@ export function __sock_queue_rcv_skb(sk: Sock, skb: SkBuff): number {
   return 0;
 }
 
-/** The same, and the packet is gone in either case. */
-export function sock_queue_rcv_skb_reason(sk: Sock, skb: SkBuff): number {
-  const err = __sock_queue_rcv_skb(sk, skb);
-  if (err < 0) kfree_skb_reason(skb, SKB_DROP_REASON_SOCKET_RCVBUFF);
-  return err;
-}
-
 /** Adds a packet to the error queue and wakes those who poll for it. Takes over the packet. */
 export function sock_queue_err_skb(sk: Sock, skb: SkBuff): number {
   if (sk.sk_rmem_alloc + skb.truesize >= sk.sk_rcvbuf) {
@@ -510,12 +495,4 @@ export function __sk_dst_check(sk: Sock, cookie: number): DstEntry | null {
   return dst;
 }
 
-// --- calls that a family does not have (sock_no_*) ----------------------------------------------------------------
-
-export const sock_no_bind = (): number => -95;
-export const sock_no_connect = (): number => -95;
-export const sock_no_listen = (): number => -95;
-export const sock_no_shutdown = (): number => -95;
-export const sock_no_sendmsg = (): number => -95;
-export const sock_no_getname = (): number => -95;
 export { ENOTCONN };

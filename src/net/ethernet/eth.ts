@@ -27,15 +27,12 @@ export { dev_hard_header, dev_parse_header } from "../core/dev_header.ts";
 
 export const ETH_MIN_MTU = 68;
 
-export const eth_broadcast_addr: readonly number[] = [255, 255, 255, 255, 255, 255];
-
 export const is_multicast_ether_addr = (a: Uint8Array, at = 0): boolean => (a[at]! & 1) !== 0;
 export const is_local_ether_addr = (a: Uint8Array, at = 0): boolean => (a[at]! & 2) !== 0;
 export const is_broadcast_ether_addr = (a: Uint8Array, at = 0): boolean =>
   (a[at]! & a[at + 1]! & a[at + 2]! & a[at + 3]! & a[at + 4]! & a[at + 5]!) === 0xff;
 export const is_zero_ether_addr = (a: Uint8Array, at = 0): boolean =>
   (a[at]! | a[at + 1]! | a[at + 2]! | a[at + 3]! | a[at + 4]! | a[at + 5]!) === 0;
-export const is_unicast_ether_addr = (a: Uint8Array, at = 0): boolean => (a[at]! & 1) === 0;
 /** May a station have it: neither a group nor all zeros. */
 export const is_valid_ether_addr = (a: Uint8Array, at = 0): boolean =>
   !is_multicast_ether_addr(a, at) && !is_zero_ether_addr(a, at);
@@ -126,11 +123,6 @@ export function eth_header_cache(dev: NetDevice, daddr: Uint8Array, type: number
   return ETH_HLEN;
 }
 
-/** The neighbour has another address: only that part of its cached header changes. */
-export function eth_header_cache_update(hh: Uint8Array, _dev: NetDevice, haddr: Uint8Array): void {
-  ether_addr_copy(hh, 0, haddr, 0);
-}
-
 /**
  * What a driver calls for each frame: whose it is (pkt_type), where its header lies, and which protocol it carries. The
  * header is pulled. Returns the Ethertype; a frame with a length field is ETH_P_802_2, or ETH_P_802_3 for raw IPX.
@@ -172,8 +164,6 @@ export function eth_mac_addr(dev: NetDevice, addr: Uint8Array): number {
   eth_hw_addr_set(dev, addr);
   return 0;
 }
-
-export const eth_validate_addr = (dev: NetDevice): number => (is_valid_ether_addr(dev.dev_addr) ? 0 : -EADDRNOTAVAIL);
 
 export const eth_header_ops: HeaderOps = {
   create: eth_header,

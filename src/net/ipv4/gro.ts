@@ -27,7 +27,7 @@ import { ip_send_check } from "./ip_output.ts";
 
 /** struct net_offload: what a transport does for GRO and GSO. */
 export interface NetOffload {
-  /** The header is at skb_gro_offset(). Returns a held packet that must go up now. */
+  /** The header is at data_offset. Returns a held packet that must go up now. */
   gro_receive?(head: GroList, skb: SkBuff): SkBuff | null;
   /** `nhoff`: the transport header, from skb.data. 0 or -errno. */
   gro_complete?(skb: SkBuff, nhoff: number): number;

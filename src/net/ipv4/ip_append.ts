@@ -5,7 +5,7 @@ import { trace_fn } from "../../kernel/trace.ts";
 import { F_ip_append_data, F_ip_make_skb } from "../../kernel/trace_fn.ts";
 import { trace_key } from "../../kernel/trace_key.ts";
 import { csum_block_add } from "../../lib/checksum.ts";
-import { EAGAIN, EMSGSIZE, ENOBUFS, EPIPE } from "../../uapi/errno.ts";
+import { EAGAIN, EMSGSIZE, ENETUNREACH, ENOBUFS, EPIPE } from "../../uapi/errno.ts";
 import {
   IP_DF,
   IPH_DADDR,
@@ -18,9 +18,13 @@ import {
   IPH_TTL,
   IPH_VER_IHL,
 } from "../../uapi/ip.ts";
+import { RTN_MULTICAST } from "../../uapi/rtnetlink.ts";
 import {
   IP_PMTUDISC_DO,
+  IP_PMTUDISC_OMIT,
+  IP_PMTUDISC_PROBE,
   IPPROTO_ICMP,
+  IPPROTO_TCP,
   IPPROTO_UDP,
   MSG_MORE,
   MSG_PROBE_BIT,
@@ -47,6 +51,7 @@ import {
 } from "../core/skbuff.ts";
 import { IPSTATS_MIB_OUTDISCARDS } from "../core/snmp.ts";
 import { type Sock, skb_set_owner_w, sock_error } from "../core/sock.ts";
+import { ETH_MIN_MTU } from "../ethernet/eth.ts";
 import { icmp_out_count } from "./icmp.ts";
 import { InetCork, type InetSock, IPCORK_OPT, inet_sk, ip_select_ttl } from "./inet_sock.ts";
 import type { Flowi4 } from "./ip_fib.ts";
@@ -84,8 +89,8 @@ function ip_setup_cork(sk: Sock, cork: InetCork, ipc: IpcmCookie, rt: Rtable): n
   cork.opt = ipc.opt;
   cork.flags = ipc.opt !== null ? IPCORK_OPT : 0;
   cork.addr = ipc.addr;
-  cork.fragsize = inet_sk(sk).pmtudisc >= 3 ? rt.dev.mtu : ipv4_mtu(rt);
-  if (cork.fragsize < 68) return -101;
+  cork.fragsize = inet_sk(sk).pmtudisc >= IP_PMTUDISC_PROBE ? rt.dev.mtu : ipv4_mtu(rt);
+  if (cork.fragsize < ETH_MIN_MTU) return -ENETUNREACH;
   cork.gso_size = ipc.gso_size;
   cork.dst = rt;
   cork.length = 0;
@@ -124,7 +129,6 @@ function __ip_append_data(
   const rt = cork.dst as Rtable;
   const dev = rt.dev;
   const opt = cork.opt;
-  const exthdrlen = 0;
   const mtu = cork.gso_size !== 0 ? 0xffff : cork.fragsize;
   const hh_len = LL_RESERVED_SPACE(dev);
   const fragheaderlen = IPH_LEN + (opt !== null ? opt.optlen : 0);
@@ -141,7 +145,7 @@ function __ip_append_data(
     (dev.features & (NETIF_F_HW_CSUM | NETIF_F_IP_CSUM)) !== 0 &&
     ((flags & MSG_MORE) === 0 || cork.gso_size !== 0) &&
     sk.sk_protocol !== IPPROTO_ICMP &&
-    (sk.sk_protocol === IPPROTO_UDP || sk.sk_protocol === 6)
+    (sk.sk_protocol === IPPROTO_UDP || sk.sk_protocol === IPPROTO_TCP)
   ) {
     csummode = CHECKSUM_PARTIAL;
   }
@@ -160,7 +164,6 @@ function __ip_append_data(
       const fraglen = datalen + fragheaderlen;
       let alloclen = (flags & MSG_MORE) !== 0 ? mtu : fraglen;
       if (datalen === length + fraggap) alloclen += rt.trailer_len;
-      alloclen += exthdrlen;
       const e = append_room(sk, queue, transhdrlen, alloclen);
       if (e < 0) return append_error(sk, cork, length, e);
       const n = alloc_skb(k, alloclen + hh_len + 15);
@@ -170,7 +173,7 @@ function __ip_append_data(
       n.ip_summed = csummode;
       n.csum = 0;
       skb_reserve(n, hh_len);
-      skb_put(n, fraglen + exthdrlen);
+      skb_put(n, fraglen);
       n.network_header = n.data;
       n.transport_header = n.data + fragheaderlen;
       let data = n.data + fragheaderlen;
@@ -253,7 +256,8 @@ declare module "../../kernel/kernel.ts" {
 }
 
 /** Sending more than the path carries is the socket's own wish (IP_PMTUDISC_DONT, WANT: fragment locally). */
-const ip_sk_ignore_df = (inet: InetSock): boolean => inet.pmtudisc < IP_PMTUDISC_DO || inet.pmtudisc === 5;
+const ip_sk_ignore_df = (inet: InetSock): boolean =>
+  inet.pmtudisc < IP_PMTUDISC_DO || inet.pmtudisc === IP_PMTUDISC_OMIT;
 
 /** Reports EMSGSIZE with the MTU on the error queue, for sockets that asked (IP_RECVERR). */
 function ip_local_error(sk: Sock, err: number, daddr: number, port: number, info: number): void {
@@ -292,7 +296,7 @@ function __ip_make_skb(sk: Sock, fl4: Flowi4, queue: SkBuffHead, cork: InetCork)
   let df = 0;
   if (
     inet.pmtudisc === IP_PMTUDISC_DO ||
-    inet.pmtudisc === 3 ||
+    inet.pmtudisc === IP_PMTUDISC_PROBE ||
     (skb.len <= ipv4_mtu(rt) && ip_dont_fragment(inet, rt))
   )
     df = IP_DF;
@@ -301,7 +305,7 @@ function __ip_make_skb(sk: Sock, fl4: Flowi4, queue: SkBuffHead, cork: InetCork)
   const dv = skb.head.dv;
   let ttl: number;
   if (cork.ttl !== 0) ttl = cork.ttl;
-  else if (rt.rt_type === 5) ttl = inet.mc_ttl;
+  else if (rt.rt_type === RTN_MULTICAST) ttl = inet.mc_ttl;
   else ttl = ip_select_ttl(inet, rt);
   dv.setUint8(iph + IPH_VER_IHL, 0x45 + (opt !== null ? opt.optlen >> 2 : 0));
   dv.setUint8(iph + IPH_TOS, cork.tos !== -1 ? cork.tos : inet.tos);
@@ -335,15 +339,14 @@ export function ip_cork_release(cork: InetCork): void {
   }
 }
 
-function flush_pending(sk: Sock, queue: SkBuffHead, cork: InetCork): void {
+function flush_pending(queue: SkBuffHead, cork: InetCork): void {
   for (let skb = queue.prev; skb !== null; skb = queue.prev) {
     const s = __skb_dequeue(queue)!;
     kfree_skb(s);
   }
   ip_cork_release(cork);
-  void sk;
 }
-export const ip_flush_pending_frames = (sk: Sock): void => flush_pending(sk, sk.sk_write_queue, inet_sk(sk).cork);
+export const ip_flush_pending_frames = (sk: Sock): void => flush_pending(sk.sk_write_queue, inet_sk(sk).cork);
 
 /** Appends to the socket's corked message, starting one when there is none. Takes over `rt` only when it starts one. */
 export function ip_append_data(
@@ -390,7 +393,7 @@ export function ip_push_pending_frames(sk: Sock, fl4: Flowi4): number {
 
 /**
  * One message, not corked, as one packet: the usual case of UDP. `rt` is taken over in every case.
- * Null with the errno in ip_make_skb_err() when it cannot be built.
+ * Null with the errno in `err_out` when it cannot be built.
  */
 export function ip_make_skb(
   sk: Sock,
@@ -406,7 +409,7 @@ export function ip_make_skb(
   const inet = inet_sk(sk);
   // The usual datagram: fits the MTU, no options: one allocation, one copy, no queue.
   const dev = rt.dev;
-  if (ipc.opt === null && ipc.gso_size === 0 && inet.pmtudisc < 3) {
+  if (ipc.opt === null && ipc.gso_size === 0 && inet.pmtudisc < IP_PMTUDISC_PROBE) {
     const mtu = ipv4_mtu(rt);
     const len = length + IPH_LEN;
     const hh_len = LL_RESERVED_SPACE(dev);
@@ -458,7 +461,7 @@ export function ip_make_skb(
   else dst_release(rt);
   if (err < 0) {
     err_out[0] = err;
-    flush_pending(sk, queue, cork);
+    flush_pending(queue, cork);
     return null;
   }
   const skb = __ip_make_skb(sk, fl4, queue, cork);

@@ -54,6 +54,8 @@ import {
   MSG_MORE,
   MSG_OOB,
   MSG_TRUNC,
+  SIOCINQ,
+  SIOCOUTQ,
   SOCK_RAW,
   SOCKADDR_IN_LEN,
   SOL_RAW,
@@ -657,8 +659,8 @@ function raw_getsockopt(sk: Sock, level: number, optname: number, optval: Uint8A
 /** SIOCOUTQ and SIOCINQ. */
 export function inet_datagram_ioctl(sk: Sock, cmd: number, arg: Uint8Array): number {
   let v: number;
-  if (cmd === 0x5411) v = sk.sk_wmem_alloc;
-  else if (cmd === 0x541b) v = sk.sk_receive_queue.next !== null ? sk.sk_receive_queue.next.len : 0;
+  if (cmd === SIOCOUTQ) v = sk.sk_wmem_alloc;
+  else if (cmd === SIOCINQ) v = sk.sk_receive_queue.next !== null ? sk.sk_receive_queue.next.len : 0;
   else return -ENOIOCTLCMD;
   if (arg.length < 4) return -EFAULT;
   new DataView(arg.buffer, arg.byteOffset).setInt32(0, v, true);

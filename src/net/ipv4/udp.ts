@@ -12,15 +12,22 @@ import {
 import { trace_key } from "../../kernel/trace_key.ts";
 import { csum_fold, csum_tcpudp_magic, csum_tcpudp_nofold } from "../../lib/checksum.ts";
 import {
+  EACCES,
   EAFNOSUPPORT,
   EAGAIN,
   EDESTADDRREQ,
+  EFAULT,
   EHOSTUNREACH,
   EINVAL,
   EMSGSIZE,
   ENETUNREACH,
   ENOBUFS,
+  ENOENT,
+  ENOIOCTLCMD,
+  ENOMEM,
+  ENOPROTOOPT,
   EOPNOTSUPP,
+  EPROTO,
 } from "../../uapi/errno.ts";
 import {
   ICMP_DEST_UNREACH,
@@ -54,6 +61,8 @@ import {
   MSG_PROBE_BIT,
   MSG_TRUNC,
   PACKET_HOST,
+  SIOCINQ,
+  SIOCOUTQ,
   SOCKADDR_IN_LEN,
   SOL_UDP,
   UDP_CORK,
@@ -96,6 +105,8 @@ import {
   skb_clone,
 } from "../core/skbuff.ts";
 import {
+  ICMP_MIB_INERRORS,
+  IPSTATS_MIB_OUTNOROUTES,
   UDP_MIB_CSUMERRORS,
   UDP_MIB_IGNOREDMULTI,
   UDP_MIB_INDATAGRAMS,
@@ -113,6 +124,9 @@ import {
   SOCK_BROADCAST,
   SOCK_DEAD,
   SOCK_LOCALROUTE,
+  SOCK_RCVTSTAMP,
+  SOCK_RCVTSTAMPNS,
+  SOCK_RXQ_OVFL,
   type Sock,
   sk_common_release,
   sk_dst_reset,
@@ -169,6 +183,9 @@ import {
 
 /** Datagrams that one send may become. */
 const UDP_MAX_SEGMENTS = 128;
+
+/** Socket flags that ask for ancillary data. */
+const SOCK_RECV_CMSGS = SOCK_RXQ_OVFL | SOCK_RCVTSTAMP | SOCK_RCVTSTAMPNS;
 
 const udp_sk = (sk: Sock): UdpSock => sk as UdpSock;
 const table_of = (sk: Sock): UdpTable => (sk.sk_protocol === IPPROTO_UDPLITE ? sk.net.udplite_table : sk.net.udp_table);
@@ -276,7 +293,7 @@ export function udp_sendmsg(sk: Sock, msg: MsgHdr, len: number, flags: number): 
     } else {
       const r = ip_route_output_flow(net, fl4, sk);
       if (typeof r === "number") {
-        if (r === -ENETUNREACH) net.mib.ip[9]!++;
+        if (r === -ENETUNREACH) net.mib.ip[IPSTATS_MIB_OUTNOROUTES]!++;
         return r;
       }
       rt = r;
@@ -286,7 +303,7 @@ export function udp_sendmsg(sk: Sock, msg: MsgHdr, len: number, flags: number): 
     }
     if ((rt.rt_flags & RTCF_BROADCAST) !== 0 && !sock_flag(sk, SOCK_BROADCAST)) {
       dst_release(rt);
-      return -13;
+      return -EACCES;
     }
     if (rt.error !== 0) {
       const e = rt.error;
@@ -610,7 +627,7 @@ function __udp_enqueue_schedule_skb(sk: UdpSock, skb: SkBuff): number {
   if (trace_key.on) trace_fn(F___udp_enqueue_schedule_skb, skb);
   // An empty queue takes a datagram of any size.
   const rmem = sk.sk_rmem_alloc;
-  if (rmem !== 0 && rmem + skb.truesize > sk.sk_rcvbuf) return -12;
+  if (rmem !== 0 && rmem + skb.truesize > sk.sk_rcvbuf) return -ENOMEM;
   if (skb.dst !== null) ipv4_pktinfo_prepare(sk, skb);
   skb.dev = null;
   // RFS: the flow of a connected socket is steered to where it is read.
@@ -706,7 +723,7 @@ export function udp_recvmsg(sk: Sock, msg: MsgHdr, len: number, flags: number): 
       return e;
     }
     if (!skb.peeked || (flags & MSG_PEEK) === 0) mib[UDP_MIB_INDATAGRAMS]!++;
-    if (sk.sk_tsflags !== 0 || (sk.sk_flags & 0x101800) !== 0) sock_recv_cmsgs(msg, sk, skb);
+    if (sk.sk_tsflags !== 0 || (sk.sk_flags & SOCK_RECV_CMSGS) !== 0) sock_recv_cmsgs(msg, sk, skb);
     const name = msg.msg_name;
     const dv = skb.head.dv;
     if (name !== null) {
@@ -764,8 +781,8 @@ function __udp4_lib_err(skb: SkBuff, info: number, table: UdpTable): number {
     null,
   );
   if (sk === null) {
-    net.mib.icmp[1]!++;
-    return -2;
+    net.mib.icmp[ICMP_MIB_INERRORS]!++;
+    return -ENOENT;
   }
   const inet = inet_sk(sk);
   let err = 0;
@@ -777,7 +794,7 @@ function __udp4_lib_err(skb: SkBuff, info: number, table: UdpTable): number {
     case ICMP_SOURCE_QUENCH:
       return 0;
     case ICMP_PARAMETERPROB:
-      err = 71;
+      err = EPROTO;
       harderr = true;
       break;
     case ICMP_DEST_UNREACH:
@@ -880,7 +897,7 @@ function udp_setsockopt(sk: Sock, level: number, optname: number, optval: Uint8A
       udp_set_gro(up, val !== 0);
       return 0;
     default:
-      return -92;
+      return -ENOPROTOOPT;
   }
 }
 
@@ -899,7 +916,7 @@ function udp_getsockopt(sk: Sock, level: number, optname: number, optval: Uint8A
       val = up.gro_enabled ? 1 : 0;
       break;
     default:
-      return -92;
+      return -ENOPROTOOPT;
   }
   const n = Math.min(4, optval.length);
   for (let i = 0; i < n; i++) optval[i] = (val >> (8 * i)) & 0xff;
@@ -908,18 +925,18 @@ function udp_getsockopt(sk: Sock, level: number, optname: number, optval: Uint8A
 
 function udp_ioctl(sk: Sock, cmd: number, arg: Uint8Array): number {
   const dv = new DataView(arg.buffer, arg.byteOffset, arg.byteLength);
-  if (arg.length < 4) return -14;
-  if (cmd === 0x5411) {
+  if (arg.length < 4) return -EFAULT;
+  if (cmd === SIOCOUTQ) {
     dv.setInt32(0, sk.sk_wmem_alloc, true);
     return 0;
   }
-  if (cmd === 0x541b) {
+  if (cmd === SIOCINQ) {
     // SIOCINQ: bytes of the next datagram.
     const skb = sk.sk_receive_queue.next;
     dv.setInt32(0, skb !== null ? skb.len - (skb.transport_header - skb.data) - UDP_HLEN : 0, true);
     return 0;
   }
-  return -515;
+  return -ENOIOCTLCMD;
 }
 
 export const udp_prot: Proto = {

@@ -30,6 +30,8 @@ import {
   PACKET_AUXDATA,
   PACKET_LOOPBACK,
   PACKET_OUTGOING,
+  SIOCINQ,
+  SIOCOUTQ,
   SO_MARK,
   SO_PRIORITY,
   SOCK_DGRAM,
@@ -109,9 +111,6 @@ const SLL_HATYPE = 8;
 const SLL_PKTTYPE = 10;
 const SLL_HALEN = 11;
 const SLL_ADDR = 12;
-
-const SIOCINQ = 0x541b;
-const SIOCOUTQ = 0x5411;
 
 /** A membership that goes with the socket (PACKET_ADD_MEMBERSHIP). */
 export interface PacketMclist {
