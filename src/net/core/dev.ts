@@ -259,6 +259,7 @@ function napi_poll(k: Kernel, sd: SoftnetData, napi: NapiStruct): number {
 /**
  * NET_RX_SOFTIRQ: one turn for each instance that is scheduled, until the budget is used or the time is over. What has
  * more to do, or got no turn, is left to the next run: so NET_TX and other softirqs come in between.
+ * DIFF: the time limit is exact, where Linux counts whole jiffies.
  */
 export function net_rx_action(k: Kernel, cpu: Cpu): void {
   const sd = cpu.softnet_data;
@@ -302,7 +303,7 @@ export function net_rx_action(k: Kernel, cpu: Cpu): void {
 
 // --- backlog ------------------------------------------------------------------------------------------------------
 
-/** Queues on a CPU's input_pkt_queue; over netdev_max_backlog the packet is dropped there. */
+/** Queues on a CPU's input_pkt_queue; over netdev_max_backlog the packet is dropped there. DIFF: no flow limit. */
 function enqueue_to_backlog(skb: SkBuff, cpu: Cpu): number {
   const k = skb.kernel;
   if (trace_key.on) trace_fn(F_enqueue_to_backlog, skb);

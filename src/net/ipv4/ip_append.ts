@@ -168,7 +168,7 @@ function __ip_append_data(
       if (e < 0) return append_error(sk, cork, length, e);
       const n = alloc_skb(k, alloclen + hh_len + 15);
       if (n === null) return append_error(sk, cork, length, -ENOBUFS);
-      // Linux keeps what is more than one allocation in pages: truesize counts those as they are filled.
+      // DIFF: Linux keeps what is more than one allocation in pages; truesize counts those as they are filled, as there.
       if (alloclen + hh_len + 15 > SKB_MAX_ALLOC) n.truesize = SKB_TRUESIZE(128) + datalen - transhdrlen;
       n.ip_summed = csummode;
       n.csum = 0;

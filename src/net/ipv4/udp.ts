@@ -509,10 +509,13 @@ function __udp4_lib_rcv(skb: SkBuff, table: UdpTable, proto: number): number {
   const saddr = dv.getInt32(iph + IPH_SADDR);
   const daddr = dv.getInt32(iph + IPH_DADDR);
   const ulen = dv.getUint16(uh + UDPH_LEN);
-  if (ulen > skb.len || ulen < UDP_HLEN) return udp_drop(mib, skb, SKB_DROP_REASON_PKT_TOO_SMALL);
-  if (ulen < skb.len) pskb_trim_rcsum(skb, ulen);
+  if (ulen > skb.len) return udp_drop(mib, skb, SKB_DROP_REASON_PKT_TOO_SMALL);
+  if (proto !== IPPROTO_UDP) {
+    if (!udplite_checksum_ok(skb, saddr, daddr, ulen)) return udp_csum_error(mib, skb);
+  } else if (ulen < UDP_HLEN) return udp_drop(mib, skb, SKB_DROP_REASON_PKT_TOO_SMALL);
+  else if (ulen < skb.len) pskb_trim_rcsum(skb, ulen);
   // udp4_csum_init: none is fine (RFC 768); short datagrams are summed now, long ones where the data is copied.
-  if (skb.ip_summed !== CHECKSUM_UNNECESSARY && skb.ip_summed !== CHECKSUM_PARTIAL) {
+  if (skb.ip_summed !== CHECKSUM_UNNECESSARY && skb.ip_summed !== CHECKSUM_PARTIAL && proto === IPPROTO_UDP) {
     const pseudo = csum_tcpudp_nofold(saddr, daddr, ulen, proto, 0);
     if (skb_checksum_init_zero_check(skb, skb.head.dv.getUint16(skb.data + UDPH_CHECK), pseudo) !== 0) {
       return udp_csum_error(mib, skb);
@@ -542,6 +545,19 @@ function __udp4_lib_rcv(skb: SkBuff, table: UdpTable, proto: number): number {
   icmp_send(skb, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
   kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
   return 0;
+}
+
+/**
+ * RFC 3828: the length field says how many bytes, header included, are summed; 0 is all of them, and there is always a
+ * checksum. DIFF: summed when it comes, where Linux leaves long ones to who reads them.
+ */
+function udplite_checksum_ok(skb: SkBuff, saddr: number, daddr: number, cscov: number): boolean {
+  if (cscov === 0) cscov = skb.len;
+  if (cscov < UDP_HLEN || skb.head.dv.getUint16(skb.data + UDPH_CHECK) === 0) return false;
+  if (skb_csum_unnecessary(skb)) return true;
+  const sum = csum_tcpudp_nofold(saddr, daddr, skb.len, IPPROTO_UDPLITE, skb_checksum(skb, 0, cscov, 0));
+  skb.csum_valid = csum_fold(sum) === 0;
+  return skb.csum_valid;
 }
 
 function __udp4_lib_lookup_skb(
