@@ -112,7 +112,16 @@ export const UDP_HLEN = 8;
 
 // TCP (RFC 9293)
 /** The high four bits of this byte: header length in words. */
+export const TCPH_LEN = 20;
+export const TCPH_SOURCE = 0;
+export const TCPH_DEST = 2;
+export const TCPH_SEQ = 4;
+export const TCPH_ACK = 8;
 export const TCPH_DOFF = 12;
+export const TCPH_FLAGS = 13;
+export const TCPH_WINDOW = 14;
+export const TCPH_CHECK = 16;
+export const TCPH_URG = 18;
 
 // ARP (RFC 826) for Ethernet and IPv4
 export const ARPH_HRD = 0;

@@ -54,14 +54,18 @@ export const SO_SNDBUFFORCE = 32;
 export const SO_RCVBUFFORCE = 33;
 export const SO_TIMESTAMPNS = 35;
 export const SO_MARK = 36;
+export const SO_TIMESTAMPING = 37;
 export const SO_PROTOCOL = 38;
 export const SO_DOMAIN = 39;
 export const SO_RXQ_OVFL = 40;
+export const SO_PEEK_OFF = 42;
 export const SO_LOCK_FILTER = 44;
 export const SO_BUSY_POLL = 46;
+export const SO_MAX_PACING_RATE = 47;
 export const SO_INCOMING_CPU = 49;
 export const SO_ATTACH_REUSEPORT_CBPF = 51;
 export const SO_COOKIE = 57;
+export const SO_ZEROCOPY = 60;
 export const SO_BINDTOIFINDEX = 62;
 
 export const MSG_OOB = 0x1;
@@ -76,6 +80,13 @@ export const MSG_CONFIRM = 0x800;
 export const MSG_ERRQUEUE = 0x2000;
 export const MSG_NOSIGNAL = 0x4000;
 export const MSG_MORE = 0x8000;
+export const MSG_ZEROCOPY = 0x4000000;
+export const MSG_FASTOPEN = 0x20000000;
+/**
+ * Never from a program: the rest of a blocking call of a stream, which has moved bytes before. What ends it (an error, a
+ * closed stream) is left for the next call to say, as a call that slept in the kernel would leave it.
+ */
+export const MSG_CONTINUED = 0x1000000;
 export const MSG_CMSG_CLOEXEC = 0x40000000;
 
 export const SHUT_RD = 0;
@@ -196,6 +207,9 @@ export const SOCKADDR_PKT_LEN = 18;
 export const SO_EE_ORIGIN_NONE = 0;
 export const SO_EE_ORIGIN_LOCAL = 1;
 export const SO_EE_ORIGIN_ICMP = 2;
+export const SO_EE_ORIGIN_ZEROCOPY = 5;
+/** ee_code: the data was copied after all. */
+export const SO_EE_CODE_ZEROCOPY_COPIED = 1;
 export const MSG_PROBE_BIT = 0x10;
 
 /** Calls of socketcall(2) (linux/net.h). */

@@ -101,9 +101,12 @@ export function proto_seq_show(net: Net): string {
     "cl co di ac io in de sh ss gs se re bi br ha uh gp em\n";
   for (const p of [...k.proto_list].reverse()) {
     const f = proto_facts[p.name] ?? [-1, "NI", 0, "no", proto_calls(p)];
+    const memory = p.memory?.(k);
+    const pages = memory === undefined ? f[0] : memory[0];
+    const press = memory === undefined ? f[1] : memory[1] ? "yes" : "no";
     s +=
-      `${p.name.padEnd(9)} ${pad(p.obj_size, 4)} ${pad(k.socks_by_proto.get(p.name) ?? 0, 6)}  ${pad(f[0], 6)}   ` +
-      `${f[1].padEnd(3)} ${pad(f[2], 6)}   ${f[3].padEnd(3)}  ${"kernel".padEnd(10)} ` +
+      `${p.name.padEnd(9)} ${pad(p.obj_size, 4)} ${pad(k.socks_by_proto.get(p.name) ?? 0, 6)}  ${pad(pages, 6)}   ` +
+      `${press.padEnd(3)} ${pad(f[2], 6)}   ${f[3].padEnd(3)}  ${"kernel".padEnd(10)} ` +
       `${[...f[4]].map((c) => c.padStart(2)).join(" ")}\n`;
   }
   return s;

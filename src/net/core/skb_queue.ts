@@ -73,3 +73,25 @@ export function skb_queue_splice_tail_init(list: SkBuffHead, head: SkBuffHead): 
   list.prev = null;
   list.qlen = 0;
 }
+
+/** Puts `skb` behind `prev`, which is in the list. */
+export function __skb_queue_after(list: SkBuffHead, prev: SkBuff, skb: SkBuff): void {
+  const next = prev.next;
+  skb.prev = prev;
+  skb.next = next;
+  prev.next = skb;
+  if (next !== null) next.prev = skb;
+  else list.prev = skb;
+  list.qlen++;
+}
+
+/** Puts `skb` in front of `next`, which is in the list. */
+export function __skb_queue_before(list: SkBuffHead, next: SkBuff, skb: SkBuff): void {
+  const prev = next.prev;
+  skb.prev = prev;
+  skb.next = next;
+  next.prev = skb;
+  if (prev !== null) prev.next = skb;
+  else list.next = skb;
+  list.qlen++;
+}

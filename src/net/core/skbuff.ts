@@ -181,6 +181,28 @@ export class SkBuff {
   /** Socket drops seen before this packet (SO_RXQ_OVFL). */
   dropcount = 0;
   gro: NapiGroCb | null = null;
+  /** TCP_SKB_CB: sequence numbers of the payload (SYN and FIN count one each), flags, acknowledgment number. */
+  tcp_seq = 0;
+  tcp_end_seq = 0;
+  tcp_ack_seq = 0;
+  tcp_flags = 0;
+  tcp_ip_dsfield = 0;
+  /** TCPCB_*: what the scoreboard knows of it. */
+  sacked = 0;
+  tcp_gso_segs = 0;
+  tcp_gso_size = 0;
+  tcp_eor = false;
+  txstamp_ack = false;
+  has_rxtstamp = false;
+  /** us, int32: when it was last sent (skb_mstamp_ns). */
+  skb_mstamp = 0;
+  /** tcp_rate: the state of the connection when it was sent. */
+  tx_in_flight = 0;
+  tx_delivered = 0;
+  tx_delivered_ce = 0;
+  tx_delivered_mstamp = 0;
+  tx_first_mstamp = 0;
+  tx_app_limited = false;
 
   constructor(kernel: Kernel, head: HeadBuf) {
     this.kernel = kernel;
@@ -789,6 +811,8 @@ export {
 } from "./skb_data.ts";
 export {
   __skb_dequeue,
+  __skb_queue_after,
+  __skb_queue_before,
   __skb_queue_head,
   __skb_queue_tail,
   __skb_unlink,

@@ -67,6 +67,7 @@ export const SOCK_RCVTSTAMPNS = 1 << 12;
 export const SOCK_LOCALROUTE = 1 << 13;
 export const SOCK_RXQ_OVFL = 1 << 20;
 export const SOCK_FILTER_LOCKED = 1 << 22;
+export const SOCK_ZEROCOPY = 1 << 24;
 export const SOCK_RCU_FREE = 1 << 25;
 
 // sk->sk_userlocks
@@ -100,8 +101,8 @@ export interface ProtoOps {
   bind(sock: Socket, addr: Uint8Array): number;
   connect(sock: Socket, addr: Uint8Array, flags: number): number;
   accept?(sock: Socket, newsock: Socket, flags: number): number;
-  /** Fills `addr` and returns its length, or -errno. */
-  getname(sock: Socket, addr: Uint8Array, peer: boolean): number;
+  /** Fills `addr` and returns its length, or -errno. `peer` 2: as accept(2) asks, of a connection that may be over. */
+  getname(sock: Socket, addr: Uint8Array, peer: boolean | 2): number;
   poll(sock: Socket, wait: PollTable | null): number;
   ioctl(sock: Socket, cmd: number, arg: Uint8Array): number;
   listen(sock: Socket, backlog: number): number;
@@ -135,6 +136,12 @@ export interface Proto {
   /** 0, or -errno when the port is taken. */
   get_port?(sk: Sock, snum: number): number;
   backlog_rcv?(sk: Sock, skb: SkBuff): number;
+  /** Where memory is counted: pages that all its sockets hold, and whether they are under pressure. */
+  memory?(k: Kernel): readonly [pages: number, pressure: boolean];
+  /** SO_KEEPALIVE is switched; the flag follows. */
+  keepalive?(sk: Sock, on: boolean): void;
+  /** SO_RCVLOWAT, where it takes more than noting the number. */
+  set_rcvlowat?(sk: Sock, val: number): number;
   /** Sockets alive per protocol, for /proc/net/protocols, are counted here by the kernel. */
   readonly obj_size: number;
 }

@@ -41,7 +41,8 @@ export function sock_diag_put_meminfo(w: NlMsgWriter, type: number, sk: Sock): v
     sk.sk_wmem_alloc,
     sk.sk_sndbuf,
     sk.sk_forward_alloc,
-    0,
+    // Only streams queue what is not sent yet.
+    (sk as Sock & { sk_wmem_queued?: number }).sk_wmem_queued ?? 0,
     sk.sk_omem_alloc,
     0,
     sk.sk_drops,

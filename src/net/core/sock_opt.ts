@@ -1,7 +1,7 @@
 // SOL_SOCKET options and the ancillary data every socket can have. Mirrors sk_setsockopt() of net/core/sock.c.
 // Way in: sock_setsockopt(), sock_getsockopt(), sock_recv_cmsgs().
 
-import { EDOM, EINVAL, ENODEV, ENOPROTOOPT, EPERM } from "../../uapi/errno.ts";
+import { EDOM, EINVAL, ENODEV, ENOPROTOOPT, ENOTSUPP, EPERM } from "../../uapi/errno.ts";
 import * as S from "../../uapi/socket.ts";
 import type { MsgHdr } from "../../uapi/sys.ts";
 import { put_cmsg } from "./datagram.ts";
@@ -21,6 +21,7 @@ import {
   SOCK_RXQ_OVFL,
   SOCK_SNDBUF_LOCK,
   SOCK_URGINLINE,
+  SOCK_ZEROCOPY,
   type Sock,
   type Socket,
   sk_dst_reset,
@@ -90,6 +91,14 @@ export function sock_bindtoindex(sk: Sock, ifindex: number): number {
 const buffer_of = (val: number, max: number): number =>
   2 * Math.min(max >= 0 ? Math.min(val >>> 0, max) : Math.max(val, 0), 0x3fffffff);
 
+/** A socket whose protocol paces. DIFF: TCP alone does; Linux keeps the rate in every socket, for sch_fq. */
+interface Paced {
+  sk_max_pacing_rate?: number;
+  sk_pacing_rate: number;
+  sk_pacing_status: number;
+}
+const SK_PACING_NEEDED = 1;
+
 /** Options that are a flag of the socket: those that a set only switches, and those where it does more. */
 const switch_flags: ReadonlyMap<number, number> = new Map([
   [S.SO_DEBUG, SOCK_DBG],
@@ -104,6 +113,7 @@ const flags_of_options: ReadonlyMap<number, number> = new Map([
   [S.SO_TIMESTAMP, SOCK_RCVTSTAMP],
   [S.SO_TIMESTAMPNS, SOCK_RCVTSTAMPNS],
   [S.SO_LOCK_FILTER, SOCK_FILTER_LOCKED],
+  [S.SO_ZEROCOPY, SOCK_ZEROCOPY],
 ]);
 
 export function sock_setsockopt(sock: Socket, optname: number, optval: Uint8Array): number {
@@ -143,6 +153,7 @@ export function sock_setsockopt(sock: Socket, optname: number, optval: Uint8Arra
   const on = val !== 0;
   const switched = switch_flags.get(optname);
   if (switched !== undefined) {
+    if (optname === S.SO_KEEPALIVE) sk.prot.keepalive?.(sk, on);
     sock_valbool_flag(sk, switched, on);
     return 0;
   }
@@ -179,9 +190,32 @@ export function sock_setsockopt(sock: Socket, optname: number, optval: Uint8Arra
     case S.SO_PRIORITY:
       sk.sk_priority = val;
       return 0;
-    case S.SO_RCVLOWAT:
-      sk.sk_rcvlowat = val < 0 ? 0x7fffffff : val || 1;
+    case S.SO_RCVLOWAT: {
+      const lowat = val < 0 ? 0x7fffffff : val;
+      if (sk.prot.set_rcvlowat) return sk.prot.set_rcvlowat(sk, lowat);
+      sk.sk_rcvlowat = lowat || 1;
       return 0;
+    }
+    case S.SO_ZEROCOPY:
+      // DIFF: of datagram sockets Linux has UDP as well.
+      if (sk.sk_type !== S.SOCK_STREAM) return -ENOTSUPP;
+      if (val < 0 || val > 1) return -EINVAL;
+      sock_valbool_flag(sk, SOCK_ZEROCOPY, on);
+      return 0;
+    case S.SO_MAX_PACING_RATE: {
+      const p = sk as Sock & Paced;
+      if (p.sk_max_pacing_rate === undefined) return -ENOPROTOOPT;
+      // bytes/s, in 4 bytes or 8; all ones: no limit.
+      let rate = val === -1 ? Number.POSITIVE_INFINITY : val >>> 0;
+      if (optval.length >= 8) {
+        const wide = new DataView(optval.buffer, optval.byteOffset, optval.byteLength).getBigUint64(0, true);
+        rate = wide === 0xffffffffffffffffn ? Number.POSITIVE_INFINITY : Number(wide);
+      }
+      if (rate !== Number.POSITIVE_INFINITY && p.sk_pacing_status === 0) p.sk_pacing_status = SK_PACING_NEEDED;
+      p.sk_max_pacing_rate = rate;
+      p.sk_pacing_rate = Math.min(p.sk_pacing_rate, rate);
+      return 0;
+    }
     case S.SO_TIMESTAMP:
     case S.SO_TIMESTAMPNS: {
       const flag = optname === S.SO_TIMESTAMP ? SOCK_RCVTSTAMP : SOCK_RCVTSTAMPNS;
@@ -247,6 +281,14 @@ export function sock_getsockopt(sock: Socket, optname: number, optval: Uint8Arra
       return put_int(optval, sk.sk_no_check_tx ? 1 : 0);
     case S.SO_PRIORITY:
       return put_int(optval, sk.sk_priority);
+    case S.SO_MAX_PACING_RATE: {
+      const rate = (sk as Sock & Paced).sk_max_pacing_rate;
+      if (rate === undefined) return -ENOPROTOOPT;
+      if (optval.length < 8) return put_int(optval, rate > 0xfffffffe ? -1 : rate);
+      return put_struct(optval, 8, (dv) => {
+        dv.setBigUint64(0, rate === Number.POSITIVE_INFINITY ? 0xffffffffffffffffn : BigInt(Math.floor(rate)), true);
+      });
+    }
     case S.SO_LINGER:
       return put_struct(optval, 8, (dv) => {
         dv.setInt32(0, sock_flag(sk, SOCK_LINGER) ? 1 : 0, true);
