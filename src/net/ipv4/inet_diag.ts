@@ -266,8 +266,8 @@ export function inet_sk_diag_fill(
   w.dv.setUint32(at + D.INET_DIAG_MSG_RQUEUE, Math.max(0, rqueue), true);
   w.dv.setUint32(at + D.INET_DIAG_MSG_WQUEUE, Math.max(0, wqueue), true);
   w.dv.setUint32(at + D.INET_DIAG_MSG_UID, sk.sk_uid, true);
-  // The number that /proc/net shows as the inode.
-  w.dv.setUint32(at + D.INET_DIAG_MSG_INODE, sk.sk_cookie >>> 0, true);
+  // The number that /proc/net shows as the inode; a connection that no program has (yet, or any more) has none.
+  w.dv.setUint32(at + D.INET_DIAG_MSG_INODE, sk.sk_socket !== null ? sk.sk_cookie >>> 0 : 0, true);
   nla_put_u8(w, D.INET_DIAG_SHUTDOWN, sk.sk_shutdown);
   if (wants(r.ext, D.INET_DIAG_TOS)) nla_put_u8(w, D.INET_DIAG_TOS, sk.tos);
   nla_put_u32(w, D.INET_DIAG_MARK, sk.sk_mark);
@@ -275,6 +275,7 @@ export function inet_sk_diag_fill(
   if (wants(r.ext, D.INET_DIAG_MEMINFO)) {
     const p = nla_reserve(w, D.INET_DIAG_MEMINFO, 16);
     w.dv.setUint32(p, sk.sk_rmem_alloc, true);
+    w.dv.setUint32(p + 4, (sk as InetSock & { sk_wmem_queued?: number }).sk_wmem_queued ?? 0, true);
     w.dv.setUint32(p + 8, sk.sk_forward_alloc, true);
     w.dv.setUint32(p + 12, sk.sk_wmem_alloc, true);
   }

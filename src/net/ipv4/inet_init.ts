@@ -8,16 +8,19 @@ import {
   IPPROTO_ICMP,
   IPPROTO_IGMP,
   IPPROTO_IP,
+  IPPROTO_TCP,
   IPPROTO_UDP,
   IPPROTO_UDPLITE,
   SOCK_DGRAM,
   SOCK_RAW,
+  SOCK_STREAM,
 } from "../../uapi/socket.ts";
 import { dev_add_pack } from "../core/dev.ts";
 import { register_pernet_subsys } from "../core/net_namespace.ts";
 import { pskb_expand_head } from "../core/skbuff.ts";
 import { proto_register, sk_free, sock_register } from "../core/sock.ts";
 import {
+  INET_PROTOSW_ICSK,
   INET_PROTOSW_PERMANENT,
   INET_PROTOSW_REUSE,
   inet_dgram_ops,
@@ -25,6 +28,7 @@ import {
   inet_proto_init,
   inet_register_protosw,
   inet_sockraw_ops,
+  inet_stream_ops,
 } from "./af_inet.ts";
 import { arp_init } from "./arp.ts";
 import { devinet_init } from "./devinet.ts";
@@ -32,6 +36,7 @@ import { ip_fib_init } from "./fib_frontend.ts";
 import { inet_offload_init } from "./gro.ts";
 import { icmp_err, icmp_init, icmp_rcv } from "./icmp.ts";
 import { igmp_init, igmp_rcv } from "./igmp.ts";
+import { inet_hashinfo_init } from "./inet_hashtables.ts";
 import { inet_netlink_init } from "./inet_netlink.ts";
 import { IpcmCookie } from "./ip_append.ts";
 import { ipfrag_init } from "./ip_fragment.ts";
@@ -46,7 +51,19 @@ import { ip_misc_proc_init } from "./proc.ts";
 import { inet_add_protocol, type NetProtocol, protocol_init } from "./protocol.ts";
 import { raw_init, raw_prot } from "./raw.ts";
 import { ip_rt_init } from "./route.ts";
+import { tcp_init } from "./tcp.ts";
+import { tcp_bbr } from "./tcp_bbr.ts";
+import { AckSample, tcp_cong_init } from "./tcp_cong.ts";
+import { tcp_cubic } from "./tcp_cubic.ts";
+import { tcp_dctcp } from "./tcp_dctcp.ts";
+import { tcp_prot, tcp_protocol, tcp_v4_init } from "./tcp_ipv4.ts";
+import { tcp_metrics_init } from "./tcp_metrics.ts";
 import { tcpv4_offload_init } from "./tcp_offload.ts";
+import { TcpOutOptions } from "./tcp_options.ts";
+import { tcp_tasklet_init } from "./tcp_output.ts";
+import { tcp4_proc_init } from "./tcp_proc.ts";
+import { RateSample } from "./tcp_rate.ts";
+import { TcpSacktagState } from "./tcp_sack.ts";
 import { udp_err, udp_prot, udp_rcv, udp_v4_early_demux, udplite_err, udplite_prot, udplite_rcv } from "./udp.ts";
 import { udpv4_offload_init } from "./udp_offload.ts";
 import { UdpTable } from "./udp_table.ts";
@@ -106,12 +123,22 @@ export function inet_init(k: Kernel): void {
   inet_proto_init(k);
   protocol_init(k);
   ipv4_init_net(k);
-  for (const prot of [udp_prot, raw_prot, ping_prot, udplite_prot]) proto_register(k, prot);
+  inet_hashinfo_init(k);
+  tcp_v4_init(k);
+  for (const prot of [tcp_prot, udp_prot, raw_prot, ping_prot, udplite_prot]) proto_register(k, prot);
   sock_register(k, inet_family_ops);
   add_protocol(k, icmp_protocol, IPPROTO_ICMP);
   add_protocol(k, udp_protocol, IPPROTO_UDP);
+  add_protocol(k, tcp_protocol, IPPROTO_TCP);
   add_protocol(k, udplite_protocol, IPPROTO_UDPLITE);
   add_protocol(k, igmp_protocol, IPPROTO_IGMP);
+  inet_register_protosw(k, {
+    type: SOCK_STREAM,
+    protocol: IPPROTO_TCP,
+    prot: tcp_prot,
+    ops: inet_stream_ops,
+    flags: INET_PROTOSW_PERMANENT | INET_PROTOSW_ICSK,
+  });
   inet_register_protosw(k, {
     type: SOCK_DGRAM,
     protocol: IPPROTO_UDP,
@@ -152,9 +179,21 @@ export function inet_init(k: Kernel): void {
   ip_mc_loopback_init(k);
   raw_init(k);
   ping_init(k);
+  // tcp_init(): memory, congestion control, metrics, the queue of those whose device drained.
+  tcp_init(k);
+  k.tcp_out = new TcpOutOptions();
+  k.tcp_init_win = { rcv_wnd: 0, window_clamp: 0, rcv_wscale: 0 };
+  k.tcp_rs = new RateSample();
+  k.tcp_ack_sample = new AckSample();
+  k.tcp_ack_tstamp ??= null;
+  k.tcp_sack = new TcpSacktagState();
+  tcp_cong_init(k, [tcp_cubic(), tcp_bbr(), tcp_dctcp()]);
+  tcp_metrics_init(k);
+  tcp_tasklet_init(k);
   icmp_init(k);
   ipfrag_init(k);
   ip_misc_proc_init(k);
+  tcp4_proc_init(k);
   inet_offload_init(k);
   tcpv4_offload_init(k);
   udpv4_offload_init(k);

@@ -6,6 +6,7 @@ import { fib_netlink_init } from "./fib_netlink.ts";
 import { fib4_rules_netlink_init } from "./fib_rules_netlink.ts";
 import { inet_diag_init } from "./inet_diag.ts";
 import { nexthop_netlink_init } from "./nexthop_netlink.ts";
+import { tcp_diag_init } from "./tcp_diag.ts";
 import { raw_diag_init, udp_diag_init } from "./udp_diag.ts";
 
 export function inet_netlink_init(k: Kernel): void {
@@ -14,6 +15,7 @@ export function inet_netlink_init(k: Kernel): void {
   fib4_rules_netlink_init(k);
   nexthop_netlink_init(k);
   inet_diag_init(k);
+  tcp_diag_init(k);
   udp_diag_init(k);
   raw_diag_init(k);
 }
