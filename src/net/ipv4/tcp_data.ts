@@ -1,0 +1,665 @@
+// Payload comes in: in order, out of order, twice; what we report of it; how large the window may grow. Mirrors the data
+// half of net/ipv4/tcp_input.c. Read first: RFC 9293 section 3.10.7.4, RFC 2018, RFC 2883, RFC 5681 section 4.2.
+// Way in: tcp_data_queue() from tcp_input.ts; tcp_rcv_space_adjust() from recvmsg.
+
+import { jiffies } from "../../kernel/kernel.ts";
+import { hrtimer_active, hrtimer_setup, hrtimer_start } from "../../kernel/time/hrtimer.ts";
+import { TCPH_DOFF } from "../../uapi/ip.ts";
+import {
+  SKB_DROP_REASON_PROTO_MEM,
+  SKB_DROP_REASON_TCP_OFOMERGE,
+  SKB_DROP_REASON_TCP_OLD_DATA,
+  SKB_DROP_REASON_TCP_OVERWINDOW,
+  SKB_DROP_REASON_TCP_ZEROWINDOW,
+} from "../core/dropreason.ts";
+import {
+  __skb_pull,
+  __skb_queue_after,
+  __skb_queue_head,
+  __skb_queue_tail,
+  __skb_unlink,
+  consume_skb,
+  kfree_skb_reason,
+  type SkBuff,
+  skb_dst_drop,
+} from "../core/skbuff.ts";
+import {
+  LINUX_MIB_DELAYEDACKLOST,
+  LINUX_MIB_OFOPRUNED,
+  LINUX_MIB_PRUNECALLED,
+  LINUX_MIB_RCVPRUNED,
+  LINUX_MIB_TCPDSACKOFOSENT,
+  LINUX_MIB_TCPDSACKOLDSENT,
+  LINUX_MIB_TCPOFODROP,
+  LINUX_MIB_TCPOFOMERGE,
+  LINUX_MIB_TCPOFOQUEUE,
+  LINUX_MIB_TCPRCVQDROP,
+  LINUX_MIB_TCPZEROWINDOWDROP,
+} from "../core/snmp.ts";
+import { SOCK_DEAD, type Sock, skb_set_owner_r, sock_flag, sock_hold, sock_put } from "../core/sock.ts";
+import {
+  inet_csk_exit_pingpong_mode,
+  inet_csk_in_pingpong_mode,
+  inet_csk_schedule_ack,
+} from "./inet_connection_sock.ts";
+import { CA_EVENT_ECN_IS_CE, CA_EVENT_ECN_NO_CE, tcp_ca_event } from "./tcp_cong.ts";
+import { tcp_data_ready, tcp_fin } from "./tcp_input.ts";
+import { tcp_send_ack, tcp_send_delayed_ack } from "./tcp_output_ctl.ts";
+import {
+  after,
+  before,
+  ICSK_ACK_NOW,
+  ICSK_ACK_PUSHED,
+  ICSK_ACK_PUSHED2,
+  TCP_ATO_MIN,
+  TCP_ECN_DEMAND_CWR,
+  TCP_ECN_OK,
+  TCP_ECN_SEEN,
+  TCP_MAX_QUICKACKS,
+  TCP_NUM_SACKS,
+  TCPHDR_ACK,
+  TCPHDR_CWR,
+  TCPHDR_FIN,
+  TCPHDR_PSH,
+  type TcpSackBlock,
+  type TcpSock,
+  tcp_full_space,
+  tcp_is_sack,
+  tcp_receive_window,
+  tcp_sk,
+  tcp_space,
+  tcp_space_from_win,
+  tcp_win_from_space,
+} from "./tcp_sock.ts";
+import { __tcp_select_window } from "./tcp_window.ts";
+
+// --- header prediction --------------------------------------------------------------------------------------------
+
+/** The word that the next segment will have at offset 12 if nothing but its data or ACK is new. */
+export function __tcp_fast_path_on(tp: TcpSock, snd_wnd: number): void {
+  tp.pred_flags = (tp.tcp_header_len << 26) | (TCPHDR_ACK << 16) | (snd_wnd >>> 0);
+}
+export const tcp_fast_path_on = (tp: TcpSock): void => __tcp_fast_path_on(tp, tp.snd_wnd >>> tp.rx_opt.snd_wscale);
+export function tcp_fast_path_check(tp: TcpSock): void {
+  if (tp.out_of_order_queue.next === null && tp.rcv_wnd !== 0 && tp.sk_rmem_alloc < tp.sk_rcvbuf && tp.urg_data === 0)
+    tcp_fast_path_on(tp);
+}
+
+// --- quick ACKs ---------------------------------------------------------------------------------------------------
+
+function tcp_incr_quickack(tp: TcpSock, max: number): void {
+  const n = Math.min(Math.max(Math.floor(tp.rcv_wnd / (2 * tp.ack_rcv_mss || 1)), 2), max);
+  if (n > tp.ack_quick) tp.ack_quick = n;
+}
+/** ACK the next segments at once: the peer is in slow start, or lost something. */
+export function tcp_enter_quickack_mode(sk: Sock, max: number): void {
+  const tp = tcp_sk(sk);
+  tcp_incr_quickack(tp, max);
+  inet_csk_exit_pingpong_mode(sk);
+  tp.ack_ato = TCP_ATO_MIN;
+}
+const RTAX_QUICKACK = 15;
+const tcp_in_quickack_mode = (tp: TcpSock): boolean =>
+  (tp.sk_dst_cache !== null && tp.sk_dst_cache.metrics[RTAX_QUICKACK] !== 0) ||
+  (tp.ack_quick !== 0 && !inet_csk_in_pingpong_mode(tp));
+
+/** What the sender's segments are: the basis of delayed ACKs and of the window's steps. */
+function tcp_measure_rcv_mss(tp: TcpSock, skb: SkBuff): void {
+  const last = tp.ack_last_seg_size;
+  tp.ack_last_seg_size = 0;
+  const len = skb.head.gso_size !== 0 ? skb.head.gso_size : skb.len;
+  if (len >= tp.ack_rcv_mss) {
+    if (len !== tp.ack_rcv_mss || tp.scaling_stale) tcp_scaling_ratio(tp, skb, len);
+    tp.ack_rcv_mss = Math.min(len, tp.advmss);
+    if (skb.len > tp.ack_rcv_mss && (skb.tcp_flags & TCPHDR_PSH) !== 0) tp.ack_pending |= ICSK_ACK_PUSHED;
+    return;
+  }
+  const whole = len + 20;
+  if (whole >= 576 + 20 || (whole >= 68 && (skb.tcp_flags & TCPHDR_PSH) === 0)) {
+    // Two of the same size: that is its MSS.
+    const sz = len;
+    tp.ack_last_seg_size = sz;
+    if (sz === last) {
+      tp.ack_rcv_mss = sz;
+      return;
+    }
+  }
+  if ((tp.ack_pending & ICSK_ACK_PUSHED) !== 0) tp.ack_pending |= ICSK_ACK_PUSHED2;
+  tp.ack_pending |= ICSK_ACK_PUSHED;
+}
+/** How much of the memory of a packet is payload: what the window can promise of the buffer. */
+function tcp_scaling_ratio(tp: TcpSock, skb: SkBuff, len: number): void {
+  tp.scaling_stale = false;
+  const ratio = Math.floor((len * 256 * Math.max(1, Math.ceil(skb.len / len))) / skb.truesize);
+  tp.scaling_ratio = Math.min(Math.max(ratio, 1), 255);
+}
+
+/** Data came: when is its ACK due, is the peer still sending, does ECN say something (RFC 1122 section 4.2.3.2). */
+export function tcp_event_data_recv(tp: TcpSock, skb: SkBuff): void {
+  const now = jiffies(tp.net.kernel);
+  inet_csk_schedule_ack(tp);
+  tcp_measure_rcv_mss(tp, skb);
+  tcp_rcv_rtt_measure(tp);
+  if (tp.ack_ato === 0) {
+    // The first data: ACK quickly, the sender is in slow start.
+    tcp_incr_quickack(tp, TCP_MAX_QUICKACKS);
+    tp.ack_ato = TCP_ATO_MIN;
+  } else {
+    const m = now - tp.ack_lrcvtime;
+    if (m <= TCP_ATO_MIN / 2) tp.ack_ato = (tp.ack_ato >> 1) + TCP_ATO_MIN / 2;
+    else if (m < tp.ack_ato) {
+      tp.ack_ato = (tp.ack_ato >> 1) + m;
+      if (tp.ack_ato > tp.icsk_rto) tp.ack_ato = tp.icsk_rto;
+    } else if (m > tp.icsk_rto) tcp_incr_quickack(tp, TCP_MAX_QUICKACKS);
+  }
+  tp.ack_lrcvtime = now;
+  tcp_ecn_check_ce(tp, skb);
+  if (skb.len >= 128) tcp_grow_window(tp, skb, true);
+}
+
+const INET_ECN_NOT_ECT = 0;
+const INET_ECN_CE = 3;
+/** The network marked it: say so until the peer answers with CWR (RFC 3168 section 6.1.3). */
+function tcp_ecn_check_ce(tp: TcpSock, skb: SkBuff): void {
+  if ((tp.ecn_flags & TCP_ECN_OK) === 0) return;
+  switch (skb.tcp_ip_dsfield & 3) {
+    case INET_ECN_NOT_ECT:
+      // Funny: it went without a mark after marked ones (a retransmission).
+      if ((tp.ecn_flags & TCP_ECN_SEEN) !== 0) tcp_enter_quickack_mode(tp, 2);
+      break;
+    case INET_ECN_CE:
+      tcp_ca_event(tp, CA_EVENT_ECN_IS_CE);
+      if ((tp.ecn_flags & TCP_ECN_DEMAND_CWR) === 0) {
+        tcp_enter_quickack_mode(tp, 2);
+        tp.ecn_flags |= TCP_ECN_DEMAND_CWR;
+      }
+      tp.ecn_flags |= TCP_ECN_SEEN;
+      break;
+    default:
+      tcp_ca_event(tp, CA_EVENT_ECN_NO_CE);
+      tp.ecn_flags |= TCP_ECN_SEEN;
+  }
+}
+export function tcp_ecn_accept_cwr(tp: TcpSock, skb: SkBuff): void {
+  if ((skb.tcp_flags & TCPHDR_CWR) === 0) return;
+  tp.ecn_flags &= ~TCP_ECN_DEMAND_CWR;
+  // The peer slowed down: let it hear soon.
+  if (skb.tcp_seq !== skb.tcp_end_seq) tp.ack_pending |= ICSK_ACK_NOW;
+}
+
+// --- the receive window (autotuning) ------------------------------------------------------------------------------
+
+function __tcp_grow_window(tp: TcpSock, skb: SkBuff, skbtruesize: number): number {
+  let truesize = tcp_win_from_space(tp, skbtruesize) >> 1;
+  let window = tcp_win_from_space(tp, tp.net.ipv4.sysctl_tcp_rmem[2]!) >> 1;
+  while (tp.rcv_ssthresh <= window) {
+    if (truesize <= skb.len) return 2 * tp.ack_rcv_mss;
+    truesize >>= 1;
+    window >>= 1;
+  }
+  return 0;
+}
+/** The window opens as data comes whose packets do not waste the buffer. */
+function tcp_grow_window(tp: TcpSock, skb: SkBuff, adjust: boolean): void {
+  const room = Math.min(tp.window_clamp, tcp_space(tp)) - tp.rcv_ssthresh;
+  if (room <= 0) return;
+  let incr: number;
+  if (tcp_win_from_space(tp, skb.truesize) <= skb.len) incr = 2 * tp.advmss;
+  else incr = __tcp_grow_window(tp, skb, skb.truesize);
+  if (incr !== 0) {
+    incr = Math.max(incr, 2 * skb.len);
+    tp.rcv_ssthresh += Math.min(room, incr);
+    if (adjust) tp.ack_quick |= 1;
+  }
+}
+
+/** The receiver's own RTT: how long a window takes to arrive. */
+function tcp_rcv_rtt_update(tp: TcpSock, sample: number, win_dep: boolean): void {
+  let m = Math.max(sample, 1);
+  let rtt = tp.rcv_rtt_us;
+  if (rtt !== 0) {
+    if (!win_dep) {
+      m -= rtt >> 3;
+      rtt += m;
+    } else {
+      m <<= 3;
+      if (m < rtt) rtt = m;
+    }
+  } else rtt = m << 3;
+  tp.rcv_rtt_us = rtt;
+}
+export function tcp_rcv_rtt_measure(tp: TcpSock): void {
+  if (tp.rcv_rtt_time !== 0) {
+    if (before(tp.rcv_nxt, tp.rcv_rtt_seq)) return;
+    tcp_rcv_rtt_update(tp, (tp.tcp_mstamp - tp.rcv_rtt_time) | 0 || 1, true);
+  }
+  tp.rcv_rtt_seq = (tp.rcv_nxt + tp.rcv_wnd) | 0;
+  tp.rcv_rtt_time = tp.tcp_mstamp | 0 || 1;
+}
+export function tcp_rcv_rtt_measure_ts(tp: TcpSock, skb: SkBuff): void {
+  const opt = tp.rx_opt;
+  if (opt.rcv_tsecr === tp.rcv_rtt_last_tsecr) return;
+  tp.rcv_rtt_last_tsecr = opt.rcv_tsecr;
+  if (((skb.tcp_end_seq - skb.tcp_seq) | 0) < tp.ack_rcv_mss) return;
+  const delta = ((Math.floor(tp.net.kernel.now / 1e6) | 0) - opt.rcv_tsecr) | 0;
+  if (delta >= 0 && delta < 0x7fffffff / 1000) tcp_rcv_rtt_update(tp, Math.max(delta, 1) * 1000, false);
+}
+
+/** After the program read: once per RTT the buffer grows to twice what was read in it (dynamic right-sizing). */
+export function tcp_rcv_space_adjust(sk: Sock): void {
+  const tp = tcp_sk(sk);
+  const now = Math.floor(sk.net.kernel.now / 1000) | 0;
+  tp.tcp_mstamp = now;
+  const time = (now - tp.rcvq_time) | 0;
+  if (time < tp.rcv_rtt_us >> 3 || tp.rcv_rtt_us === 0) return;
+  const copied = (tp.copied_seq - tp.rcvq_seq) | 0;
+  if (copied > tp.rcvq_space) {
+    if (sk.net.ipv4.sysctl_tcp_moderate_rcvbuf !== 0 && (sk.sk_userlocks & 2) === 0) {
+      // Slow start doubles: room for the next round, too.
+      let rcvwin = 2 * copied + 16 * tp.advmss;
+      const grow = Math.floor((rcvwin * (copied - tp.rcvq_space)) / (tp.rcvq_space || 1));
+      rcvwin += grow * 2;
+      const rcvbuf = Math.min(tcp_space_from_win(tp, rcvwin), sk.net.ipv4.sysctl_tcp_rmem[2]!);
+      if (rcvbuf > sk.sk_rcvbuf) {
+        sk.sk_rcvbuf = rcvbuf;
+        tp.window_clamp = tcp_win_from_space(tp, rcvbuf);
+      }
+    }
+    tp.rcvq_space = copied;
+  }
+  tp.rcvq_seq = tp.copied_seq;
+  tp.rcvq_time = now;
+}
+
+/** Buffers of a connection that is established (tcp_init_buffer_space). */
+export function tcp_init_buffer_space(tp: TcpSock): void {
+  tp.rcvq_space = Math.min(tp.rcv_wnd, 10 * tp.advmss);
+  tp.rcvq_time = tp.tcp_mstamp;
+  tp.rcvq_seq = tp.copied_seq;
+  const maxwin = tcp_full_space(tp);
+  if (tp.window_clamp >= maxwin) tp.window_clamp = maxwin;
+  if (tp.window_clamp > 2 * tp.advmss && tp.window_clamp + tp.advmss > maxwin)
+    tp.window_clamp = Math.max(2 * tp.advmss, maxwin - tp.advmss);
+  tp.rcv_ssthresh = Math.min(tp.rcv_ssthresh, tp.window_clamp);
+  tp.snd_cwnd_stamp = jiffies(tp.net.kernel);
+}
+
+// --- SACK blocks to send ------------------------------------------------------------------------------------------
+
+export function tcp_dsack_set(tp: TcpSock, seq: number, end_seq: number): void {
+  if (!tcp_is_sack(tp) || tp.net.ipv4.sysctl_tcp_dsack === 0) return;
+  tp.net.mib.linux[before(seq, tp.rcv_nxt) ? LINUX_MIB_TCPDSACKOLDSENT : LINUX_MIB_TCPDSACKOFOSENT]!++;
+  tp.rx_opt.dsack = true;
+  const d = tp.duplicate_sack[0]!;
+  d.start_seq = seq;
+  d.end_seq = end_seq;
+}
+function tcp_dsack_extend(tp: TcpSock, seq: number, end_seq: number): void {
+  if (!tp.rx_opt.dsack) tcp_dsack_set(tp, seq, end_seq);
+  else tcp_sack_extend(tp.duplicate_sack[0]!, seq, end_seq);
+}
+function tcp_sack_extend(b: TcpSackBlock, seq: number, end_seq: number): boolean {
+  if (after(seq, b.end_seq) || after(b.start_seq, end_seq)) return false;
+  if (before(seq, b.start_seq)) b.start_seq = seq;
+  if (after(end_seq, b.end_seq)) b.end_seq = end_seq;
+  return true;
+}
+/** A duplicate below the window: a DSACK says so (RFC 2883). */
+export function tcp_send_dupack(sk: Sock, skb: SkBuff): void {
+  const tp = tcp_sk(sk);
+  if (skb.tcp_end_seq !== skb.tcp_seq && before(skb.tcp_seq, tp.rcv_nxt)) {
+    sk.net.mib.linux[LINUX_MIB_DELAYEDACKLOST]!++;
+    tcp_enter_quickack_mode(sk, TCP_MAX_QUICKACKS);
+    if (tcp_is_sack(tp) && sk.net.ipv4.sysctl_tcp_dsack !== 0) {
+      const end = after(skb.tcp_end_seq, tp.rcv_nxt) ? tp.rcv_nxt : skb.tcp_end_seq;
+      tcp_dsack_set(tp, skb.tcp_seq, end);
+    }
+  }
+  tcp_send_ack(sk);
+}
+
+/** A new block, or one that grew, goes to the front (RFC 2018 section 4). */
+function tcp_sack_new_ofo_skb(tp: TcpSock, seq: number, end_seq: number): void {
+  const sp = tp.selective_acks;
+  let n = tp.rx_opt.num_sacks;
+  for (let i = 0; i < n; i++) {
+    if (!tcp_sack_extend(sp[i]!, seq, end_seq)) continue;
+    // To the front, the others behind it.
+    const b = sp[i]!;
+    for (let j = i; j > 0; j--) sp[j] = sp[j - 1]!;
+    sp[0] = b;
+    if (n > 1) tcp_sack_maybe_coalesce(tp);
+    return;
+  }
+  if (n >= TCP_NUM_SACKS) n--;
+  const b = sp[n]!;
+  for (let j = n; j > 0; j--) sp[j] = sp[j - 1]!;
+  sp[0] = b;
+  b.start_seq = seq;
+  b.end_seq = end_seq;
+  tp.rx_opt.num_sacks = n + 1;
+}
+function tcp_sack_maybe_coalesce(tp: TcpSock): void {
+  const sp = tp.selective_acks;
+  for (let i = 1; i < tp.rx_opt.num_sacks; ) {
+    if (tcp_sack_extend(sp[0]!, sp[i]!.start_seq, sp[i]!.end_seq)) {
+      const gone = sp[i]!;
+      tp.rx_opt.num_sacks--;
+      for (let j = i; j < tp.rx_opt.num_sacks; j++) sp[j] = sp[j + 1]!;
+      sp[tp.rx_opt.num_sacks] = gone;
+      continue;
+    }
+    i++;
+  }
+}
+/** rcv_nxt moved: blocks below it are acknowledged the ordinary way. */
+function tcp_sack_remove(tp: TcpSock): void {
+  if (tp.out_of_order_queue.next === null) {
+    tp.rx_opt.num_sacks = 0;
+    return;
+  }
+  const sp = tp.selective_acks;
+  for (let i = 0; i < tp.rx_opt.num_sacks; ) {
+    if (!before(tp.rcv_nxt, sp[i]!.start_seq)) {
+      const gone = sp[i]!;
+      tp.rx_opt.num_sacks--;
+      for (let j = i; j < tp.rx_opt.num_sacks; j++) sp[j] = sp[j + 1]!;
+      sp[tp.rx_opt.num_sacks] = gone;
+      continue;
+    }
+    i++;
+  }
+}
+
+// --- queues -------------------------------------------------------------------------------------------------------
+
+export function tcp_rcv_nxt_update(tp: TcpSock, seq: number): void {
+  tp.bytes_received += (seq - tp.rcv_nxt) >>> 0;
+  tp.rcv_nxt = seq;
+}
+
+export function tcp_queue_rcv(tp: TcpSock, skb: SkBuff): void {
+  tcp_rcv_nxt_update(tp, skb.tcp_end_seq);
+  __skb_queue_tail(tp.sk_receive_queue, skb);
+  skb_set_owner_r(skb, tp);
+}
+
+/** Is there room? Else old and out-of-order data gives way; 0, or -1 when there is none. */
+function tcp_try_rmem_schedule(tp: TcpSock, skb: SkBuff): number {
+  if (tp.sk_rmem_alloc + skb.truesize <= tp.sk_rcvbuf || tp.sk_rmem_alloc === 0) return 0;
+  if (tcp_prune_queue(tp, skb) < 0) return -1;
+  while (tp.sk_rmem_alloc + skb.truesize > tp.sk_rcvbuf) if (!tcp_prune_ofo_queue(tp, skb)) return -1;
+  return 0;
+}
+/** Drops out-of-order data from the end, as far as it lies behind `in_skb`. False when there is none. */
+function tcp_prune_ofo_queue(tp: TcpSock, in_skb: SkBuff): boolean {
+  const q = tp.out_of_order_queue;
+  let pruned = false;
+  let goal = tp.sk_rcvbuf >> 3;
+  for (let skb = q.prev; skb !== null; ) {
+    // Never in favour of what lies further away.
+    if (after(in_skb.tcp_seq, skb.tcp_seq)) break;
+    const prev: SkBuff | null = skb.prev;
+    __skb_unlink(skb, q);
+    goal -= skb.truesize;
+    kfree_skb_reason(skb, SKB_DROP_REASON_TCP_OFOMERGE);
+    pruned = true;
+    if (prev === null || goal <= 0) break;
+    skb = prev;
+  }
+  if (!pruned) return false;
+  tp.net.mib.linux[LINUX_MIB_OFOPRUNED]!++;
+  // What was reported may be gone (RFC 2018 section 8): report nothing.
+  if (tcp_is_sack(tp)) tp.rx_opt.num_sacks = 0;
+  return true;
+}
+function tcp_prune_queue(tp: TcpSock, in_skb: SkBuff): number {
+  const mib = tp.net.mib.linux;
+  mib[LINUX_MIB_PRUNECALLED]!++;
+  if (tp.sk_rmem_alloc <= tp.sk_rcvbuf) return 0;
+  tcp_prune_ofo_queue(tp, in_skb);
+  if (tp.sk_rmem_alloc <= tp.sk_rcvbuf) return 0;
+  mib[LINUX_MIB_RCVPRUNED]!++;
+  tp.pred_flags = 0;
+  return -1;
+}
+
+/** Out of order: into its place in the queue; what is there twice goes (RFC 2883 tells the sender). */
+function tcp_data_queue_ofo(tp: TcpSock, skb: SkBuff): void {
+  const mib = tp.net.mib.linux;
+  tcp_ecn_check_ce(tp, skb);
+  if (tcp_try_rmem_schedule(tp, skb) < 0) {
+    mib[LINUX_MIB_TCPOFODROP]!++;
+    tcp_data_ready(tp);
+    kfree_skb_reason(skb, SKB_DROP_REASON_PROTO_MEM);
+    return;
+  }
+  tp.pred_flags = 0;
+  inet_csk_schedule_ack(tp);
+  tp.rcv_ooopack += Math.max(1, skb.head.gso_segs);
+  mib[LINUX_MIB_TCPOFOQUEUE]!++;
+  const seq = skb.tcp_seq;
+  let end_seq = skb.tcp_end_seq;
+  const q = tp.out_of_order_queue;
+  if (q.next === null) {
+    if (tcp_is_sack(tp)) {
+      tp.rx_opt.num_sacks = 1;
+      tp.selective_acks[0]!.start_seq = seq;
+      tp.selective_acks[0]!.end_seq = end_seq;
+    }
+    __skb_queue_tail(q, skb);
+    skb_set_owner_r(skb, tp);
+    return;
+  }
+  // Mostly it goes to the end; else from there backwards.
+  let p: SkBuff | null = q.prev;
+  while (p !== null && before(seq, p.tcp_seq)) p = p.prev;
+  if (p !== null && before(seq, p.tcp_end_seq)) {
+    if (!after(end_seq, p.tcp_end_seq)) {
+      // All of it is there already.
+      mib[LINUX_MIB_TCPOFOMERGE]!++;
+      kfree_skb_reason(skb, SKB_DROP_REASON_TCP_OFOMERGE);
+      tcp_dsack_set(tp, seq, end_seq);
+      if (tcp_is_sack(tp)) tcp_sack_new_ofo_skb(tp, seq, end_seq);
+      return;
+    }
+    if (after(seq, p.tcp_seq)) tcp_dsack_set(tp, seq, p.tcp_end_seq);
+    else {
+      // The new one covers it wholly.
+      const old: SkBuff = p;
+      p = old.prev;
+      __skb_unlink(old, q);
+      tcp_dsack_extend(tp, old.tcp_seq, old.tcp_end_seq);
+      mib[LINUX_MIB_TCPOFOMERGE]!++;
+      kfree_skb_reason(old, SKB_DROP_REASON_TCP_OFOMERGE);
+    }
+  }
+  if (p === null) __skb_queue_head(q, skb);
+  else __skb_queue_after(q, p, skb);
+  skb_set_owner_r(skb, tp);
+  for (let n = skb.next; n !== null; n = skb.next) {
+    if (!after(end_seq, n.tcp_seq)) break;
+    if (before(end_seq, n.tcp_end_seq)) {
+      tcp_dsack_extend(tp, n.tcp_seq, end_seq);
+      break;
+    }
+    __skb_unlink(n, q);
+    tcp_dsack_extend(tp, n.tcp_seq, n.tcp_end_seq);
+    mib[LINUX_MIB_TCPOFOMERGE]!++;
+    kfree_skb_reason(n, SKB_DROP_REASON_TCP_OFOMERGE);
+  }
+  if (tcp_is_sack(tp)) {
+    end_seq = skb.tcp_end_seq;
+    tcp_sack_new_ofo_skb(tp, seq, end_seq);
+    // Neighbours that touch are one block.
+    if (skb.next !== null && skb.next.tcp_seq === end_seq) tcp_sack_maybe_coalesce(tp);
+  }
+}
+
+/** The hole is filled: what lay behind it follows. True when a FIN was among it. */
+function tcp_ofo_queue(tp: TcpSock): void {
+  const q = tp.out_of_order_queue;
+  for (let skb = q.next; skb !== null; skb = q.next) {
+    if (after(skb.tcp_seq, tp.rcv_nxt)) break;
+    __skb_unlink(skb, q);
+    if (!after(skb.tcp_end_seq, tp.rcv_nxt)) {
+      tcp_dsack_extend(tp, skb.tcp_seq, skb.tcp_end_seq);
+      kfree_skb_reason(skb, SKB_DROP_REASON_TCP_OFOMERGE);
+      continue;
+    }
+    if (before(skb.tcp_seq, tp.rcv_nxt)) tcp_dsack_extend(tp, skb.tcp_seq, tp.rcv_nxt);
+    const fin = (skb.tcp_flags & TCPHDR_FIN) !== 0;
+    tcp_rcv_nxt_update(tp, skb.tcp_end_seq);
+    __skb_queue_tail(tp.sk_receive_queue, skb);
+    if (fin) {
+      tcp_fin(tp);
+      // Nothing can lie behind a FIN.
+      break;
+    }
+  }
+}
+
+/** A segment with data, or a FIN, inside the window. Takes over the skb; skb.data is at the TCP header. */
+export function tcp_data_queue(sk: Sock, skb: SkBuff): void {
+  const tp = tcp_sk(sk);
+  const mib = sk.net.mib.linux;
+  if (skb.tcp_seq === skb.tcp_end_seq) {
+    consume_skb(skb);
+    return;
+  }
+  skb_dst_drop(skb);
+  __skb_pull(skb, (skb.head.dv.getUint8(skb.transport_header + TCPH_DOFF) >> 4) << 2);
+  tp.rx_opt.dsack = false;
+  if (skb.tcp_seq === tp.rcv_nxt) {
+    if (tcp_receive_window(tp) === 0) {
+      // A FIN alone may come through a closed window.
+      mib[LINUX_MIB_TCPZEROWINDOWDROP]!++;
+      tcp_enter_quickack_mode(sk, TCP_MAX_QUICKACKS);
+      inet_csk_schedule_ack(sk);
+      kfree_skb_reason(skb, SKB_DROP_REASON_TCP_ZEROWINDOW);
+      return;
+    }
+    if (tcp_try_rmem_schedule(tp, skb) < 0) {
+      inet_csk_schedule_ack(sk);
+      tp.ack_pending |= ICSK_ACK_NOW;
+      mib[LINUX_MIB_TCPRCVQDROP]!++;
+      tcp_data_ready(tp);
+      kfree_skb_reason(skb, SKB_DROP_REASON_PROTO_MEM);
+      return;
+    }
+    const fin = (skb.tcp_flags & TCPHDR_FIN) !== 0;
+    const len = skb.len;
+    tcp_queue_rcv(tp, skb);
+    if (len !== 0) tcp_event_data_recv(tp, skb);
+    if (fin) tcp_fin(sk);
+    if (tp.out_of_order_queue.next !== null) {
+      tcp_ofo_queue(tp);
+      // RFC 5681 section 4.2: the hole is (partly) filled: say so at once.
+      if (tp.out_of_order_queue.next === null) tp.ack_pending |= ICSK_ACK_NOW;
+    }
+    if (tp.rx_opt.num_sacks !== 0) tcp_sack_remove(tp);
+    tcp_fast_path_check(tp);
+    if (!sock_flag(sk, SOCK_DEAD)) tcp_data_ready(tp);
+    return;
+  }
+  if (!after(skb.tcp_end_seq, tp.rcv_nxt)) {
+    // Retransmitted, and already here: its ACK was lost.
+    mib[LINUX_MIB_DELAYEDACKLOST]!++;
+    tcp_dsack_set(tp, skb.tcp_seq, skb.tcp_end_seq);
+    tcp_enter_quickack_mode(sk, TCP_MAX_QUICKACKS);
+    inet_csk_schedule_ack(sk);
+    kfree_skb_reason(skb, SKB_DROP_REASON_TCP_OLD_DATA);
+    return;
+  }
+  if (!before(skb.tcp_seq, (tp.rcv_nxt + tcp_receive_window(tp)) | 0)) {
+    tcp_enter_quickack_mode(sk, TCP_MAX_QUICKACKS);
+    inet_csk_schedule_ack(sk);
+    kfree_skb_reason(skb, SKB_DROP_REASON_TCP_OVERWINDOW);
+    return;
+  }
+  if (before(skb.tcp_seq, tp.rcv_nxt)) {
+    // Its front is old, its end is new.
+    tcp_dsack_set(tp, skb.tcp_seq, tp.rcv_nxt);
+    if (tcp_receive_window(tp) === 0 || tcp_try_rmem_schedule(tp, skb) < 0) {
+      mib[tcp_receive_window(tp) === 0 ? LINUX_MIB_TCPZEROWINDOWDROP : LINUX_MIB_TCPRCVQDROP]!++;
+      inet_csk_schedule_ack(sk);
+      kfree_skb_reason(skb, SKB_DROP_REASON_TCP_ZEROWINDOW);
+      return;
+    }
+    const fin = (skb.tcp_flags & TCPHDR_FIN) !== 0;
+    tcp_queue_rcv(tp, skb);
+    if (skb.len !== 0) tcp_event_data_recv(tp, skb);
+    if (fin) tcp_fin(sk);
+    if (tp.out_of_order_queue.next !== null) tcp_ofo_queue(tp);
+    if (tp.rx_opt.num_sacks !== 0) tcp_sack_remove(tp);
+    tcp_fast_path_check(tp);
+    if (!sock_flag(sk, SOCK_DEAD)) tcp_data_ready(tp);
+    return;
+  }
+  tcp_data_queue_ofo(tp, skb);
+}
+
+// --- when to acknowledge ------------------------------------------------------------------------------------------
+
+/** RFC 5681 section 4.2: at least every second full segment, at once for a hole; else it waits. */
+function __tcp_ack_snd_check(tp: TcpSock, ofo_possible: boolean): void {
+  const more_than_one = ((tp.rcv_nxt - tp.rcv_wup) | 0) > tp.ack_rcv_mss;
+  if (
+    (more_than_one &&
+      // The program reads on and the window moves: or the ACK would say nothing new.
+      (__tcp_select_window(tp) >= tp.rcv_wnd || ((tp.rcv_nxt - tp.copied_seq) | 0) < tp.sk_rcvlowat)) ||
+    tcp_in_quickack_mode(tp) ||
+    (tp.ack_pending & ICSK_ACK_NOW) !== 0
+  ) {
+    tcp_send_ack(tp);
+    return;
+  }
+  if (!ofo_possible || tp.out_of_order_queue.next === null) {
+    tcp_send_delayed_ack(tp);
+    return;
+  }
+  if (!tcp_is_sack(tp) || tp.compressed_ack >= tp.net.ipv4.sysctl_tcp_comp_sack_nr) {
+    tcp_send_ack(tp);
+    return;
+  }
+  if (tp.compressed_ack_rcv_nxt !== tp.rcv_nxt) {
+    tp.compressed_ack_rcv_nxt = tp.rcv_nxt;
+    tp.dup_ack_counter = 0;
+  }
+  // The first three are what makes the sender recover: they go at once.
+  if (tp.dup_ack_counter < 3) {
+    tp.dup_ack_counter++;
+    tcp_send_ack(tp);
+    return;
+  }
+  tp.compressed_ack++;
+  if (tp.compressed_ack_timer !== null && hrtimer_active(tp.compressed_ack_timer)) return;
+  // A fraction of the RTT: many reports in one ACK (compressed SACK).
+  let rtt = tp.rcv_rtt_us;
+  if (tp.srtt_us !== 0 && (rtt === 0 || tp.srtt_us < rtt)) rtt = tp.srtt_us;
+  const delay = Math.min(tp.net.ipv4.sysctl_tcp_comp_sack_delay_ns, (rtt * (1000 >> 3)) / 20);
+  if (tp.compressed_ack_timer === null) {
+    tp.compressed_ack_timer = hrtimer_setup(
+      tp.net.kernel,
+      (t) => {
+        const s = t.owner as TcpSock;
+        if (s.compressed_ack !== 0) {
+          // One ACK stands for all that were held back.
+          s.compressed_ack--;
+          tcp_send_ack(s);
+        }
+        sock_put(s);
+      },
+      tp,
+    );
+  }
+  sock_hold(tp);
+  hrtimer_start(tp.compressed_ack_timer, tp.net.kernel.now + Math.max(1, Math.floor(delay)));
+}
+export function tcp_ack_snd_check(tp: TcpSock): void {
+  if ((tp.ack_pending & 1) === 0) return;
+  __tcp_ack_snd_check(tp, true);
+}
+export function __tcp_ack_snd_check_fast(tp: TcpSock): void {
+  __tcp_ack_snd_check(tp, false);
+}

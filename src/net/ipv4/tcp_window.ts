@@ -1,0 +1,58 @@
+// The window we advertise. Mirrors __tcp_select_window() and tcp_select_window() of net/ipv4/tcp_output.c.
+// Read first: RFC 9293 section 3.8.6.2 (silly window syndrome), RFC 7323 section 2. Way in: tcp_select_window().
+
+import {
+  LINUX_MIB_TCPFROMZEROWINDOWADV,
+  LINUX_MIB_TCPTOZEROWINDOWADV,
+  LINUX_MIB_TCPWANTZEROWINDOWADV,
+} from "../core/snmp.ts";
+import { type TcpSock, tcp_full_space, tcp_receive_window, tcp_space } from "./tcp_sock.ts";
+
+const align_up = (n: number, shift: number): number => ((n + (1 << shift) - 1) >> shift) << shift;
+
+/** What the buffer would allow: never a window that grows by less than a segment. */
+export function __tcp_select_window(tp: TcpSock): number {
+  let mss = tp.ack_rcv_mss;
+  let free = tcp_space(tp);
+  const allowed = tcp_full_space(tp);
+  const full = Math.min(tp.window_clamp, allowed);
+  if (mss > full) {
+    mss = full;
+    if (mss <= 0) return 0;
+  }
+  const wscale = tp.rx_opt.rcv_wscale;
+  if (free < full >> 1) {
+    tp.ack_quick = 0;
+    // As the scale will round it, so that the window does not look open when it is not.
+    free = (free >> wscale) << wscale;
+    if (free < allowed >> 4 || free < mss) return 0;
+  }
+  if (free > tp.rcv_ssthresh) free = tp.rcv_ssthresh;
+  if (wscale !== 0) return align_up(free, wscale);
+  let window = tp.rcv_wnd;
+  if (window <= free - mss || window > free) window = free - (free % mss);
+  else if (mss === full && free > window + (full >> 1)) window = free;
+  return window;
+}
+
+/** The window field of the segment that leaves now. What was offered is never taken back. */
+export function tcp_select_window(tp: TcpSock): number {
+  const mib = tp.net.mib.linux;
+  const old = tp.rcv_wnd;
+  const cur = tcp_receive_window(tp);
+  const wscale = tp.rx_opt.rcv_wscale;
+  let win = __tcp_select_window(tp);
+  if (win < cur) {
+    if (win === 0) mib[LINUX_MIB_TCPWANTZEROWINDOWADV]!++;
+    win = align_up(cur, wscale);
+  }
+  tp.rcv_wnd = win;
+  tp.rcv_wup = tp.rcv_nxt;
+  const max = wscale === 0 && tp.net.ipv4.sysctl_tcp_workaround_signed_windows !== 0 ? 32767 : 65535 << wscale;
+  win = Math.min(win, max) >> wscale;
+  if (win === 0) {
+    tp.pred_flags = 0;
+    if (old !== 0) mib[LINUX_MIB_TCPTOZEROWINDOWADV]!++;
+  } else if (old === 0) mib[LINUX_MIB_TCPFROMZEROWINDOWADV]!++;
+  return win;
+}
