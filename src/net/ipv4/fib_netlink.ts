@@ -57,6 +57,7 @@ import { fib_find_matching_alias, fib_table_dump } from "./fib_trie.ts";
 import { type FibInfo, type FibNh, Flowi4, RTAX_MAX } from "./ip_fib.ts";
 import { nexthop_find_by_id, nexthop_is_blackhole } from "./nexthop.ts";
 import { flowi4_init_output, ip_route_input_noref, ip_route_output_key, type Rtable } from "./route.ts";
+import { tcp_ca_find } from "./tcp_cong.ts";
 
 const INVALID_UID = 0xffffffff;
 
@@ -85,8 +86,6 @@ const rtm_ipv4_policy: NlaPolicy = policy_of(R.RTA_MAX, [
 const RTN_MAX = 11;
 const RTAX_CC_ALGO = 16;
 const INET_ECN_MASK = 3;
-/** TCP is not there yet to be asked (tcp_ca_get_key_by_name). */
-const CONG_CONTROLS: readonly string[] = ["reno", "cubic", "bbr", "dctcp"];
 
 // --- RTM_NEWROUTE, RTM_DELROUTE -----------------------------------------------------------------------------------
 
@@ -120,7 +119,7 @@ function parse_metrics(req: NlRequest, a: NlAttr, cfg: FibConfig): number {
     if (x.type > RTAX_MAX) return nl_err(req.extack, "Invalid metric type", -EINVAL);
     if (x.type === RTAX_CC_ALGO) {
       cfg.fc_cc_algo = nla_get_string(x);
-      if (!CONG_CONTROLS.includes(cfg.fc_cc_algo)) {
+      if (tcp_ca_find(req.net.kernel, cfg.fc_cc_algo) === null) {
         return nl_err(req.extack, "Unknown tcp congestion algorithm", -EINVAL);
       }
     } else if (x.len !== 4) return req.bad(x, "Invalid attribute in metrics", -EINVAL);

@@ -50,6 +50,7 @@ import {
   nexthop_find_by_id,
   nexthop_is_blackhole,
 } from "./nexthop.ts";
+import { tcp_ca_key } from "./tcp_cong.ts";
 
 const RTN_MAX = 11;
 const RTAX_CC_ALGO = 16;
@@ -227,7 +228,7 @@ function fib_convert_metrics(fi: FibInfo, cfg: FibConfig, extack: Extack | null)
   if (mx === null) return 0;
   for (let type = 1; type <= RTAX_MAX; type++) {
     let v = mx[type]!;
-    if (type === RTAX_CC_ALGO) continue;
+    if (type === RTAX_CC_ALGO) v = fi.cc_algo !== "" ? tcp_ca_key(fi.cc_algo) : 0;
     if (type === RTAX_ADVMSS && v >>> 0 > 65535 - 40) v = 65535 - 40;
     if (type === RTAX_MTU && v >>> 0 > 65535 - 15) v = 65535 - 15;
     if (type === RTAX_HOPLIMIT && v >>> 0 > 255) v = 255;

@@ -98,6 +98,97 @@ export class NetnsIpv4 {
   ip_rt_redirect_silence = 20480;
   ip_rt_error_cost = 1000;
   ip_rt_error_burst = 5000;
+  // TCP. In milliseconds (jiffies) and not, as their sysctls are, in seconds: fin_timeout, keepalive_time, keepalive_intvl.
+  sysctl_tcp_abort_on_overflow = 0;
+  sysctl_tcp_adv_win_scale = 1;
+  sysctl_tcp_app_win = 31;
+  sysctl_tcp_autocorking = 1;
+  sysctl_tcp_backlog_ack_defer = 1;
+  sysctl_tcp_base_mss = 1024;
+  sysctl_tcp_challenge_ack_limit = 0x7fffffff;
+  sysctl_tcp_child_ehash_entries = 0;
+  sysctl_tcp_comp_sack_delay_ns = 1000000;
+  sysctl_tcp_comp_sack_nr = 44;
+  sysctl_tcp_comp_sack_slack_ns = 100000;
+  sysctl_tcp_dsack = 1;
+  sysctl_tcp_early_retrans = 3;
+  sysctl_tcp_ecn = 2;
+  sysctl_tcp_ecn_fallback = 1;
+  sysctl_tcp_ecn_option = 2;
+  sysctl_tcp_ecn_option_beacon = 3;
+  sysctl_tcp_fack = 0;
+  sysctl_tcp_fastopen = 1;
+  /** s */
+  sysctl_tcp_fastopen_blackhole_timeout = 0;
+  sysctl_tcp_fin_timeout = 60000;
+  sysctl_tcp_frto = 2;
+  sysctl_tcp_fwmark_accept = 0;
+  sysctl_tcp_invalid_ratelimit = 500;
+  sysctl_tcp_keepalive_intvl = 75000;
+  sysctl_tcp_keepalive_probes = 9;
+  sysctl_tcp_keepalive_time = 7200000;
+  sysctl_tcp_l3mdev_accept = 0;
+  sysctl_tcp_limit_output_bytes = 4194304;
+  sysctl_tcp_max_reordering = 300;
+  sysctl_max_syn_backlog = 2048;
+  sysctl_max_tw_buckets = 131072;
+  sysctl_tcp_migrate_req = 0;
+  /** s */
+  sysctl_tcp_min_rtt_wlen = 300;
+  sysctl_tcp_min_snd_mss = 48;
+  sysctl_tcp_min_tso_segs = 2;
+  sysctl_tcp_moderate_rcvbuf = 1;
+  sysctl_tcp_mtu_probe_floor = 48;
+  sysctl_tcp_mtu_probing = 0;
+  sysctl_tcp_nometrics_save = 0;
+  sysctl_tcp_no_ssthresh_metrics_save = 1;
+  sysctl_tcp_notsent_lowat = 0xffffffff;
+  sysctl_tcp_orphan_retries = 0;
+  sysctl_tcp_pacing_ca_ratio = 120;
+  sysctl_tcp_pacing_ss_ratio = 200;
+  sysctl_tcp_pingpong_thresh = 1;
+  sysctl_tcp_plb_cong_thresh = 128;
+  sysctl_tcp_plb_enabled = 0;
+  sysctl_tcp_plb_idle_rehash_rounds = 3;
+  sysctl_tcp_plb_rehash_rounds = 12;
+  sysctl_tcp_plb_suspend_rto_sec = 60;
+  /** s */
+  sysctl_tcp_probe_interval = 600;
+  sysctl_tcp_probe_threshold = 8;
+  sysctl_tcp_recovery = 1;
+  sysctl_tcp_reflect_tos = 0;
+  sysctl_tcp_reordering = 3;
+  sysctl_tcp_retrans_collapse = 1;
+  sysctl_tcp_retries1 = 3;
+  sysctl_tcp_retries2 = 15;
+  sysctl_tcp_rfc1337 = 0;
+  sysctl_tcp_rto_max_ms = 120000;
+  sysctl_tcp_rto_min_us = 200000;
+  sysctl_tcp_sack = 1;
+  sysctl_tcp_shrink_window = 0;
+  sysctl_tcp_slow_start_after_idle = 1;
+  sysctl_tcp_stdurg = 0;
+  sysctl_tcp_syn_linear_timeouts = 4;
+  sysctl_tcp_syn_retries = 6;
+  sysctl_tcp_synack_retries = 5;
+  sysctl_tcp_syncookies = 1;
+  sysctl_tcp_thin_linear_timeouts = 0;
+  sysctl_tcp_timestamps = 1;
+  sysctl_tcp_tso_rtt_log = 9;
+  sysctl_tcp_tso_win_divisor = 3;
+  sysctl_tcp_tw_reuse = 2;
+  /** ms */
+  sysctl_tcp_tw_reuse_delay = 1000;
+  sysctl_tcp_window_scaling = 1;
+  sysctl_tcp_workaround_signed_windows = 0;
+  /** Least, default and greatest receive and send buffer of a connection. */
+  sysctl_tcp_rmem: [number, number, number] = [4096, 131072, 33554432];
+  sysctl_tcp_wmem: [number, number, number] = [4096, 16384, 4194304];
+  /** Fast Open: the key that cookies are made with and the one before it, 16 bytes each; null until one is needed. */
+  tcp_fastopen_key: Uint8Array | null = null;
+  /** How often in a row Fast Open met a black hole, and when (jiffies) it was last disabled for it. */
+  tfo_active_disable_times = 0;
+  tfo_active_disable_stamp = 0;
   /** Bumped whenever cached routes must not be used any longer (rt_genid). */
   rt_genid = 1;
   /** Bumped when addresses change: invalidates preferred sources (dev_addr_genid). */

@@ -13,12 +13,13 @@ import { EINVAL } from "../../uapi/errno.ts";
 import { type Net, register_pernet_subsys } from "../core/net_namespace.ts";
 import type { NetnsIpv4 } from "./netns_ipv4.ts";
 import { rt_cache_flush } from "./route.ts";
+import { sysctl_tcp_net } from "./sysctl_tcp.ts";
 
 const P = "net/ipv4/";
 const INT_MAX = 0x7fffffff;
 const INT_MIN = -0x80000000;
 
-type NumberKey = { [K in keyof NetnsIpv4]: NetnsIpv4[K] extends number ? K : never }[keyof NetnsIpv4];
+export type NumberKey = { [K in keyof NetnsIpv4]: NetnsIpv4[K] extends number ? K : never }[keyof NetnsIpv4];
 
 /** name, field, least, greatest. Linux keeps many in a byte, which is why 255 is a limit so often. */
 const ints: readonly (readonly [string, NumberKey, number?, number?])[] = [
@@ -37,7 +38,6 @@ const ints: readonly (readonly [string, NumberKey, number?, number?])[] = [
   ["ip_unprivileged_port_start", "sysctl_ip_prot_sock", 0, 65535],
   ["nexthop_compat_mode", "sysctl_nexthop_compat_mode", 0, 1],
   ["raw_l3mdev_accept", "sysctl_raw_l3mdev_accept", 0, 1],
-  ["tcp_early_demux", "sysctl_tcp_early_demux", 0, 255],
   ["udp_early_demux", "sysctl_udp_early_demux", 0, 255],
   ["udp_l3mdev_accept", "sysctl_udp_l3mdev_accept", 0, 1],
   ["udp_rmem_min", "sysctl_udp_rmem_min", 1],
@@ -154,6 +154,7 @@ function sysctl_ipv4_net(net: Net): void {
   const v4 = net.ipv4;
   for (const [name, key, min = INT_MIN, max = INT_MAX] of ints)
     add(net, proc_dointvec(P + name, v4, key, { min, max }));
+  sysctl_tcp_net(net);
   add(net, local_port_range(v4));
   add(net, ping_group_range(v4));
   add(net, local_reserved_ports(v4));
