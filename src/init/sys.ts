@@ -19,6 +19,7 @@ import {
   files_dup2,
   fput,
   get_unused_fd,
+  type PollTable,
   set_close_on_exec,
 } from "../kernel/fs/file.ts";
 import { create_pipe, type Tty } from "../kernel/fs/pipe.ts";
@@ -39,8 +40,9 @@ import {
   WNOHANG,
   wake_up_process,
 } from "../kernel/sched.ts";
-import { add_wait_queue, remove_wait_queue } from "../kernel/wait.ts";
+import { add_wait_queue, remove_wait_queue, WaitQueueEntry, type WaitQueueHead } from "../kernel/wait.ts";
 import { net_unlink_name, put_net, setup_net } from "../net/core/net_namespace.ts";
+import { type Socket, TCP_CLOSE } from "../net/core/sock.ts";
 import {
   sock_from_file,
   sockfd_lookup,
@@ -62,6 +64,7 @@ import {
 import { sys_socketcall } from "../net/socketcall.ts";
 import {
   EAGAIN,
+  EALREADY,
   EBADF,
   ECHILD,
   EEXIST,
@@ -93,7 +96,17 @@ import {
   O_RDONLY,
   O_WRONLY,
 } from "../uapi/fcntl.ts";
-import { MSG_DONTWAIT } from "../uapi/socket.ts";
+import {
+  MSG_CONTINUED,
+  MSG_DONTWAIT,
+  MSG_ERRQUEUE,
+  MSG_FASTOPEN,
+  MSG_OOB,
+  MSG_PEEK,
+  MSG_WAITALL,
+  RCV_SHUTDOWN,
+  SOCK_STREAM,
+} from "../uapi/socket.ts";
 import type {
   Blocking,
   EpollEvent,
@@ -112,6 +125,36 @@ declare module "../kernel/kernel.ts" {
     programs: Map<string, Program>;
   }
 }
+
+/** One of several that wait for the same thing: each event wakes the one that has waited longest (WQ_FLAG_EXCLUSIVE). */
+class ExclusiveWait implements PollTable {
+  private readonly entry: WaitQueueEntry;
+  constructor(task: Task) {
+    this.entry = new WaitQueueEntry((e) => wake_up_process(e.owner as Task), task);
+    this.entry.exclusive = true;
+  }
+  poll_wait(wq: WaitQueueHead): void {
+    add_wait_queue(wq, this.entry);
+  }
+  free(): void {
+    remove_wait_queue(this.entry);
+  }
+}
+
+/** What a message still has room for, or still holds, behind its first `done` bytes. Ancillary data went with the first. */
+function msg_rest(msg: MsgHdr, done: number): MsgHdr {
+  const iov: Uint8Array[] = [];
+  for (const b of msg.msg_iov) {
+    if (done >= b.length) done -= b.length;
+    else {
+      iov.push(done > 0 ? b.subarray(done) : b);
+      done = 0;
+    }
+  }
+  return { ...msg, msg_iov: iov, msg_control: null, msg_controllen: 0 };
+}
+
+const iov_bytes = (msg: MsgHdr): number => msg.msg_iov.reduce((n, b) => n + b.length, 0);
 
 export class TaskSys implements Sys {
   readonly task: Task;
@@ -335,6 +378,12 @@ export class TaskSys implements Sys {
     for (;;) {
       const file = fget(task, fd);
       if (file === null) return -EBADF;
+      const sock = sock_from_file(file);
+      if (sock !== null && sock.type === SOCK_STREAM) {
+        // read(2) of nothing is nothing, even of a stream that has ended (sock_read_iter()).
+        if (buf.length === 0 && !write) return 0;
+        return yield* this.sock_io(write ? sys_sendto : sys_recvfrom, write ? EPOLLOUT : EPOLLIN, fd, buf, 0, null);
+      }
       const op = write ? file.f_op.write : file.f_op.read;
       if (op === undefined) return (file.f_flags & O_ACCMODE) === (write ? O_RDONLY : O_WRONLY) ? -EBADF : -EINVAL;
       syscall_enter(this.k);
@@ -372,9 +421,9 @@ export class TaskSys implements Sys {
   }
 
   /** Sleeps until the file polls ready for `mask`. 0, -EINTR, or -EAGAIN when the deadline passed. */
-  private *wait_file(file: File, mask: number, deadline: number): Blocking<number> {
+  private *wait_file(file: File, mask: number, deadline: number, exclusive = false): Blocking<number> {
     const task = this.task;
-    const wait = new PollWait(task);
+    const wait = exclusive ? new ExclusiveWait(task) : new PollWait(task);
     const stops = task.nr_stops;
     try {
       for (let registered = false; ; ) {
@@ -519,26 +568,32 @@ export class TaskSys implements Sys {
   }
   *connect(fd: number, addr: Uint8Array): Blocking<number> {
     const r = this.enter(() => sys_connect(this.task, fd, addr));
-    if (r !== -EINPROGRESS && r !== -EAGAIN) return r;
+    if (r !== -EINPROGRESS && r !== -EALREADY) return r;
     const file = fget(this.task, fd);
     if (file === null || (file.f_flags & O_NONBLOCK) !== 0) return r;
+    const deadline = this.file_deadline(file, true);
     for (;;) {
-      const err = yield* this.wait_file(file, EPOLLOUT, this.file_deadline(file, true));
-      if (err < 0) return err === -EAGAIN ? -EINPROGRESS : err;
+      // SO_SNDTIMEO bounds it: then the attempt goes on behind.
+      const err = yield* this.wait_file(file, EPOLLOUT, deadline);
+      if (err < 0) return err === -EAGAIN ? r : err;
       const again = this.enter(() => sys_connect(this.task, fd, addr));
-      if (again === -114 || again === -EINPROGRESS) continue;
-      return again === -106 ? 0 : again;
+      if (again !== -EALREADY && again !== -EINPROGRESS) return again;
     }
   }
   listen(fd: number, backlog: number): number {
     return this.enter(() => sys_listen(this.task, fd, backlog));
   }
   *accept4(fd: number, addr: Uint8Array | null, flags: number): Blocking<number> {
+    let deadline = -1;
     for (;;) {
       const r = this.enter(() => sys_accept4(this.task, fd, addr, flags));
       const file = fget(this.task, fd);
-      if (r !== -EAGAIN || file === null || (file.f_flags & O_NONBLOCK) !== 0) return r;
-      const err = yield* this.wait_file(file, EPOLLIN, this.file_deadline(file, false));
+      if (r !== -EAGAIN || file === null || (file.f_flags & O_NONBLOCK) !== 0) {
+        if (need_resched(this.task)) yield* cond_resched(this.task);
+        return r;
+      }
+      if (deadline < 0) deadline = this.file_deadline(file, false);
+      const err = yield* this.wait_file(file, EPOLLIN, deadline, true);
       if (err < 0) return err;
     }
   }
@@ -579,6 +634,7 @@ export class TaskSys implements Sys {
   ): Blocking<number> {
     const task = this.task;
     const k = this.k;
+    flags &= ~MSG_CONTINUED;
     for (;;) {
       syscall_enter(k);
       let n: number;
@@ -588,6 +644,11 @@ export class TaskSys implements Sys {
         syscall_exit(k);
       }
       if (signal_pending(task)) deliver_signals(task);
+      if (n < buf.length && (flags & MSG_DONTWAIT) === 0) {
+        // What a stream leaves over is waited for.
+        const sock = this.stream_of(fd);
+        if (sock !== null) return yield* this.stream_rest(n, call, mask === EPOLLOUT, sock, fd, buf, flags, addr);
+      }
       if (n !== -EAGAIN || (flags & MSG_DONTWAIT) !== 0) {
         if (need_resched(task)) yield* cond_resched(task);
         return n;
@@ -596,10 +657,114 @@ export class TaskSys implements Sys {
       if (err < 0) return err;
     }
   }
+  private stream_of(fd: number): Socket | null {
+    const sock = sockfd_lookup(this.task, fd);
+    return typeof sock !== "number" && sock.type === SOCK_STREAM ? sock : null;
+  }
+  /**
+   * The rest of sendto(2), recvfrom(2), read(2) or write(2) of a stream, whose first call into the socket gave `n`: a blocking
+   * write ends when all is in the send buffer, a blocking read when SO_RCVLOWAT bytes are there, or all with MSG_WAITALL.
+   * What was moved before something ended it is its result.
+   */
+  private stream_rest(
+    n: number,
+    call: typeof sys_sendto,
+    send: boolean,
+    sock: Socket,
+    fd: number,
+    buf: Uint8Array,
+    flags: number,
+    addr: Uint8Array | null,
+  ): Blocking<number> {
+    const task = this.task;
+    return this.stream_loop(n, send, sock, fd, buf.length, flags, (done, f) =>
+      call(task, fd, done > 0 ? buf.subarray(done) : buf, f, addr),
+    );
+  }
+  private stream_msg(n: number, send: boolean, sock: Socket, fd: number, msg: MsgHdr, flags: number): Blocking<number> {
+    const task = this.task;
+    const call = send ? sys_sendmsg : sys_recvmsg;
+    return this.stream_loop(n, send, sock, fd, iov_bytes(msg), flags, (done, f) => {
+      if (done === 0) return call(task, fd, msg, f);
+      const rest = msg_rest(msg, done);
+      const r = call(task, fd, rest, f);
+      if (!send) msg.msg_flags |= rest.msg_flags;
+      return r;
+    });
+  }
+  private *stream_loop(
+    n: number,
+    send: boolean,
+    sock: Socket,
+    fd: number,
+    len: number,
+    flags: number,
+    call: (done: number, flags: number) => number,
+  ): Blocking<number> {
+    const task = this.task;
+    const k = this.k;
+    const peek = !send && (flags & MSG_PEEK) !== 0;
+    // Neither urgent data nor the error queue is ever waited for.
+    const nowait = (flags & MSG_DONTWAIT) !== 0 || (!send && (flags & (MSG_OOB | MSG_ERRQUEUE)) !== 0);
+    let deadline = -1;
+    let done = 0;
+    for (;;) {
+      if (n < 0 && n !== -EAGAIN && !(send && n === -EINPROGRESS && (flags & MSG_FASTOPEN) !== 0)) return done || n;
+      // Nothing more where something was before: the stream ended, or the urgent mark is here.
+      if (n === 0 && done > 0 && !send) return done;
+      const sk = sock.sk;
+      // Closed by another task meanwhile.
+      if (sk === null) return done || n;
+      const news = n > 0 && (!peek || n > done);
+      if (n >= 0) {
+        done = peek ? Math.max(done, n) : done + n;
+        const target = send || (flags & MSG_WAITALL) !== 0 ? len : Math.min(sk.sk_rcvlowat, len) || 1;
+        if (done >= target || done === 0) {
+          if (need_resched(task)) yield* cond_resched(task);
+          return done;
+        }
+      }
+      const file = fget(task, fd);
+      if (nowait || file === null || (file.f_flags & O_NONBLOCK) !== 0) return done || n;
+      if (deadline < 0) deadline = this.file_deadline(file, send);
+      // The SYN took what it could: the rest goes the usual way.
+      flags &= ~MSG_FASTOPEN;
+      if (peek && n > 0 && !news) {
+        // What is there already does not count.
+        if (sk.sk_err !== 0 || sk.sk_state === TCP_CLOSE || (sk.sk_shutdown & RCV_SHUTDOWN) !== 0) return done;
+        const wait = new PollWait(task);
+        wait.poll_wait(sock.wq);
+        let err = 0;
+        try {
+          task.timed_out = false;
+          n = this.enter(() => call(0, flags | MSG_CONTINUED));
+          if (n === done) err = yield* schedule_timeout(task, deadline);
+        } finally {
+          wait.free();
+        }
+        if (err < 0 || task.timed_out) return done;
+        continue;
+      }
+      if (n < 0) {
+        const err = yield* this.wait_file(file, send ? EPOLLOUT : EPOLLIN, deadline);
+        if (err < 0) return done || err;
+      }
+      syscall_enter(k);
+      try {
+        n = call(peek ? 0 : done, done > 0 ? flags | MSG_CONTINUED : flags);
+      } finally {
+        syscall_exit(k);
+      }
+      if (signal_pending(task)) deliver_signals(task);
+    }
+  }
   *sendmsg(fd: number, msg: MsgHdr, flags: number): Blocking<number> {
+    flags &= ~MSG_CONTINUED;
     for (;;) {
       const n = this.enter(() => sys_sendmsg(this.task, fd, msg, flags));
       if (signal_pending(this.task)) deliver_signals(this.task);
+      const sock = this.stream_of(fd);
+      if (sock !== null) return yield* this.stream_msg(n, true, sock, fd, msg, flags);
       if (n !== -EAGAIN || (flags & MSG_DONTWAIT) !== 0) {
         if (need_resched(this.task)) yield* cond_resched(this.task);
         return n;
@@ -609,9 +774,12 @@ export class TaskSys implements Sys {
     }
   }
   *recvmsg(fd: number, msg: MsgHdr, flags: number): Blocking<number> {
+    flags &= ~MSG_CONTINUED;
     for (;;) {
       const n = this.enter(() => sys_recvmsg(this.task, fd, msg, flags));
       if (signal_pending(this.task)) deliver_signals(this.task);
+      const sock = this.stream_of(fd);
+      if (sock !== null) return yield* this.stream_msg(n, false, sock, fd, msg, flags);
       if (n !== -EAGAIN || (flags & (MSG_DONTWAIT | 0x2000)) !== 0) {
         if (need_resched(this.task)) yield* cond_resched(this.task);
         return n;

@@ -152,7 +152,7 @@ export function sys_accept4(task: Task, fd: number, addr: Uint8Array | null, fla
   const err = sock.ops.accept(sock, newsock, (fget(task, fd) as File).f_flags);
   if (err < 0) return err;
   if (addr !== null) {
-    const n = newsock.ops.getname(newsock, addr, true);
+    const n = newsock.ops.getname(newsock, addr, 2);
     if (n < 0) {
       newsock.ops.release(newsock);
       return -103;

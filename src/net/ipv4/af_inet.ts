@@ -10,23 +10,32 @@ import {
   EADDRNOTAVAIL,
   EAFNOSUPPORT,
   EAGAIN,
+  EALREADY,
+  ECONNABORTED,
+  EINPROGRESS,
   EINVAL,
+  EISCONN,
   ENOIOCTLCMD,
   ENOTCONN,
   EOPNOTSUPP,
   EPROTONOSUPPORT,
   ESOCKTNOSUPPORT,
 } from "../../uapi/errno.ts";
+import { O_NONBLOCK } from "../../uapi/fcntl.ts";
 import {
   AF_INET,
   AF_UNSPEC,
   IPPROTO_IP,
   IPPROTO_RAW,
+  RCV_SHUTDOWN,
   SHUT_RDWR,
+  SHUTDOWN_MASK,
   SOCK_RAW,
+  SOCK_STREAM,
   SOCKADDR_IN_LEN,
 } from "../../uapi/socket.ts";
 import type { MsgHdr } from "../../uapi/sys.ts";
+import { TFO_SERVER_ENABLE, TFO_SERVER_WO_SOCKOPT1 } from "../../uapi/tcp.ts";
 import type { Net } from "../core/net_namespace.ts";
 import {
   datagram_poll,
@@ -37,19 +46,29 @@ import {
   SOCK_BINDPORT_LOCK,
   type Sock,
   type Socket,
+  SS_CONNECTED,
+  SS_CONNECTING,
+  SS_DISCONNECTING,
   SS_UNCONNECTED,
   sk_alloc,
   sk_dst_reset,
+  sock_error,
   sock_init_data,
   sock_put,
   TCP_CLOSE,
-  TCP_ESTABLISHED,
+  TCP_LISTEN,
+  TCP_SYN_RECV,
+  TCP_SYN_SENT,
 } from "../core/sock.ts";
 import { arp_ioctl } from "./arp.ts";
 import { devinet_ioctl } from "./devinet.ts";
 import { inet_addr_type_table, ip_rt_ioctl } from "./fib_frontend.ts";
+import { inet_csk_accept, inet_csk_listen_start } from "./inet_connection_sock.ts";
 import { inet_sk } from "./inet_sock.ts";
 import { RT_TABLE_LOCAL, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from "./ip_fib.ts";
+import { tcp_poll, tcp_shutdown } from "./tcp.ts";
+import { tcp_fastopen_init_key_once } from "./tcp_fastopen.ts";
+import { tcp_sk } from "./tcp_sock.ts";
 
 export const INET_PROTOSW_REUSE = 1;
 export const INET_PROTOSW_PERMANENT = 2;
@@ -206,14 +225,107 @@ export function inet_dgram_connect(sock: Socket, addr: Uint8Array, _flags: numbe
   return sk.prot.connect ? sk.prot.connect(sk, addr, addr.length) : -EOPNOTSUPP;
 }
 
-export function inet_getname(sock: Socket, addr: Uint8Array, peer: boolean): number {
+const connecting = (sk: Sock): boolean => sk.sk_state === TCP_SYN_SENT || sk.sk_state === TCP_SYN_RECV;
+
+/**
+ * connect(2) of a stream. Never waits: -EINPROGRESS when the attempt has begun, -EALREADY while it goes on; a caller that
+ * waits comes again, and gets 0 once it is through, or what it failed with.
+ */
+export function inet_stream_connect(sock: Socket, addr: Uint8Array, flags: number): number {
+  return __inet_stream_connect(sock, addr, flags, false);
+}
+
+/** `is_sendmsg`: the first write after TCP_FASTOPEN_CONNECT, or sendto(MSG_FASTOPEN), makes the connection. */
+export function __inet_stream_connect(sock: Socket, addr: Uint8Array, flags: number, is_sendmsg: boolean): number {
+  const sk = sock.sk;
+  const inet = inet_sk(sk);
+  if (addr.length !== 0 || !is_sendmsg || !inet.defer_connect) {
+    if (addr.length < 2) return -EINVAL;
+    if (family_of(addr) === AF_UNSPEC) {
+      const err = sk.prot.disconnect ? sk.prot.disconnect(sk, flags) : 0;
+      sock.state = err !== 0 ? SS_DISCONNECTING : SS_UNCONNECTED;
+      return err;
+    }
+  }
+  let err: number;
+  switch (sock.state) {
+    case SS_CONNECTED:
+      return -EISCONN;
+    case SS_CONNECTING:
+      // Deferred, and connect(2) again: as far as the program knows it is connected.
+      if (inet.defer_connect) err = is_sendmsg ? -EINPROGRESS : -EISCONN;
+      else err = -EALREADY;
+      break;
+    case SS_UNCONNECTED: {
+      if (sk.sk_state !== TCP_CLOSE) return -EISCONN;
+      if (!sk.prot.connect) return -EOPNOTSUPP;
+      err = sk.prot.connect(sk, addr, addr.length);
+      if (err < 0) return err;
+      sock.state = SS_CONNECTING;
+      if (err === 0 && inet.defer_connect) return 0;
+      err = -EINPROGRESS;
+      break;
+    }
+    default:
+      return -EINVAL;
+  }
+  if (connecting(sk)) return err;
+  if (sk.sk_state === TCP_CLOSE) {
+    // The attempt failed: why, once; after that the socket may try again.
+    const e = sock_error(sk) || -ECONNABORTED;
+    sock.state = SS_UNCONNECTED;
+    if (sk.prot.disconnect && sk.prot.disconnect(sk, flags) !== 0) sock.state = SS_DISCONNECTING;
+    return e;
+  }
+  sock.state = SS_CONNECTED;
+  return 0;
+}
+
+export function inet_listen(sock: Socket, backlog: number): number {
+  const sk = sock.sk;
+  if (sock.state !== SS_UNCONNECTED || sock.type !== SOCK_STREAM) return -EINVAL;
+  if (sk.sk_state !== TCP_CLOSE && sk.sk_state !== TCP_LISTEN) return -EINVAL;
+  sk.sk_max_ack_backlog = backlog;
+  if (sk.sk_state === TCP_LISTEN) return 0;
+  // net.ipv4.tcp_fastopen 0x400: every listener takes Fast Open without asking for it.
+  const tfo = sk.net.ipv4.sysctl_tcp_fastopen;
+  const err = inet_csk_listen_start(sk);
+  const q = tcp_sk(sk).icsk_accept_queue;
+  if (
+    err === 0 &&
+    (tfo & (TFO_SERVER_ENABLE | TFO_SERVER_WO_SOCKOPT1)) === (TFO_SERVER_ENABLE | TFO_SERVER_WO_SOCKOPT1) &&
+    q !== null &&
+    q.fastopenq.max_qlen === 0
+  ) {
+    q.fastopenq.max_qlen = Math.min(backlog, sk.net.sysctl_somaxconn);
+    tcp_fastopen_init_key_once(sk.net);
+  }
+  return err;
+}
+
+/** accept(2): the first connection that is complete goes to `newsock`. -EAGAIN when there is none. */
+export function inet_accept(sock: Socket, newsock: Socket, _flags: number): number {
+  const sk2 = inet_csk_accept(sock.sk);
+  if (typeof sk2 === "number") return sk2;
+  // sock_graft()
+  sk2.sk_socket = newsock;
+  newsock.sk = sk2;
+  newsock.state = SS_CONNECTED;
+  const current = sk2.net.kernel.current;
+  if (current !== null) sk2.sk_owner_pid = current.pid;
+  return 0;
+}
+
+/** `peer` 2: whoever it was, even if the connection is over (accept(2)). */
+export function inet_getname(sock: Socket, addr: Uint8Array, peer: boolean | 2): number {
   const sk = sock.sk;
   const inet = inet_sk(sk);
   const out = new Uint8Array(SOCKADDR_IN_LEN);
   const dv = new DataView(out.buffer);
   dv.setUint16(0, AF_INET, true);
-  if (peer) {
-    if (inet.inet_dport === 0 || sk.sk_state === TCP_CLOSE) return -ENOTCONN;
+  if (peer !== false) {
+    if (inet.inet_dport === 0) return -ENOTCONN;
+    if (peer !== 2 && (sk.sk_state === TCP_CLOSE || sk.sk_state === TCP_SYN_SENT)) return -ENOTCONN;
     dv.setUint16(2, inet.inet_dport);
     dv.setInt32(4, inet.inet_daddr);
   } else {
@@ -227,7 +339,8 @@ export function inet_getname(sock: Socket, addr: Uint8Array, peer: boolean): num
 export function inet_sendmsg(sock: Socket, msg: MsgHdr, len: number, flags: number): number {
   const sk = sock.sk;
   if (trace_key.on) trace_call(F_inet_sendmsg, sk.net.kernel);
-  if (inet_sk(sk).inet_num === 0 && inet_autobind(sk) < 0) return -EAGAIN;
+  // A stream gets its port when it connects.
+  if (inet_sk(sk).inet_num === 0 && !inet_sk(sk).is_icsk && inet_autobind(sk) < 0) return -EAGAIN;
   return sk.prot.sendmsg(sk, msg, len, flags);
 }
 
@@ -240,10 +353,23 @@ export function inet_recvmsg(sock: Socket, msg: MsgHdr, len: number, flags: numb
 export function inet_shutdown(sock: Socket, how: number): number {
   const sk = sock.sk;
   if (how < 0 || how > SHUT_RDWR) return -EINVAL;
-  const connected = sk.sk_state === TCP_ESTABLISHED;
-  sk.sk_shutdown |= how + 1;
+  const mask = (how + 1) & SHUTDOWN_MASK;
+  if (sock.state === SS_CONNECTING) {
+    sock.state = connecting(sk) || sk.sk_state === TCP_CLOSE ? SS_DISCONNECTING : SS_CONNECTED;
+  }
+  let err = 0;
+  const state = sk.sk_state;
+  if (state === TCP_SYN_SENT || (state === TCP_LISTEN && (mask & RCV_SHUTDOWN) !== 0)) {
+    err = sk.prot.disconnect ? sk.prot.disconnect(sk, O_NONBLOCK) : 0;
+    sock.state = err !== 0 ? SS_DISCONNECTING : SS_UNCONNECTED;
+  } else if (state !== TCP_LISTEN) {
+    // Even who is not connected is woken, and will not be written to. A listener has nothing that SHUT_WR could end.
+    if (state === TCP_CLOSE) err = -ENOTCONN;
+    sk.sk_shutdown |= mask;
+    if (inet_sk(sk).is_icsk) tcp_shutdown(sk, mask);
+  }
   sk.sk_state_change(sk);
-  return connected ? 0 : -ENOTCONN;
+  return err;
 }
 
 export function inet_ioctl(sock: Socket, cmd: number, arg: Uint8Array): number {
@@ -291,6 +417,22 @@ export const inet_dgram_ops: ProtoOps = {
   poll: (sock: Socket, wait: PollTable | null) => datagram_poll(sock, wait),
   ioctl: inet_ioctl,
   listen: inet_no_listen,
+  shutdown: inet_shutdown,
+  setsockopt: set,
+  getsockopt: get,
+  sendmsg: inet_sendmsg,
+  recvmsg: inet_recvmsg,
+};
+export const inet_stream_ops: ProtoOps = {
+  family: AF_INET,
+  release: inet_release,
+  bind: inet_bind,
+  connect: inet_stream_connect,
+  accept: inet_accept,
+  getname: inet_getname,
+  poll: (sock: Socket, wait: PollTable | null) => tcp_poll(sock, wait),
+  ioctl: inet_ioctl,
+  listen: inet_listen,
   shutdown: inet_shutdown,
   setsockopt: set,
   getsockopt: get,

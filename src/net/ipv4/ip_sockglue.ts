@@ -183,6 +183,8 @@ export interface SockExterr {
   ee_info: number;
   /** struct sock_ee_data_rfc4884, with IP_RECVERR_RFC4884: where extensions begin in the payload; negative when broken. */
   rfc4884: number;
+  /** ee_data of what is no ICMP error: the last of a range of MSG_ZEROCOPY sends. */
+  ee_data?: number;
   /** Whom the packet was for. */
   addr: number;
   port: number;
@@ -268,7 +270,7 @@ export function ip_recv_error(sk: Sock, msg: MsgHdr, len: number): number {
   }
   sock_recv_cmsgs(msg, sk, skb);
   const name = msg.msg_name;
-  if (name !== null && name.length >= S.SOCKADDR_IN_LEN) {
+  if (name !== null && name.length >= S.SOCKADDR_IN_LEN && ee.ee_data === undefined) {
     const d = new DataView(name.buffer, name.byteOffset, name.byteLength);
     name.fill(0, 0, 16);
     d.setUint16(0, S.AF_INET, true);
@@ -285,6 +287,7 @@ export function ip_recv_error(sk: Sock, msg: MsgHdr, len: number): number {
   d.setUint32(8, ee.ee_info >>> 0, true);
   d.setUint16(12, Math.abs(ee.rfc4884), true);
   b[14] = ee.rfc4884 < 0 ? S.SO_EE_RFC4884_FLAG_INVALID : 0;
+  if (ee.ee_data !== undefined) d.setUint32(12, ee.ee_data, true);
   if (ee.ee_origin === S.SO_EE_ORIGIN_ICMP) {
     d.setUint16(16, S.AF_INET, true);
     d.setInt32(20, ee.offender);
@@ -294,6 +297,8 @@ export function ip_recv_error(sk: Sock, msg: MsgHdr, len: number): number {
   msg.msg_flags |= S.MSG_ERRQUEUE;
   consume_skb(skb);
   skb.exterr = undefined;
+  // What was no error has left none behind.
+  if (ee.ee_data !== undefined) return copied;
   // The next error of the queue is the socket's pending one.
   const next = sk.sk_error_queue.next;
   sk.sk_err =
