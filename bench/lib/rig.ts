@@ -157,6 +157,23 @@ export class Rig {
     });
   }
 
+  tcp(task: Task, addr: string, port: number): number {
+    return this.call(() => {
+      const fd = check(sys_socket(task, 2, 1, 0), "socket");
+      if (port !== 0) check(sys_bind(task, fd, sockaddr_in(addr, port)), `bind ${addr}:${port}`);
+      return fd;
+    });
+  }
+
+  /** Segments are cut and summed in software, and summed again where they arrive. */
+  no_offloads(dev: NetDevice): void {
+    this.call(() => {
+      dev.hw_features = 0;
+      dev.wanted_features = 0;
+      dev.features = 0;
+    });
+  }
+
   setsockopt_int(task: Task, fd: number, level: number, name: number, value: number): void {
     const v = new Uint8Array(4);
     new DataView(v.buffer).setInt32(0, value, true);
