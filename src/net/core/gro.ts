@@ -12,11 +12,11 @@ import { type GroList, type NapiStruct, NETDEV_DOWN, type NetDevice, type Packet
 import { register_netdevice_notifier } from "./notifier.ts";
 import {
   consume_skb,
+  head_add_frag,
   kfree_skb_reason,
   MAX_SKB_FRAGS,
   NapiGroCb,
   type SkBuff,
-  SkbFrag,
   skb_headlen,
 } from "./skbuff.ts";
 
@@ -176,12 +176,12 @@ export function skb_gro_receive(p: SkBuff, skb: SkBuff): number {
     if (linear > 0) {
       // The head's memory becomes a page of p, and lives on when the sk_buff around it goes.
       head.dataref++;
-      into.frags[into.nr_frags++] = new SkbFrag(head, skb.data + offset, linear);
+      head_add_frag(into, head, skb.data + offset, linear);
     }
     for (let i = 0; i < head.nr_frags; i++) {
       const f = head.frags[i]!;
       f.page.dataref++;
-      into.frags[into.nr_frags++] = new SkbFrag(f.page, f.offset, f.size);
+      head_add_frag(into, f.page, f.offset, f.size);
     }
     if (last !== p) {
       last.len += len;

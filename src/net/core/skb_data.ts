@@ -7,10 +7,10 @@ import {
   CHECKSUM_NONE,
   consume_skb,
   type HeadBuf,
+  head_add_frag,
   head_put,
   pskb_expand_head,
   type SkBuff,
-  SkbFrag,
   skb_clone,
   skb_cloned,
   skb_pull,
@@ -233,7 +233,7 @@ export function skb_add_rx_frag(skb: SkBuff, page: HeadBuf, offset: number, size
 }
 
 export function skb_fill_page_desc(skb: SkBuff, page: HeadBuf, offset: number, size: number): void {
-  skb.head.frags[skb.head.nr_frags++] = new SkbFrag(page, offset, size);
+  head_add_frag(skb.head, page, offset, size);
 }
 
 /** How full a packet is, as the qdiscs and drivers count frames. */

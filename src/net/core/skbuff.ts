@@ -285,6 +285,17 @@ export function head_alloc(k: Kernel, bytes: number): HeadBuf | null {
   return head;
 }
 
+/** Appends a piece of `page` to the head's frags; takes over the caller's reference on it. */
+export function head_add_frag(head: HeadBuf, page: HeadBuf, offset: number, size: number): void {
+  const i = head.nr_frags++;
+  const f = i < head.frags.length ? head.frags[i]! : null;
+  if (f !== null) {
+    f.page = page;
+    f.offset = offset;
+    f.size = size;
+  } else head.frags[i] = new SkbFrag(page, offset, size);
+}
+
 /** Drops one reference; the last one gives frags, frag_list and the memory back. */
 export function head_put(head: HeadBuf): void {
   if (--head.dataref > 0) return;
@@ -295,10 +306,8 @@ export function head_put(head: HeadBuf): void {
     return;
   }
   if (head.nr_frags !== 0) {
-    for (let i = 0; i < head.nr_frags; i++) {
-      head_put(head.frags[i]!.page);
-      head.frags[i] = null;
-    }
+    // The objects stay for the next life of this head.
+    for (let i = 0; i < head.nr_frags; i++) head_put(head.frags[i]!.page);
     head.nr_frags = 0;
   }
   if (head.frag_list !== null) {
@@ -664,6 +673,8 @@ export function skb_copy_header(n: SkBuff, skb: SkBuff): void {
   n.pkt_len = skb.pkt_len;
 }
 
+/** A packet that stands for another one: its trace says whose. Call only behind `if (trace_key.on)`. */
+export const trace_clone = (skb: SkBuff, n: SkBuff): void => trace_lineage(skb, n, "clone");
 function trace_lineage(skb: SkBuff, n: SkBuff, kind: string): void {
   trace_call(F_skb_clone, skb.kernel);
   if (trace_detail(skb.kernel)) trace_note(F_skb_clone, n, { kind, parent: skb.id });
@@ -744,9 +755,8 @@ export function pskb_expand_head(skb: SkBuff, nhead: number, ntail: number): num
   for (let i = 0; i < old.nr_frags; i++) {
     const f = old.frags[i]!;
     f.page.dataref++;
-    head.frags[i] = new SkbFrag(f.page, f.offset, f.size);
+    head_add_frag(head, f.page, f.offset, f.size);
   }
-  head.nr_frags = old.nr_frags;
   if (old.frag_list !== null) {
     head.frag_list = old.frag_list;
     if (old.dataref > 1) for (let s: SkBuff | null = old.frag_list; s !== null; s = s.next) skb_get(s);

@@ -103,6 +103,7 @@ import { tcp_clear_retrans } from "./tcp_cwnd.ts";
 import { reqsk_fastopen_remove, TcpFastopenRequest } from "./tcp_fastopen.ts";
 import {
   SOCK_NOSPACE,
+  sk_forced_mem_schedule,
   sk_mem_reclaim,
   sk_sockets_allocated_inc,
   sk_stream_error,
@@ -540,8 +541,27 @@ export function tcp_stream_alloc_skb(sk: Sock, size: number): SkBuff | null {
   const head = head_alloc(sk.net.kernel, MAX_TCP_HEADER + size);
   if (head === null) return null;
   const skb = build_skb(head, 0);
-  skb.truesize = TCP_SKB_TRUESIZE;
   skb_reserve(skb, MAX_TCP_HEADER);
+  return tcp_init_send_skb(skb);
+}
+
+/** The end of `skb` from `len` on as an skb of its own, over the same memory. The caller moves truesize and numbers. */
+export function tcp_stream_split_skb(sk: Sock, skb: SkBuff, len: number): SkBuff | null {
+  if (!sk_wmem_schedule(sk, TCP_SKB_TRUESIZE)) sk_forced_mem_schedule(sk, TCP_SKB_TRUESIZE);
+  skb.head.dataref++;
+  const n = build_skb(skb.head, 0);
+  n.data = skb.data + len;
+  n.tail = skb.tail;
+  n.len = skb.len - len;
+  skb.tail = skb.data + len;
+  skb.len = len;
+  // What lies behind is not its own any more.
+  skb.end = skb.tail;
+  return tcp_init_send_skb(n);
+}
+
+function tcp_init_send_skb(skb: SkBuff): SkBuff {
+  skb.truesize = TCP_SKB_TRUESIZE;
   skb.ip_summed = CHECKSUM_PARTIAL;
   skb.tcp_seq = 0;
   skb.tcp_end_seq = 0;

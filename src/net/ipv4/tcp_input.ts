@@ -92,6 +92,7 @@ import {
   tcp_send_dupack,
 } from "./tcp_data.ts";
 import { tcp_rcv_fastopen_synack, tcp_rcv_synrecv_state_fastopen } from "./tcp_fastopen.ts";
+import { SOCK_NOSPACE } from "./tcp_mem.ts";
 import { tcp_init_metrics, tcp_update_metrics } from "./tcp_metrics.ts";
 import { tcp_check_req, tcp_time_wait } from "./tcp_minisocks.ts";
 import { tcp_mtup_init, tcp_sync_mss } from "./tcp_mss.ts";
@@ -335,23 +336,24 @@ export function tcp_data_ready(sk: Sock): void {
 
 function tcp_sndbuf_expand(tp: TcpSock): void {
   const ca = tp.icsk_ca_ops;
-  let per_mss = Math.max(tp.rx_opt.mss_clamp, tp.mss_cache) + MAX_TCP_HEADER + 320;
-  per_mss = 2 ** Math.ceil(Math.log2(per_mss)) + 256;
+  const need = Math.max(tp.rx_opt.mss_clamp, tp.mss_cache) + MAX_TCP_HEADER + 320;
+  const per_mss = (1 << (32 - Math.clz32(need - 1))) + 256;
   const nr_segs = Math.max(TCP_INIT_CWND, tp.snd_cwnd, tp.reordering + 1);
   // Fast recovery needs twice the window.
   const sndmem = (ca.sndbuf_expand !== undefined ? ca.sndbuf_expand(tp) : 2) * nr_segs * per_mss;
   if (tp.sk_sndbuf < sndmem) tp.sk_sndbuf = Math.min(sndmem, tp.net.ipv4.sysctl_tcp_wmem[2]!);
 }
 
-/** Memory came back: whoever waits to write may go on, and the buffer follows the congestion window. */
+/** Memory came back: whoever found none may go on, and the buffer follows the congestion window. */
 export function tcp_check_space(sk: Sock): void {
   const tp = tcp_sk(sk);
-  if (sk.sk_socket === null) return;
+  const sock = sk.sk_socket;
+  if (sock === null || (sock.flags & SOCK_NOSPACE) === 0) return;
   if ((sk.sk_userlocks & 1) === 0 && tcp_packets_in_flight(tp) < tp.snd_cwnd) {
     tcp_sndbuf_expand(tp);
     tp.snd_cwnd_stamp = jiffies(sk.net.kernel);
   }
-  if (sk.sk_socket.wq.first !== null) sk.sk_write_space(sk);
+  sk.sk_write_space(sk);
 }
 function tcp_data_snd_check(tp: TcpSock): void {
   tcp_push_pending_frames(tp);

@@ -20,17 +20,18 @@ import { TCPH_CHECK, TCPH_LEN, TCPH_SEQ } from "../../uapi/ip.ts";
 import {
   __skb_queue_after,
   __skb_queue_tail,
-  __skb_trim,
   __skb_unlink,
+  alloc_skb,
   CHECKSUM_PARTIAL,
-  pskb_copy,
+  copy_bytes,
+  head_add_frag,
   SKB_GSO_TCP_ECN,
   SKB_GSO_TCPV4,
   type SkBuff,
-  skb_clone,
-  skb_cloned,
   skb_push,
   skb_put,
+  skb_reserve,
+  trace_clone,
 } from "../core/skbuff.ts";
 import { LINUX_MIB_TCPORIGDATASENT, TCP_MIB_OUTSEGS } from "../core/snmp.ts";
 import { type Sock, sk_free, sock_hold, sock_put } from "../core/sock.ts";
@@ -41,7 +42,7 @@ import {
   inet_csk_reset_xmit_timer,
 } from "./inet_connection_sock.ts";
 import { ip_queue_xmit } from "./ip_output.ts";
-import { tcp_stream_alloc_skb } from "./tcp.ts";
+import { tcp_stream_split_skb } from "./tcp.ts";
 import { CA_EVENT_CWND_RESTART, CA_EVENT_TX_START, tcp_ca_event, tcp_ca_needs_ecn } from "./tcp_cong.ts";
 import { tcp_enter_cwr } from "./tcp_cwnd.ts";
 import { tcp_check_space } from "./tcp_input.ts";
@@ -241,6 +242,37 @@ function tcp_v4_send_check(tp: TcpSock, skb: SkBuff): void {
   skb.csum_offset = TCPH_CHECK;
 }
 
+/** Room in front of the TCP header: IP with options, Ethernet, a tag, a tunnel. */
+const XMIT_HEADROOM = 128;
+/** Payload up to this is copied behind the header; a page of its own would cost more. */
+const XMIT_COPYBREAK = 256;
+
+/**
+ * What leaves in place of a queued skb: a head of its own for the headers, and the payload as a frag, shared with the queue.
+ * So every transmission has headers that it may write, and those below may too. DIFF: Linux clones the sk_buff, whose
+ * header room is the queued one's; the bytes and what is shared are the same.
+ */
+function tcp_clone_for_xmit(k: Kernel, oskb: SkBuff): SkBuff | null {
+  const len = oskb.len;
+  const copy = len <= XMIT_COPYBREAK ? len : 0;
+  const skb = alloc_skb(k, XMIT_HEADROOM + MAX_TCP_HEADER_LEN + copy);
+  if (skb === null) return null;
+  skb_reserve(skb, XMIT_HEADROOM + MAX_TCP_HEADER_LEN);
+  if (copy !== 0) {
+    const at = skb_put(skb, copy);
+    copy_bytes(skb.head.u8, at, oskb.head.u8, oskb.data, copy);
+  } else if (len !== 0) {
+    oskb.head.dataref++;
+    head_add_frag(skb.head, oskb.head, oskb.data, len);
+    skb.len = len;
+    skb.data_len = len;
+  }
+  skb.truesize = oskb.truesize;
+  if (trace_key.on) trace_clone(oskb, skb);
+  return skb;
+}
+const MAX_TCP_HEADER_LEN = 60;
+
 /**
  * Builds the header and sends. With `clone_it` the skb stays where it is, for retransmission, and a clone leaves. Returns 0
  * or -errno; over a full queue below it is a congestion event, and the retransmit timer brings the segment back.
@@ -251,13 +283,12 @@ export function __tcp_transmit_skb(tp: TcpSock, oskb: SkBuff, clone_it: boolean,
   const prior_wstamp = tp.tcp_wstamp_ns;
   if (k.now > prior_wstamp) tp.tcp_wstamp_ns = k.now;
   let skb = oskb;
+  oskb.skb_mstamp = Math.floor(tp.tcp_wstamp_ns / 1000) | 0;
   if (clone_it) {
-    oskb.skb_mstamp = Math.floor(tp.tcp_wstamp_ns / 1000) | 0;
-    // Somebody below still holds the last one: its header lies where the new one's would.
-    const c = skb_cloned(oskb) ? pskb_copy(oskb) : skb_clone(oskb);
+    const c = tcp_clone_for_xmit(k, oskb);
     if (c === null) return -ENOBUFS;
     skb = c;
-  } else skb.skb_mstamp = Math.floor(tp.tcp_wstamp_ns / 1000) | 0;
+  }
   if (trace_key.on) trace_fn(F_tcp_transmit_skb, skb);
   let flags = oskb.tcp_flags;
   const pcount = tcp_skb_pcount(oskb);
@@ -373,15 +404,15 @@ export function tcp_adjust_pcount(tp: TcpSock, skb: SkBuff, decr: number): void 
 export const TCP_FRAG_IN_WRITE_QUEUE = 0;
 export const TCP_FRAG_IN_RTX_QUEUE = 1;
 
-/** Cuts an skb of a queue in two: `len` bytes stay, the rest follows in a new one. 0 or -ENOMEM. */
+/** Cuts an skb of a queue in two: `len` bytes stay, the rest follows in a new one that shares the memory. 0 or -ENOMEM. */
 export function tcp_fragment(sk: Sock, queue: number, skb: SkBuff, len: number, mss: number): number {
   const tp = tcp_sk(sk);
   const nlen = skb.len - len;
-  const buff = tcp_stream_alloc_skb(sk, nlen);
+  const buff = tcp_stream_split_skb(sk, skb, len);
   if (buff === null) return -ENOMEM;
-  const at = skb_put(buff, nlen);
-  buff.head.u8.set(skb.head.u8.subarray(skb.data + len, skb.data + skb.len), at);
-  tp.sk_wmem_queued += buff.truesize;
+  skb.truesize -= nlen;
+  buff.truesize += nlen;
+  tp.sk_wmem_queued += buff.truesize - nlen;
   buff.tcp_seq = (skb.tcp_seq + len) | 0;
   buff.tcp_end_seq = skb.tcp_end_seq;
   skb.tcp_end_seq = buff.tcp_seq;
@@ -400,7 +431,6 @@ export function tcp_fragment(sk: Sock, queue: number, skb: SkBuff, len: number, 
   buff.tx_in_flight = skb.tx_in_flight;
   buff.txstamp_ack = skb.txstamp_ack;
   skb.txstamp_ack = false;
-  __skb_trim(skb, len);
   const old = tcp_skb_pcount(skb);
   tcp_set_skb_tso_segs(skb, mss);
   tcp_set_skb_tso_segs(buff, mss);

@@ -31,13 +31,13 @@ import {
   CHECKSUM_UNNECESSARY,
   copy_bytes,
   type HeadBuf,
+  head_add_frag,
   head_alloc,
   head_put,
   kfree_skb_reason,
   MAX_SKB_FRAGS,
   NET_SKB_PAD,
   type SkBuff,
-  SkbFrag,
   skb_put,
   skb_reserve,
 } from "../../../../net/core/skbuff.ts";
@@ -104,7 +104,7 @@ function igb_construct_skb(rx_ring: IgbRing, page: HeadBuf, size: number): SkBuf
 function igb_add_rx_frag(rx_ring: IgbRing, skb: SkBuff, page: HeadBuf, size: number): boolean {
   const head = skb.head;
   if (head.nr_frags === MAX_SKB_FRAGS || size === 0) return false;
-  head.frags[head.nr_frags++] = new SkbFrag(page, NET_SKB_PAD, size);
+  head_add_frag(head, page, NET_SKB_PAD, size);
   skb.len += size;
   skb.data_len += size;
   skb.truesize += rx_ring.rx_head_size;
