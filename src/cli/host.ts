@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { connect, createMachine } from "../api/index.ts";
 import { NodePlatform, openTap, TapError, type TapPort } from "../arch/node/index.ts";
+import { inetd } from "../bin/inetd.ts";
 import { frame_alloc } from "../hw/frame.ts";
 import { wire_send } from "../hw/wire.ts";
 import { type CaptureError, is_capture_error } from "../lib/pcap/pcap.ts";
@@ -83,13 +84,14 @@ export async function hostCommand(o: HostOptions): Promise<number> {
   // A packet sent before both ends see the link would be lost.
   await tap.ready();
   await machine.ready();
-  const echo = machine.dgram.createSocket("udp4").bind(7);
-  echo.on("message", (msg, from) => echo.send(msg, from.port, from.address, () => {}));
-  machine.dgram
-    .createSocket("udp4")
-    .bind(9)
-    .on("message", () => {});
-  process.stderr.write(`${o.ip} is up on ${o.tap} (UDP echo on port 7, discard on 9); end with Ctrl-C\n`);
+  // The services listen before anybody is told.
+  machine.spawn(inetd, ["inetd", "echo", "discard", "daytime", "chargen"], {
+    stderr: (b) => process.stderr.write(b.slice()),
+  });
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  process.stderr.write(
+    `${o.ip} is up on ${o.tap} (TCP and UDP: echo on port 7, discard 9, daytime 13, chargen 19); end with Ctrl-C\n`,
+  );
 
   if (replay !== null) {
     let sent = 0;

@@ -110,7 +110,9 @@ Examples:
 
   program
     .command("host")
-    .description("a machine on a TAP device of this computer, in real time, with echo (7) and discard (9) over UDP")
+    .description(
+      "a machine on a TAP device of this computer, in real time, with echo (7), discard (9), daytime (13) and chargen (19) over TCP and UDP",
+    )
     .requiredOption("--tap <name>", "the TAP device, made when there is none")
     .requiredOption("--ip <cidr>", "the machine's address, such as 10.9.0.2/24")
     .option("--gw <ip>", "its default gateway")
