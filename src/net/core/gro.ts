@@ -112,6 +112,7 @@ function dev_gro_receive(napi: NapiStruct, skb: SkBuff): boolean {
   const k = skb.kernel;
   const ptype = find_gro_offload(k, skb.protocol);
   if (ptype === null || skb.head.gso_size !== 0 || skb.head.frag_list !== null) return false;
+  if (ptype.gro_wanted !== undefined && !ptype.gro_wanted(skb)) return false;
   if (trace_key.on) trace_fn(F_dev_gro_receive, skb);
   const bucket = skb.hash & (GRO_HASH_BUCKETS - 1);
   const list = napi.gro_hash[bucket]!;

@@ -26,6 +26,7 @@ import {
   copy_bytes,
   pskb_may_pull,
   SKB_GSO_TCP_ECN,
+  SKB_GSO_TCP_FIXEDID,
   SKB_GSO_TCPV4,
   SKB_GSO_TCPV6,
   SKB_GSO_UDP_L4,
@@ -46,6 +47,8 @@ export function skb_gso_ok(skb: SkBuff, features: number): boolean {
   let need = 0;
   if ((type & SKB_GSO_TCPV4) !== 0) need |= NETIF_F_TSO;
   if ((type & SKB_GSO_TCP_ECN) !== 0) need |= NETIF_F_TSO_ECN;
+  // A device of NETIF_F_TSO_MANGLEID may keep the ID; there is none here.
+  if ((type & SKB_GSO_TCP_FIXEDID) !== 0) return false;
   if ((type & SKB_GSO_TCPV6) !== 0) need |= NETIF_F_TSO6;
   if ((type & SKB_GSO_UDP_L4) !== 0) need |= NETIF_F_GSO_UDP_L4;
   return (features & need) === need;

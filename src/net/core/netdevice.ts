@@ -217,6 +217,8 @@ export interface PacketOffload {
   readonly type: number;
   readonly priority: number;
   gro_receive?(head: GroList, skb: SkBuff): SkBuff | null;
+  /** Does anybody want this frame merged? It has not been looked at yet; `skb.data` is at the network header. */
+  gro_wanted?(skb: SkBuff): boolean;
   gro_complete?(skb: SkBuff, nhoff: number): number;
   gso_segment?(skb: SkBuff, features: number): SkBuff | number;
 }

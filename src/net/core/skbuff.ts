@@ -26,6 +26,7 @@ export const CHECKSUM_PARTIAL = 3;
 export const SKB_GSO_TCPV4 = 1 << 0;
 export const SKB_GSO_DODGY = 1 << 1;
 export const SKB_GSO_TCP_ECN = 1 << 2;
+export const SKB_GSO_TCP_FIXEDID = 1 << 3;
 export const SKB_GSO_TCPV6 = 1 << 4;
 export const SKB_GSO_UDP_L4 = 1 << 17;
 

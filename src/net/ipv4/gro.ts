@@ -5,7 +5,7 @@ import type { Kernel } from "../../kernel/kernel.ts";
 import { trace_fn } from "../../kernel/trace.ts";
 import { F_inet_gro_receive, F_inet_gso_segment } from "../../kernel/trace_fn.ts";
 import { trace_key } from "../../kernel/trace_key.ts";
-import { ip_fast_csum } from "../../lib/checksum.ts";
+import { csum_fold, csum_tcpudp_nofold, ip_fast_csum } from "../../lib/checksum.ts";
 import { EBUSY, EINVAL, EPROTONOSUPPORT } from "../../uapi/errno.ts";
 import {
   ETH_P_IP,
@@ -22,7 +22,16 @@ import {
 } from "../../uapi/ip.ts";
 import { dev_add_offload, gro_arm, skb_gro_header, skb_gro_len, skb_gro_pull } from "../core/gro.ts";
 import type { GroList } from "../core/netdevice.ts";
-import { __skb_pull, pskb_may_pull, type SkBuff } from "../core/skbuff.ts";
+import { skb_checksum } from "../core/skb_checksum.ts";
+import {
+  __skb_pull,
+  CHECKSUM_PARTIAL,
+  CHECKSUM_UNNECESSARY,
+  pskb_may_pull,
+  SKB_GSO_TCP_FIXEDID,
+  type SkBuff,
+  skb_headlen,
+} from "../core/skbuff.ts";
 import { ip_send_check } from "./ip_output.ts";
 
 /** struct net_offload: what a transport does for GRO and GSO. */
@@ -33,8 +42,8 @@ export interface NetOffload {
   gro_complete?(skb: SkBuff, nhoff: number): number;
   /** skb.data is at the transport header. */
   gso_segment?(skb: SkBuff, features: number): SkBuff | number | null;
-  /** It arms GRO itself (gro_arm) when somebody wants it; otherwise registering does. */
-  readonly gro_on_demand?: boolean;
+  /** Who wants merging now; absent: it is always wanted. A static branch of the protocol (udp_encap_needed_key). */
+  gro_users?: number;
 }
 
 declare module "../../kernel/kernel.ts" {
@@ -48,8 +57,36 @@ declare module "../../kernel/kernel.ts" {
 export function inet_add_offload(k: Kernel, prot: NetOffload, protocol: number): number {
   if (k.inet_offloads[protocol] !== null) return -EBUSY;
   k.inet_offloads[protocol] = prot;
-  if (prot.gro_receive !== undefined && prot.gro_on_demand !== true) gro_arm(k, 1);
+  if (prot.gro_receive !== undefined && prot.gro_users === undefined) gro_arm(k, 1);
   return 0;
+}
+
+/** A socket or device wants the protocol's merging (+1), or does not any longer (-1). */
+export function inet_offload_wanted(k: Kernel, protocol: number, delta: number): void {
+  const ops = k.inet_offloads[protocol]!;
+  ops.gro_users! += delta;
+  gro_arm(k, delta);
+}
+
+/** Before any other work: is there somebody who merges this protocol? */
+function inet_gro_wanted(skb: SkBuff): boolean {
+  if (skb_headlen(skb) < IPH_LEN) return false;
+  const ops = skb.kernel.inet_offloads[skb.head.dv.getUint8(skb.data + IPH_PROTOCOL)]!;
+  return ops !== null && ops.gro_receive !== undefined && ops.gro_users !== 0;
+}
+
+/** Is the transport's sum right, or was it verified already? What is summed here is not summed again. `th`: its header. */
+export function skb_gro_checksum_ok(skb: SkBuff, th: number, protocol: number): boolean {
+  if (skb.ip_summed === CHECKSUM_UNNECESSARY || skb.ip_summed === CHECKSUM_PARTIAL) return true;
+  const dv = skb.head.dv;
+  const iph = skb.network_header;
+  const off = th - skb.data;
+  const len = skb.len - off;
+  const sum = skb_checksum(skb, off, len, 0);
+  const pseudo = csum_tcpudp_nofold(dv.getInt32(iph + IPH_SADDR), dv.getInt32(iph + IPH_DADDR), len, protocol, sum);
+  if (csum_fold(pseudo) !== 0) return false;
+  skb.ip_summed = CHECKSUM_UNNECESSARY;
+  return true;
 }
 
 /** Same flow so far? Options, fragments, bad sums and padding are not merged. */
@@ -136,6 +173,8 @@ export function inet_gso_segment(skb: SkBuff, features: number): SkBuff | number
   const ops = skb.kernel.inet_offloads[dv.getUint8(iph + IPH_PROTOCOL)]!;
   if (ops === null || ops.gso_segment === undefined) return -EPROTONOSUPPORT;
   let id = skb.head.dv.getUint16(skb.data + IPH_ID);
+  // A flow with a constant ID that was merged gets it back (RFC 6864).
+  const step = (skb.head.gso_type & SKB_GSO_TCP_FIXEDID) !== 0 ? 0 : 1;
   skb.network_header = skb.data;
   __skb_pull(skb, ihl);
   skb.transport_header = skb.data;
@@ -145,7 +184,7 @@ export function inet_gso_segment(skb: SkBuff, features: number): SkBuff | number
     const h = s.head.dv;
     const at = s.network_header;
     h.setUint16(at + IPH_ID, id);
-    id = (id + 1) & 0xffff;
+    id = (id + step) & 0xffff;
     h.setUint16(at + IPH_TOT_LEN, s.len - (at - s.data));
     ip_send_check(h, at);
   }
@@ -158,6 +197,7 @@ export function inet_offload_init(k: Kernel): void {
   dev_add_offload(k, {
     type: ETH_P_IP,
     priority: 0,
+    gro_wanted: inet_gro_wanted,
     gro_receive: inet_gro_receive,
     gro_complete: inet_gro_complete,
     gso_segment: inet_gso_segment as (skb: SkBuff, features: number) => SkBuff | number,

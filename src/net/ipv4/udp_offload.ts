@@ -7,7 +7,7 @@ import { EINVAL } from "../../uapi/errno.ts";
 import { IPH_DADDR, IPH_SADDR, UDP_HLEN, UDPH_CHECK, UDPH_DEST, UDPH_LEN, UDPH_SOURCE } from "../../uapi/ip.ts";
 import { IPPROTO_UDP } from "../../uapi/socket.ts";
 import { SKB_DROP_REASON_NOT_SPECIFIED } from "../core/dropreason.ts";
-import { gro_arm, skb_gro_header, skb_gro_len, skb_gro_pull, skb_gro_receive } from "../core/gro.ts";
+import { skb_gro_header, skb_gro_len, skb_gro_pull, skb_gro_receive } from "../core/gro.ts";
 import { skb_gso_ok, skb_gso_segment, skb_segment } from "../core/gso.ts";
 import {
   type GroList,
@@ -21,7 +21,6 @@ import { skb_checksum } from "../core/skb_checksum.ts";
 import {
   __skb_pull,
   CHECKSUM_PARTIAL,
-  CHECKSUM_UNNECESSARY,
   consume_skb,
   kfree_skb_reason,
   pskb_may_pull,
@@ -31,7 +30,7 @@ import {
 } from "../core/skbuff.ts";
 import { UDP_MIB_INERRORS } from "../core/snmp.ts";
 import type { Sock } from "../core/sock.ts";
-import { inet_add_offload, inet_gro_flush } from "./gro.ts";
+import { inet_add_offload, inet_gro_flush, inet_offload_wanted, skb_gro_checksum_ok } from "./gro.ts";
 import { __udp4_lib_lookup } from "./udp_table.ts";
 
 /** Datagrams in one packet at most: a flood of small ones must not pin more memory than it is worth. */
@@ -45,29 +44,11 @@ declare module "../../kernel/kernel.ts" {
 }
 
 /** A socket turned UDP_GRO on (+1) or off (-1): frames pass GRO while there is one. */
-export const udp_gro_enabled_update = (k: Kernel, delta: number): void => gro_arm(k, delta);
+export const udp_gro_enabled_update = (k: Kernel, delta: number): void => inet_offload_wanted(k, IPPROTO_UDP, delta);
 
 function flush(skb: SkBuff): null {
   skb.gro!.flush = 1;
   return null;
-}
-
-/** Is the datagram's sum right, or was it verified already? What is summed here is not summed again. */
-function udp_gro_checksum_ok(skb: SkBuff, uh: number): boolean {
-  if (skb.ip_summed === CHECKSUM_UNNECESSARY || skb.ip_summed === CHECKSUM_PARTIAL) return true;
-  const dv = skb.head.dv;
-  const iph = skb.network_header;
-  const off = uh - skb.data;
-  const len = skb.len - off;
-  const sum = skb_checksum(skb, off, len, 0);
-  if (
-    csum_fold(csum_tcpudp_nofold(dv.getInt32(iph + IPH_SADDR), dv.getInt32(iph + IPH_DADDR), len, IPPROTO_UDP, sum)) !==
-    0
-  ) {
-    return false;
-  }
-  skb.ip_summed = CHECKSUM_UNNECESSARY;
-  return true;
 }
 
 /** Only what a socket with UDP_GRO will get, or what nobody here gets on a device that merges for forwarding. */
@@ -90,7 +71,7 @@ function udp4_gro_receive(head: GroList, skb: SkBuff): SkBuff | null {
   );
   const wanted = sk !== null ? sk.gro_enabled : (dev.features & NETIF_F_GRO_UDP_FWD) !== 0;
   // A datagram without a checksum is never merged: the merged one would need one.
-  if (!wanted || dv.getUint16(uh + UDPH_CHECK) === 0 || !udp_gro_checksum_ok(skb, uh)) return flush(skb);
+  if (!wanted || dv.getUint16(uh + UDPH_CHECK) === 0 || !skb_gro_checksum_ok(skb, uh, IPPROTO_UDP)) return flush(skb);
   return udp_gro_receive_segment(head, skb, uh);
 }
 
@@ -199,7 +180,7 @@ function udp_gro_netdev_event(event: number, dev: NetDevice): void {
   if (event !== NETDEV_FEAT_CHANGE || k.udp_gro_fwd || (dev.features & NETIF_F_GRO_UDP_FWD) === 0) return;
   // Once a device has asked for it GRO stays on: which device it is, each packet tells.
   k.udp_gro_fwd = true;
-  gro_arm(k, 1);
+  inet_offload_wanted(k, IPPROTO_UDP, 1);
 }
 
 /** After inet_offload_init(). */
@@ -212,7 +193,7 @@ export function udpv4_offload_init(k: Kernel): void {
       gro_receive: udp4_gro_receive,
       gro_complete: udp4_gro_complete,
       gso_segment: __udp_gso_segment,
-      gro_on_demand: true,
+      gro_users: 0,
     },
     IPPROTO_UDP,
   );
