@@ -49,6 +49,8 @@ export class InetCork {
 export const IPCORK_OPT = 1;
 export const IPCORK_ALLFRAG = 2;
 
+const NO_RANGE: readonly [number, number] = [0, 0];
+
 export class InetSock extends Sock {
   inet_daddr = 0;
   inet_rcv_saddr = 0;
@@ -79,9 +81,18 @@ export class InetSock extends Sock {
   mc_index = 0;
   mc_addr = 0;
   cmsg_flags = 0;
-  local_port_range: [number, number] = [0, 0];
-  readonly mc_list: IpMcSocklist[] = [];
-  readonly cork: InetCork = new InetCork();
+  local_port_range: readonly [number, number] = NO_RANGE;
+  private mc_joined: IpMcSocklist[] | null = null;
+  get mc_list(): IpMcSocklist[] {
+    if (this.mc_joined === null) this.mc_joined = [];
+    return this.mc_joined;
+  }
+  private corked: InetCork | null = null;
+  /** Made with the first corked message: a stream never has one. */
+  get cork(): InetCork {
+    if (this.corked === null) this.corked = new InetCork();
+    return this.corked;
+  }
   /** Flow key of this socket's own packets; one per socket, so that sending allocates nothing. */
   readonly fl4: Flowi4 = new Flowi4();
   rx_dst_ifindex = 0;

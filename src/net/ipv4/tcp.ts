@@ -134,6 +134,7 @@ import { tcp_rate_check_app_limited } from "./tcp_rate.ts";
 import {
   after,
   MAX_TCP_HEADER,
+  minmax_reset,
   TCP_CA_Open,
   TCP_DELACK_MAX,
   TCP_INFINITE_SSTHRESH,
@@ -178,10 +179,7 @@ export function tcp_init_sock(sk: Sock): number {
   tp.icsk_delack_max = TCP_DELACK_MAX;
   tp.mdev_us = TCP_TIMEOUT_INIT * 1000;
   const now = jiffies(sk.net.kernel);
-  for (let i = 0; i < 3; i++) {
-    tp.rtt_min.t[i] = now;
-    tp.rtt_min.v[i] = -1;
-  }
+  minmax_reset(tp.rtt_min, now, -1);
   tp.snd_cwnd = TCP_INIT_CWND;
   // Until the first full flight the application is what limits (tcp_rate.c of Linux).
   tp.app_limited = -1;
@@ -514,7 +512,7 @@ function tcp_reset_connection(tp: TcpSock): void {
   tp.total_rto_recoveries = 0;
   tp.total_rto_time = 0;
   tp.chrono_type = 0;
-  tp.chrono_stat.fill(0);
+  tp.chrono_stat = null;
 }
 
 export function tcp_free_fastopen_req(tp: TcpSock): void {

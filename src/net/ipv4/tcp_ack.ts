@@ -80,6 +80,7 @@ import {
   between,
   ICSK_TIME_PROBE0,
   type Minmax,
+  minmax_reset,
   TCP_CA_CWR,
   TCP_CA_Disorder,
   TCP_CA_Loss,
@@ -109,50 +110,42 @@ const REXMIT_NEW = 2;
 
 /** Least of the last `win` jiffies: three samples, each later and larger than the one before (as lib/win_minmax). */
 function minmax_running_min(m: Minmax, win: number, t: number, meas: number): void {
-  const v = m.v;
-  const ts = m.t;
-  if (meas >>> 0 <= v[0]! >>> 0 || t - ts[2]! > win || v[0] === 0) {
-    v.fill(meas);
-    ts.fill(t);
+  if (meas <= m.v0 >>> 0 || t - m.t2 > win) {
+    minmax_reset(m, t, meas);
     return;
   }
-  if (meas <= v[1]!) {
-    v[1] = meas;
-    v[2] = meas;
-    ts[1] = t;
-    ts[2] = t;
-  } else if (meas <= v[2]!) {
-    v[2] = meas;
-    ts[2] = t;
+  if (meas <= m.v1) {
+    m.v1 = m.v2 = meas;
+    m.t1 = m.t2 = t;
+  } else if (meas <= m.v2) {
+    m.v2 = meas;
+    m.t2 = t;
   }
-  const dt = t - ts[0]!;
+  const dt = t - m.t0;
   if (dt > win) {
-    v[0] = v[1]!;
-    ts[0] = ts[1]!;
-    v[1] = v[2]!;
-    ts[1] = ts[2]!;
-    v[2] = meas;
-    ts[2] = t;
-    if (t - ts[0]! > win) {
-      v[0] = v[1]!;
-      ts[0] = ts[1]!;
-      v[1] = v[2]!;
-      ts[1] = ts[2]!;
-    }
-  } else if (ts[1] === ts[0] && dt > win / 4) {
-    v[1] = meas;
-    v[2] = meas;
-    ts[1] = t;
-    ts[2] = t;
-  } else if (ts[2] === ts[1] && dt > win / 2) {
-    v[2] = meas;
-    ts[2] = t;
+    // The best one is too old: the next best takes its place, twice when that is, too.
+    minmax_shift(m, t, meas);
+    if (t - m.t0 > win) minmax_shift(m, t, meas);
+  } else if (m.t1 === m.t0 && dt > win / 4) {
+    m.v1 = m.v2 = meas;
+    m.t1 = m.t2 = t;
+  } else if (m.t2 === m.t1 && dt > win / 2) {
+    m.v2 = meas;
+    m.t2 = t;
   }
+}
+function minmax_shift(m: Minmax, t: number, meas: number): void {
+  m.v0 = m.v1;
+  m.t0 = m.t1;
+  m.v1 = m.v2;
+  m.t1 = m.t2;
+  m.v2 = meas;
+  m.t2 = t;
 }
 
 export function tcp_update_rtt_min(tp: TcpSock, rtt_us: number, flag: number): void {
   // An ACK that may have waited is no measure of the path.
-  if ((flag & FLAG_ACK_MAYBE_DELAYED) !== 0 && rtt_us > tp.rtt_min.v[0]! >>> 0) return;
+  if ((flag & FLAG_ACK_MAYBE_DELAYED) !== 0 && rtt_us > tp.rtt_min.v0 >>> 0) return;
   minmax_running_min(
     tp.rtt_min,
     tp.net.ipv4.sysctl_tcp_min_rtt_wlen * 1000,

@@ -32,7 +32,7 @@ function put_u64(dv: DataView, at: number, v: number): void {
 
 /** Microseconds spent in each kind of waiting; the kind that goes on now up to now. */
 function chrono_us(tp: TcpSock, type: number): number {
-  let ms = tp.chrono_stat[type - 1]!;
+  let ms = tp.chrono_stat !== null ? tp.chrono_stat[type - 1]! : 0;
   if (tp.chrono_type === type) ms += jiffies(tp.net.kernel) - tp.chrono_start;
   return ms * 1000;
 }

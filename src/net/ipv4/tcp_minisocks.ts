@@ -65,6 +65,7 @@ import {
   after,
   before,
   between,
+  minmax_reset,
   TCP_CA_Open,
   TCP_ECN_OK,
   TCP_INIT_CWND,
@@ -362,10 +363,7 @@ export function tcp_create_openreq_child(sk: Sock, req: RequestSock, skb: SkBuff
   tp.pushed_seq = seq;
   tp.mdev_us = TCP_TIMEOUT_INIT * 1000;
   tp.icsk_rto = TCP_TIMEOUT_INIT;
-  for (let i = 0; i < 3; i++) {
-    tp.rtt_min.t[i] = now;
-    tp.rtt_min.v[i] = -1;
-  }
+  minmax_reset(tp.rtt_min, now, -1);
   tp.ack_lrcvtime = now;
   tp.lsndtime = now;
   tp.snd_cwnd = TCP_INIT_CWND;

@@ -462,10 +462,10 @@ function tcp_tso_segs(tp: TcpSock, mss: number): number {
   const min_segs = ca.min_tso_segs ? ca.min_tso_segs(tp) : tp.net.ipv4.sysctl_tcp_min_tso_segs;
   const rate = tp.sk_pacing_rate;
   let bytes = rate === Number.POSITIVE_INFINITY ? tp.sk_gso_max_size : rate / (1 << tp.sk_pacing_shift);
-  const min_rtt = tp.rtt_min.v[0]! >>> 0;
-  const r = min_rtt / 2 ** tp.net.ipv4.sysctl_tcp_tso_rtt_log;
   // Near peers take larger bursts: 64 KiB, halved for each 512 us of RTT.
-  if (tp.net.ipv4.sysctl_tcp_tso_rtt_log > 0 && r < 32) bytes += tp.sk_gso_max_size / 2 ** Math.floor(r);
+  const log = tp.net.ipv4.sysctl_tcp_tso_rtt_log;
+  const r = tp.rtt_min.v0 >>> log;
+  if (log !== 0 && r < 32) bytes += tp.sk_gso_max_size >> r;
   bytes = Math.min(bytes, tp.sk_gso_max_size);
   return Math.min(Math.max(Math.floor(bytes / mss), min_segs), tp.sk_gso_max_segs);
 }
@@ -646,7 +646,10 @@ export const TCP_CHRONO_SNDBUF_LIMITED = 3;
 
 function tcp_chrono_set(tp: TcpSock, type: number): void {
   const now = jiffies(tp.net.kernel);
-  if (tp.chrono_type > TCP_CHRONO_UNSPEC) tp.chrono_stat[tp.chrono_type - 1]! += now - tp.chrono_start;
+  if (tp.chrono_type > TCP_CHRONO_UNSPEC) {
+    if (tp.chrono_stat === null) tp.chrono_stat = [0, 0, 0];
+    tp.chrono_stat[tp.chrono_type - 1]! += now - tp.chrono_start;
+  }
   tp.chrono_start = now;
   tp.chrono_type = type;
 }

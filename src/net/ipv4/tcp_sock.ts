@@ -145,12 +145,27 @@ export class TcpSackBlock {
   end_seq = 0;
 }
 
+/** What we report, and what was reported to us. */
+class TcpSacks {
+  readonly duplicate_sack: TcpSackBlock[] = sack_blocks(1);
+  readonly selective_acks: TcpSackBlock[] = sack_blocks(TCP_NUM_SACKS);
+  readonly recv_sack_cache: TcpSackBlock[] = sack_blocks(TCP_NUM_SACKS);
+}
 const sack_blocks = (n: number): TcpSackBlock[] => Array.from({ length: n }, () => new TcpSackBlock());
 
 /** Windowed minimum of the RTT over sysctl_tcp_min_rtt_wlen seconds: three samples, times in jiffies, values in us. */
 export class Minmax {
-  readonly t: Int32Array = new Int32Array(3);
-  readonly v: Int32Array = new Int32Array(3);
+  t0 = 0;
+  t1 = 0;
+  t2 = 0;
+  v0 = -1;
+  v1 = -1;
+  v2 = -1;
+}
+/** All three samples are this one. -1: no value yet, larger than any. */
+export function minmax_reset(m: Minmax, t: number, v: number): void {
+  m.t0 = m.t1 = m.t2 = t;
+  m.v0 = m.v1 = m.v2 = v;
 }
 
 export class TcpSock extends InetSock {
@@ -286,7 +301,8 @@ export class TcpSock extends InetSock {
   is_cwnd_limited = false;
   chrono_type = 0;
   chrono_start = 0;
-  readonly chrono_stat: Int32Array = new Int32Array(3);
+  /** Made when the first span ends. */
+  chrono_stat: number[] | null = null;
   rate_app_limited = false;
   save_syn = 0;
   saved_syn: Uint8Array | null = null;
@@ -394,9 +410,25 @@ export class TcpSock extends InetSock {
   readonly tcp_rtx_queue: SkBuffHead = new SkBuffHead();
   /** Received out of order, in sequence order. */
   readonly out_of_order_queue: SkBuffHead = new SkBuffHead();
-  readonly duplicate_sack: TcpSackBlock[] = sack_blocks(1);
-  readonly selective_acks: TcpSackBlock[] = sack_blocks(TCP_NUM_SACKS);
-  readonly recv_sack_cache: TcpSackBlock[] = sack_blocks(TCP_NUM_SACKS);
+  /** Made with the first hole: most connections never have one. */
+  private sacks: TcpSacks | null = null;
+  get duplicate_sack(): TcpSackBlock[] {
+    return this.sack_state().duplicate_sack;
+  }
+  get selective_acks(): TcpSackBlock[] {
+    return this.sack_state().selective_acks;
+  }
+  get recv_sack_cache(): TcpSackBlock[] {
+    return this.sack_state().recv_sack_cache;
+  }
+  private sack_state(): TcpSacks {
+    if (this.sacks === null) this.sacks = new TcpSacks();
+    return this.sacks;
+  }
+  /** The connection begins anew. */
+  sacks_forget(): void {
+    this.sacks = null;
+  }
   highest_sack: SkBuff | null = null;
   lost_skb_hint: SkBuff | null = null;
   retransmit_skb_hint: SkBuff | null = null;
@@ -431,7 +463,7 @@ export const tcp_in_cwnd_reduction = (tp: TcpSock): boolean =>
   tp.icsk_ca_state === TCP_CA_CWR || tp.icsk_ca_state === TCP_CA_Recovery;
 export const tcp_current_ssthresh = (tp: TcpSock): number =>
   tcp_in_cwnd_reduction(tp) ? tp.snd_ssthresh : Math.max(tp.snd_ssthresh, (tp.snd_cwnd >> 1) + (tp.snd_cwnd >> 2));
-export const tcp_min_rtt = (tp: TcpSock): number => tp.rtt_min.v[0]! >>> 0;
+export const tcp_min_rtt = (tp: TcpSock): number => tp.rtt_min.v0 >>> 0;
 export const tcp_skb_pcount = (skb: SkBuff): number => skb.tcp_gso_segs;
 export const tcp_skb_mss = (skb: SkBuff): number => skb.tcp_gso_size;
 export const tcp_send_head = (tp: TcpSock): SkBuff | null => tp.sk_write_queue.next;

@@ -75,7 +75,7 @@ function make(ops: TcpCongestionOps): TcpSock {
   tp.sk_state = 1;
   tp.icsk_ca_ops = ops;
   tp.mss_cache = MSS;
-  tp.rtt_min.v[0] = -1;
+  tp.rtt_min.v0 = -1;
   tp.ecn_flags = TCP_ECN_OK;
   tp.delivered = 1;
   tcp_mstamp_refresh(tp);
@@ -172,7 +172,7 @@ function run(ops: TcpCongestionOps, path: Path, seconds: number): Result {
     const rtt_us =
       Math.round(k.now / 1000) - Math.round((k.now - ((tp.tcp_mstamp - p.skb.skb_mstamp) | 0) * 1000) / 1000);
     tp.srtt_us = tp.srtt_us === 0 ? rtt_us << 3 : tp.srtt_us + rtt_us - (tp.srtt_us >> 3);
-    tp.rtt_min.v[0] = Math.min(tp.rtt_min.v[0]! >>> 0, rtt_us) | 0;
+    tp.rtt_min.v0 = Math.min(tp.rtt_min.v0 >>> 0, rtt_us) | 0;
     tcp_rate_skb_delivered(tp, p.skb, rs);
     rs.rtt_us = rtt_us;
     sample.pkts_acked = 1;
