@@ -102,6 +102,7 @@ const GOOD_COPY_LEN = 1600;
 /** The header ends where the headroom of a packet ends. */
 const HDR_AT = NET_SKB_PAD - VNET_HDR_LEN;
 const HEAD_SIZE = HDR_AT + VIRTIO_BUFFER;
+const PAGE_SIZE = 4096;
 
 const GUEST_GSO =
   VIRTIO_NET_F_GUEST_TSO4 |
@@ -223,7 +224,8 @@ function virtnet_receive(vi: VirtnetInfo, budget: number): number {
     } else {
       // The buffer becomes the packet's head; the place gets another one.
       vi.heads[at] = null;
-      skb = build_skb(head, HEAD_SIZE);
+      // What counts is the pages that hold data, as with Linux's buffers of several pages.
+      skb = build_skb(head, (HDR_AT + VNET_HDR_LEN + len + PAGE_SIZE - 1) & -PAGE_SIZE);
       skb_reserve(skb, NET_SKB_PAD);
       skb_put(skb, len);
     }

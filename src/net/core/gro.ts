@@ -111,7 +111,10 @@ function oldest(list: GroList): SkBuff | null {
 function dev_gro_receive(napi: NapiStruct, skb: SkBuff): boolean {
   const k = skb.kernel;
   const ptype = find_gro_offload(k, skb.protocol);
-  if (ptype === null || skb.head.gso_size !== 0 || skb.head.frag_list !== null) return false;
+  if (ptype === null) return false;
+  // What is merged already joins nobody, but must not overtake what is held of its flow.
+  const flush = skb.head.gso_size !== 0 || skb.head.frag_list !== null ? 1 : 0;
+  if (flush !== 0 && napi.gro_bitmask === 0) return false;
   if (ptype.gro_wanted !== undefined && !ptype.gro_wanted(skb)) return false;
   if (trace_key.on) trace_fn(F_dev_gro_receive, skb);
   const bucket = skb.hash & (GRO_HASH_BUCKETS - 1);
@@ -119,7 +122,7 @@ function dev_gro_receive(napi: NapiStruct, skb: SkBuff): boolean {
   const cb = NAPI_GRO_CB(skb);
   cb.data_offset = 0;
   cb.same_flow = 0;
-  cb.flush = 0;
+  cb.flush = flush;
   cb.flush_id = 0;
   cb.count = 1;
   cb.is_flist = 0;

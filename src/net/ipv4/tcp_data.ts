@@ -25,9 +25,6 @@ import {
 } from "../core/skbuff.ts";
 import {
   LINUX_MIB_DELAYEDACKLOST,
-  LINUX_MIB_OFOPRUNED,
-  LINUX_MIB_PRUNECALLED,
-  LINUX_MIB_RCVPRUNED,
   LINUX_MIB_TCPDSACKOFOSENT,
   LINUX_MIB_TCPDSACKOLDSENT,
   LINUX_MIB_TCPOFODROP,
@@ -45,6 +42,7 @@ import {
 import { CA_EVENT_ECN_IS_CE, CA_EVENT_ECN_NO_CE, tcp_ca_event } from "./tcp_cong.ts";
 import { tcp_data_ready, tcp_fin } from "./tcp_input.ts";
 import { tcp_send_ack, tcp_send_delayed_ack } from "./tcp_output_ctl.ts";
+import { tcp_try_rmem_schedule } from "./tcp_prune.ts";
 import {
   after,
   before,
@@ -382,46 +380,6 @@ export function tcp_queue_rcv(tp: TcpSock, skb: SkBuff): void {
   tcp_rcv_nxt_update(tp, skb.tcp_end_seq);
   __skb_queue_tail(tp.sk_receive_queue, skb);
   skb_set_owner_r(skb, tp);
-}
-
-/** Is there room? Else old and out-of-order data gives way; 0, or -1 when there is none. */
-function tcp_try_rmem_schedule(tp: TcpSock, skb: SkBuff): number {
-  if (tp.sk_rmem_alloc + skb.truesize <= tp.sk_rcvbuf || tp.sk_rmem_alloc === 0) return 0;
-  if (tcp_prune_queue(tp, skb) < 0) return -1;
-  while (tp.sk_rmem_alloc + skb.truesize > tp.sk_rcvbuf) if (!tcp_prune_ofo_queue(tp, skb)) return -1;
-  return 0;
-}
-/** Drops out-of-order data from the end, as far as it lies behind `in_skb`. False when there is none. */
-function tcp_prune_ofo_queue(tp: TcpSock, in_skb: SkBuff): boolean {
-  const q = tp.out_of_order_queue;
-  let pruned = false;
-  let goal = tp.sk_rcvbuf >> 3;
-  for (let skb = q.prev; skb !== null; ) {
-    // Never in favour of what lies further away.
-    if (after(in_skb.tcp_seq, skb.tcp_seq)) break;
-    const prev: SkBuff | null = skb.prev;
-    __skb_unlink(skb, q);
-    goal -= skb.truesize;
-    kfree_skb_reason(skb, SKB_DROP_REASON_TCP_OFOMERGE);
-    pruned = true;
-    if (prev === null || goal <= 0) break;
-    skb = prev;
-  }
-  if (!pruned) return false;
-  tp.net.mib.linux[LINUX_MIB_OFOPRUNED]!++;
-  // What was reported may be gone (RFC 2018 section 8): report nothing.
-  if (tcp_is_sack(tp)) tp.rx_opt.num_sacks = 0;
-  return true;
-}
-function tcp_prune_queue(tp: TcpSock, in_skb: SkBuff): number {
-  const mib = tp.net.mib.linux;
-  mib[LINUX_MIB_PRUNECALLED]!++;
-  if (tp.sk_rmem_alloc <= tp.sk_rcvbuf) return 0;
-  tcp_prune_ofo_queue(tp, in_skb);
-  if (tp.sk_rmem_alloc <= tp.sk_rcvbuf) return 0;
-  mib[LINUX_MIB_RCVPRUNED]!++;
-  tp.pred_flags = 0;
-  return -1;
 }
 
 /** Out of order: into its place in the queue; what is there twice goes (RFC 2883 tells the sender). */
