@@ -20,10 +20,16 @@ test("20 hosts ping for ten minutes under 5 % loss: nothing grows, nothing is le
   sound(soak({ seed: 7, seconds: 600 }), 600);
 });
 
+test("and send streams over TCP besides: the same", () => {
+  const r = soak({ seed: 7, seconds: 60, streams: true });
+  sound(r, 60);
+  assert.ok(r.streamed > 10e6, `${r.streamed} bytes`);
+});
+
 test("the same seed gives the same frames and the same function calls; another seed does not", () => {
-  const a = soak({ seed: 7, seconds: 60, functions: true });
-  const b = soak({ seed: 7, seconds: 60, functions: true });
-  const c = soak({ seed: 8, seconds: 60, functions: true });
+  const a = soak({ seed: 7, seconds: 60, functions: true, streams: true });
+  const b = soak({ seed: 7, seconds: 60, functions: true, streams: true });
+  const c = soak({ seed: 8, seconds: 60, functions: true, streams: true });
   assert.equal(a.hash, b.hash);
   assert.equal(a.frames, b.frames);
   assert.equal(a.events, b.events);

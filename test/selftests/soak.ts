@@ -14,6 +14,8 @@ export interface SoakOptions {
   seconds: number;
   /** Hash every function that every packet passes too, not only the frames on the cables. */
   functions?: boolean;
+  /** Besides, every host sends streams over TCP to the next one, under a different congestion control each. */
+  streams?: boolean;
   progress?: (virtual_s: number) => void;
 }
 
@@ -24,6 +26,8 @@ export interface SoakResult {
   events: number;
   sent: number;
   received: number;
+  /** Bytes that arrived over TCP. */
+  streamed: number;
   /** Objects alive on all machines together, once warm and at the end, before the power went. */
   live_warm: Record<string, number>;
   live_end: Record<string, number>;
@@ -32,6 +36,7 @@ export interface SoakResult {
   bugs: string[];
 }
 
+const CONGESTION_CONTROLS = ["cubic", "reno", "bbr", "dctcp"];
 const HOSTS = 20;
 const HUBS = 4;
 
@@ -111,6 +116,7 @@ export function soak(o: SoakOptions): SoakResult {
   // Each pings the next one, which is on another hub, and the last one of all.
   let sent = 0;
   let received = 0;
+  let streamed = 0;
   const summary = (text: string): void => {
     const m = /(\d+) packets transmitted, (\d+) received/.exec(text);
     if (m) {
@@ -122,10 +128,21 @@ export function soak(o: SoakOptions): SoakResult {
     const d = new TextDecoder();
     return (b) => summary(d.decode(b, { stream: true }));
   };
-  const pings = Array.from({ length: HOSTS }, (_, i) => {
+  const tasks = Array.from({ length: HOSTS }, (_, i) => {
     const to = (i + 1) % HOSTS;
     return lab.start(`h${i}`, `ping -q -i 1 10.0.${to % HUBS}.${10 + to}`, { stdout: decode(), stderr: () => {} });
   });
+  if (o.streams)
+    for (let i = 0; i < HOSTS; i++) {
+      const to = (i + 1) % HOSTS;
+      const cc = CONGESTION_CONTROLS[i % CONGESTION_CONTROLS.length]!;
+      const quiet = { stdout: () => {}, stderr: () => {} };
+      const client =
+        `sysctl -q -w net.ipv4.tcp_congestion_control=${cc}; sleep 1; ` +
+        `while :; do yes skbuff | head -c 200000 | nc -N 10.0.${to % HUBS}.${10 + to} 5000; sleep 1; done`;
+      tasks.push(lab.start(`h${i}`, "nc -l -k -p 5000", { ...quiet, stdout: (b) => (streamed += b.length) }));
+      tasks.push(lab.start(`h${i}`, client, quiet));
+    }
   const hash_functions = (): void => {
     for (const host of lab.hosts.values()) {
       const t = host.computer.kernel.tracer!;
@@ -145,11 +162,11 @@ export function soak(o: SoakOptions): SoakResult {
     o.progress?.(t + slice);
   }
   const live_end = sum_live(lab);
-  for (const p of pings) p.kill(2);
+  for (const p of tasks) p.kill(2);
   lab.run(2e9);
   const events = lab.world.sim!.events;
   lab.stop();
   const left = Object.fromEntries(Object.entries(sum_live(lab)).filter(([, n]) => n !== 0));
   if (lab.world.frames.live > 0) left.frames = lab.world.frames.live;
-  return { hash: hash.toString(), frames, events, sent, received, live_warm, live_end, left, bugs };
+  return { hash: hash.toString(), frames, events, sent, received, streamed, live_warm, live_end, left, bugs };
 }

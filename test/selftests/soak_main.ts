@@ -1,4 +1,5 @@
-// `node tools/soak.mjs [--hours 24] [--seed 1] [--runs 2] [--functions]`: the long soak, twice with the same seed.
+// `node tools/soak.mjs [--hours 24] [--seed 1] [--runs 2] [--functions] [--streams]`: the long soak, twice with the same
+// seed.
 
 import { type SoakResult, soak } from "./soak.ts";
 
@@ -23,6 +24,7 @@ for (let i = 0; i < runs; i++) {
     seed,
     seconds: hours * 3600,
     functions: process.argv.includes("--functions"),
+    streams: process.argv.includes("--streams"),
     progress: (s) => {
       if (s < next) return;
       next += 3600;
@@ -37,7 +39,7 @@ for (let i = 0; i < runs; i++) {
   process.stderr.write("\r");
   console.log(
     `${hours} h of virtual time in ${real.toFixed(1)} s (${((u.user + u.system) / 1e6).toFixed(1)} s of CPU): ` +
-      `${r.sent} pings, ${r.received} answered, ${r.frames} frames, ${r.events} events, trace hash ${r.hash}`,
+      `${r.sent} pings, ${r.received} answered, ${r.streamed} bytes over TCP, ${r.frames} frames, ${r.events} events, trace hash ${r.hash}`,
   );
   console.log(
     `  heap after the first hour ${(warm_heap / 1e6).toFixed(1)} MB, at the end ${(heap / 1e6).toFixed(1)} MB`,

@@ -101,8 +101,8 @@ function parseLength(text: string, family: number): number | undefined {
   const mask = family === AF_INET ? parseInet4(text) : undefined;
   if (mask === undefined) return undefined;
   const v = ((mask[0] << 24) | (mask[1] << 16) | (mask[2] << 8) | mask[3]) >>> 0;
-  const bits = v === 0 ? 0 : 32 - Math.log2(2 ** 32 - v);
-  return Number.isInteger(bits) ? bits : undefined;
+  const bits = Math.clz32(~v);
+  return v === (bits === 0 ? 0 : (-1 << (32 - bits)) >>> 0) ? bits : undefined;
 }
 
 export function tryPrefix(text: string, family: number): Prefix | undefined {

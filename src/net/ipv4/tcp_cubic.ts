@@ -3,6 +3,7 @@
 // Way in: tcp_cubic(), registered at boot; cubictcp_cong_avoid() per ACK, cubictcp_acked() for the RTT.
 // DIFF: the curve is computed in doubles, not in Linux's fixed point: the window differs by less than one packet.
 
+import { fls } from "../../lib/bits.ts";
 import {
   LINUX_MIB_TCPHYSTARTDELAYCWND,
   LINUX_MIB_TCPHYSTARTDELAYDETECT,
@@ -126,6 +127,19 @@ function cubictcp_cwnd_event(sk: Sock, event: number): void {
   if (after(ca.epoch_start, now)) ca.epoch_start = now;
 }
 
+/**
+ * The cube root of `a`, 1 to 2^35, by Newton's method from above: IEEE 754 fixes each step to the last bit. Math.cbrt is only as
+ * exact as the engine makes it (V8 and JavaScriptCore differ), and the same seed must give the same trace in all of them.
+ */
+export function cubic_root(a: number): number {
+  let x = 2 ** Math.ceil((fls(Math.min(a, 0xffffffff)) + 3) / 3);
+  for (;;) {
+    const next = (2 * x + a / (x * x)) / 3;
+    if (next >= x) return x;
+    x = next;
+  }
+}
+
 /** RFC 9438 sections 4.2 and 4.3: sets ca.cnt from the curve and from what Reno would do. */
 function bictcp_update(tp: TcpSock, ca: Bictcp, cwnd: number, acked: number): void {
   const now = tcp_jiffies32(tp.net);
@@ -141,7 +155,7 @@ function bictcp_update(tp: TcpSock, ca: Bictcp, cwnd: number, acked: number): vo
       ca.ack_cnt = acked;
       ca.tcp_cwnd = cwnd;
       const below = ca.last_max_cwnd - cwnd;
-      ca.bic_K = below > 0 ? Math.cbrt(below / C) : 0;
+      ca.bic_K = below > 0 ? cubic_root(below / C) : 0;
       ca.bic_origin_point = below > 0 ? ca.last_max_cwnd : cwnd;
     }
     // One RTT ahead: that is when the packets sent now take effect.

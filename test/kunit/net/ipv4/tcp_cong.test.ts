@@ -23,7 +23,7 @@ import {
   tcp_set_ca_state,
   tcp_slow_start,
 } from "../../../../src/net/ipv4/tcp_cong.ts";
-import { tcp_cubic } from "../../../../src/net/ipv4/tcp_cubic.ts";
+import { cubic_root, tcp_cubic } from "../../../../src/net/ipv4/tcp_cubic.ts";
 import { tcp_dctcp } from "../../../../src/net/ipv4/tcp_dctcp.ts";
 import {
   RateSample,
@@ -289,6 +289,20 @@ test("dctcp holds the queue at the marking threshold (RFC 8257)", () => {
   assert.equal(r.losses, 0);
   assert.ok(r.goodput > 48000, `${r.goodput}`);
   assert.ok(r.mean_queue < 40, `${r.mean_queue}`);
+});
+
+test("K of CUBIC (RFC 9438 section 4.2) comes from a cube root of the last bit the same in every engine", () => {
+  for (const n of [1, 2, 3, 10, 100, 1234, 3250]) assert.equal(cubic_root(n ** 3), n);
+  let hash = 0;
+  for (let below = 1; below < 40_000; below++) {
+    const a = below / (410 / 1024);
+    const x = cubic_root(a);
+    // Math.cbrt is off by one or two units in the last place, too: here it is a yardstick, not an oracle.
+    assert.ok(Math.abs(x - Math.cbrt(a)) <= 4 * Number.EPSILON * x, `${a}`);
+    hash = (Math.imul(hash, 31) + Math.floor((x % 1) * 0x1_0000_0000)) | 0;
+  }
+  assert.equal(hash, 2102275727, "the value of V8 and of JavaScriptCore, on x86-64 and arm64");
+  assert.ok(cubic_root(2 ** 35) < 3251 && cubic_root(2 ** 35) > 3250);
 });
 
 test("a delivery rate sample is the bottleneck's rate", () => {
