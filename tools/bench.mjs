@@ -38,6 +38,12 @@ const BENCHES = [
   { name: "forward-veth-1514", file: "forward_veth", size: 1514, workload: "forward", peers: FORWARD },
   { name: "forward-igb-60", file: "forward_igb", size: 60, workload: "forward", peers: FORWARD, aim: 1.5e6 },
   { name: "forward-igb-1514", file: "forward_igb", size: 1514, workload: "forward", peers: FORWARD },
+  { name: "tcp-bulk-mss", file: "tcp_bulk", size: 1, aim: 16 },
+  { name: "tcp-bulk-gso", file: "tcp_bulk", export: "bench_gso", size: 1, aim: 45 },
+  { name: "tcp-conn", file: "tcp_conn", size: 1, aim: 1e5 },
+  { name: "tcp-rr-10", file: "tcp_conn", export: "bench_rr", size: 10 },
+  { name: "tcp-rr-1000", file: "tcp_conn", export: "bench_rr", size: 1000 },
+  { name: "tcp-rr-9000", file: "tcp_conn", export: "bench_rr", size: 9000, aim: 3e5 },
   // The same build twice: what the figures below are worth.
   { name: "trace-noise-udp", file: "udp_veth", size: 64, pair: "same" },
   { name: "trace-noise-forward", file: "forward_veth", size: 60, pair: "same" },
@@ -136,7 +142,7 @@ function wait_for_quiet() {
 
 const median = (v) => [...v].sort((a, b) => a - b)[v.length >> 1];
 const show = (v, unit) =>
-  unit.endsWith("/s") ? (v >= 1e6 ? `${(v / 1e6).toFixed(2)} M` : `${(v / 1e3).toFixed(0)} k`) : v.toFixed(2);
+  unit.endsWith("/s") && v >= 1e3 ? (v >= 1e6 ? `${(v / 1e6).toFixed(2)} M` : `${(v / 1e3).toFixed(0)} k`) : v.toFixed(2);
 
 function print_profile(name, r) {
   const per = 1e9 / r.value;
