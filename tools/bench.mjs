@@ -142,7 +142,11 @@ function wait_for_quiet() {
 
 const median = (v) => [...v].sort((a, b) => a - b)[v.length >> 1];
 const show = (v, unit) =>
-  unit.endsWith("/s") && v >= 1e3 ? (v >= 1e6 ? `${(v / 1e6).toFixed(2)} M` : `${(v / 1e3).toFixed(0)} k`) : v.toFixed(2);
+  unit.endsWith("/s") && v >= 1e3
+    ? v >= 1e6
+      ? `${(v / 1e6).toFixed(2)} M`
+      : `${(v / 1e3).toFixed(0)} k`
+    : v.toFixed(2);
 
 function print_profile(name, r) {
   const per = 1e9 / r.value;
