@@ -31,8 +31,12 @@ await build({
   entryPoints: {
     "cli/main": "src/cli/main.ts",
     "api/index": "src/api/index.ts",
+    "api/net": "src/api/net.ts",
+    "api/dgram": "src/api/dgram.ts",
+    "api/dns": "src/api/dns.ts",
     "arch/node/index": "src/arch/node/index.ts",
     "lab/index": "src/lab/index.ts",
+    "testing/index": "src/testing/index.ts",
   },
   outdir: "dist",
   bundle: true,

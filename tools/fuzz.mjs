@@ -1,4 +1,4 @@
-// Long runs of the fuzzers: node tools/fuzz.mjs frames|calls|text [--count 1000000] [--seed 1] [--rounds 1]. See test/fuzz/main.ts.
+// Long runs of the fuzzers: node tools/fuzz.mjs frames|calls|text|tcp [--count 1000000] [--seed 1] [--rounds 1]. See test/fuzz/main.ts.
 import "./help.mjs";
 import { bundle_and_run } from "./bundle-run.mjs";
 

@@ -30,7 +30,12 @@ import { EINVAL } from "../uapi/errno.ts";
 import { O_CREAT, O_RDONLY, O_TRUNC, O_WRONLY } from "../uapi/fcntl.ts";
 import { IFF_UP } from "../uapi/if.ts";
 import type { Program } from "../uapi/sys.ts";
-import { DgramApi, parseAddress, SystemError } from "./dgram.ts";
+import { DgramApi } from "./dgram.ts";
+import { createDns, type DnsApi } from "./dns.ts";
+import { type Activity, Loop } from "./loop.ts";
+import { NetApi } from "./net.ts";
+import { SystemError } from "./node_errors.ts";
+import { parseAddress } from "./sockaddr.ts";
 
 /** What a machine needs of the hardware beside its Host; arch/sim and arch/node both offer it. */
 export interface Platform {
@@ -38,6 +43,10 @@ export interface Platform {
   readonly clock: HwClock;
   readonly dma: DmaSpace;
   readonly frames: FramePool;
+  /** What waits for JavaScript on all machines of a world; without one the machine runs in real time. */
+  readonly activity?: Activity;
+  /** From now on its timers alone do not keep Node alive: sockets and programs do. */
+  background?(): void;
 }
 
 /** A card, what it is plugged into, and optionally its address. */
@@ -104,12 +113,14 @@ export class Process {
   readonly exited: Promise<number>;
   private readonly task: Task;
 
-  constructor(task: Task, stdin: Tty) {
+  constructor(task: Task, stdin: Tty, loop: Loop) {
     this.task = task;
     this.pid = task.pid;
     this.stdin = stdin;
+    loop.ref();
     this.exited = new Promise((resolve) => {
       task.on_exit = () => {
+        loop.unref();
         const s = task.exit_status;
         this.exitCode = (s & 0x7f) !== 0 ? 128 + (s & 0x7f) : (s >> 8) & 0xff;
         resolve(this.exitCode);
@@ -142,12 +153,17 @@ export class Machine {
   readonly sys: TaskSys;
   /** UDP sockets in the shape of node:dgram. */
   readonly dgram: DgramApi;
+  /** Where what happens in the machine meets JavaScript's event loop. */
+  readonly loop: Loop;
+  private netApi: NetApi | null = null;
+  private dnsApi: DnsApi | null = null;
   readonly nics: I82576[] = [];
   readonly virtioNics: VirtioNet[] = [];
   readonly init: Task;
 
   constructor(options: MachineOptions) {
     this.platform = "platform" in options.host ? options.host.platform() : options.host;
+    this.loop = new Loop(this.platform.clock, this.platform.activity);
     const all = builtin();
     if (options.programs) for (const [name, p] of options.programs) all.set(name, p);
     this.kernel = start_kernel(this.platform.host, {
@@ -162,8 +178,34 @@ export class Machine {
     this.sys = new TaskSys(this.init);
     this.dgram = new DgramApi(this);
     this.writeFile("/etc/hostname", `${this.kernel.hostname}\n`);
-    this.writeFile("/etc/hosts", `127.0.0.1\tlocalhost\n127.0.1.1\t${this.kernel.hostname}\n`);
+    const own = this.kernel.hostname === "localhost" ? "" : `127.0.1.1\t${this.kernel.hostname}\n`;
+    this.writeFile("/etc/hosts", `127.0.0.1\tlocalhost\n${own}`);
     for (const o of options.nics ?? []) this.plugNic(o);
+  }
+
+  /** TCP sockets in the shape of node:net. */
+  get net(): NetApi {
+    if (this.netApi === null) {
+      this.userland();
+      this.netApi = new NetApi(this);
+    }
+    return this.netApi;
+  }
+
+  /** Names, in the shape of node:dns: by /etc/hosts and /etc/resolv.conf of this machine. */
+  get dns(): DnsApi {
+    if (this.dnsApi === null) {
+      this.userland();
+      this.dnsApi = createDns(this);
+    }
+    return this.dnsApi;
+  }
+
+  /** What a program that only knows sockets takes for granted: a loopback interface, and a process that ends with them. */
+  private userland(): void {
+    this.platform.background?.();
+    const lo = this.init.net_ns.loopback_dev;
+    if ((lo.flags & IFF_UP) === 0) syscall(this.kernel, () => dev_open(lo));
   }
 
   private plugNic(o: NicOptions): void {
@@ -277,10 +319,13 @@ export class Machine {
   ready(limit_ms = 3000): Promise<boolean> {
     const { clock } = this.platform;
     const end = clock.now + limit_ms * 1e6;
+    this.loop.ref();
     return new Promise((resolve) => {
       const timer = new HwTimer(() => {
-        if (this.linksUp || clock.now >= end) resolve(this.linksUp);
-        else hw_arm(clock, timer, clock.now + LINK_POLL_NS);
+        if (this.linksUp || clock.now >= end) {
+          this.loop.unref();
+          resolve(this.linksUp);
+        } else hw_arm(clock, timer, clock.now + LINK_POLL_NS);
       });
       hw_arm(clock, timer, clock.now);
     });
@@ -363,7 +408,7 @@ export class Machine {
         fd_install(task, 2, err.open());
       }
       task.files.next_fd = 3;
-      const process = new Process(task, stdin);
+      const process = new Process(task, stdin, this.loop);
       wake_up_process(task);
       return process;
     });
@@ -395,6 +440,7 @@ export class Machine {
   /** Ends all programs, takes all devices down, and stops the clock of this machine. */
   poweroff(): void {
     const k = this.kernel;
+    this.loop.shutdown();
     for (let pass = 0; pass < 2; pass++) syscall(k, () => kill_something(k, null, -1, 9));
     syscall(k, () => {
       for (const fd of this.init.files.fd.keys()) this.sys.close(fd);

@@ -1,8 +1,10 @@
 // Virtual time for programs: a world, its machines and its cables. Way in: `createWorld({ seed })`.
 
 import { SimWorld, sim_host } from "../arch/sim/world.ts";
+import { HwTimer, hw_arm } from "../hw/clock.ts";
 import type { WirePort } from "../hw/port.ts";
 import { Wire, type WireOptions, wire_attach } from "../hw/wire.ts";
+import { type Activity, newActivity } from "./loop.ts";
 import { Machine, type MachineOptions, type Platform, type Process } from "./machine.ts";
 
 export type Cable = Wire;
@@ -17,7 +19,13 @@ export function connect(platform: Pick<Platform, "clock">, a: WirePort, b: WireP
 
 export class World {
   readonly sim: SimWorld;
+  /** What JavaScript has to do before time may pass, and what would be waited for. */
+  readonly activity: Activity = newActivity();
   private cables = 0;
+  private quantum = 0;
+  private turning = false;
+  /** Promises that until() waits for. */
+  private waiting = 0;
 
   constructor(seed: number) {
     this.sim = new SimWorld({ seed });
@@ -30,7 +38,13 @@ export class World {
 
   /** What a machine of this world is made of; each call is another machine's. */
   platform(): Platform {
-    return { host: sim_host(this.sim), clock: this.sim, dma: this.sim.dma, frames: this.sim.frames };
+    return {
+      host: sim_host(this.sim),
+      clock: this.sim,
+      dma: this.sim.dma,
+      frames: this.sim.frames,
+      activity: this.activity,
+    };
   }
 
   createMachine(options: Omit<MachineOptions, "host">): Machine {
@@ -51,6 +65,67 @@ export class World {
   wait(process: Process, limit_ns: number = Number.POSITIVE_INFINITY): number {
     this.sim.run_until(() => !process.running, this.sim.now + limit_ns);
     return process.exitCode;
+  }
+
+  /**
+   * From now on time passes by itself whenever JavaScript has nothing to do: promises, events and callbacks of sockets run in
+   * the instant they belong to. It stands still, and Node may exit, when no socket and no program that is ref'd is left.
+   * `quantum_ns`: the most that passes before Node looks at its own files and timers.
+   */
+  play(quantum_ns = 10_000_000): this {
+    this.quantum = quantum_ns;
+    this.activity.changed = () => this.turn();
+    this.turn();
+    return this;
+  }
+
+  pause(): void {
+    this.quantum = 0;
+    this.activity.changed = () => {};
+  }
+
+  /** Plays until `promise` is settled; rejects when `limit_ns` of virtual time have passed before. */
+  async until<T>(promise: Promise<T>, limit_ns: number = Number.POSITIVE_INFINITY): Promise<T> {
+    const paused = this.quantum === 0;
+    const end = this.sim.now + limit_ns;
+    if (paused) this.play();
+    this.waiting++;
+    this.turn();
+    try {
+      let timer: HwTimer | null = null;
+      const late = new Promise<never>((_, fail) => {
+        if (limit_ns === Number.POSITIVE_INFINITY) return;
+        timer = new HwTimer(() => fail(new Error(`nothing came of it in ${limit_ns / 1e9} s of virtual time`)));
+        hw_arm(this.sim, timer, end);
+      });
+      try {
+        return await Promise.race([promise, late]);
+      } finally {
+        if (timer !== null) this.sim.cancel(timer);
+      }
+    } finally {
+      this.waiting--;
+      if (paused) this.pause();
+    }
+  }
+
+  /** One turn of Node's event loop: what JavaScript has to do first, then events until it has something to do again. */
+  private turn(): void {
+    if (this.turning || this.quantum === 0) return;
+    this.turning = true;
+    const next = (): void => {
+      if (this.quantum === 0 || (this.activity.refs === 0 && this.waiting === 0)) {
+        this.turning = false;
+        return;
+      }
+      const { sim, activity } = this;
+      const end = sim.now + this.quantum;
+      while (activity.pending === 0 && sim.step(end));
+      // Nothing here before the end: an idle instant costs one turn, not one event each.
+      if (activity.pending === 0 && sim.now < end) sim.run(end);
+      setImmediate(next);
+    };
+    setImmediate(next);
   }
 }
 

@@ -1,4 +1,4 @@
-// The long run: `node tools/fuzz.mjs frames|calls|text --count N --seed N [--rounds N]`. Rounds take the seeds that follow. A failure is
+// The long run: `node tools/fuzz.mjs frames|calls|text|tcp --count N --seed N [--rounds N]`. Rounds take the seeds that follow. A failure is
 // made small and printed as a corpus file; the exit code is 1. With --entered REGEXP, and without the bundle
 // (`node --import tsx test/fuzz/main.ts …`), it lists the functions of src/ files of such names that were never entered.
 
@@ -7,6 +7,7 @@ import { fuzz_calls } from "./calls.ts";
 import { corpus_text } from "./corpus.ts";
 import { entered, never_entered } from "./entered.ts";
 import { fuzz_frames, minimise } from "./frames.ts";
+import { fuzz_tcp } from "./tcp_model.ts";
 import { fuzz_shell, fuzz_topology } from "./text.ts";
 
 const argument = (name: string, fallback: number): number => {
@@ -70,8 +71,15 @@ for (let seed = first; seed < first + rounds && !failed; seed++) {
       failed = true;
       console.log(`FAILED at ${r.failure.at}: ${r.failure.what}\n${JSON.stringify(r.failure.text)}`);
     }
+  } else if (which === "tcp") {
+    const r = fuzz_tcp(count, seed, progress);
+    process.stderr.write("\r");
+    console.log(`tcp: ${r.runs} connections, ${r.bytes} bytes, seed ${seed}, ${seconds()} of CPU, ${memory()}`);
+    if (r.failure === null) continue;
+    failed = true;
+    console.log(`FAILED at ${r.failure.at}: ${r.failure.what}\n${JSON.stringify(r.failure.scenario)}`);
   } else {
-    console.error(`no fuzzer "${which}": frames, calls, text`);
+    console.error(`no fuzzer "${which}": frames, calls, text, tcp`);
     process.exit(2);
   }
 }

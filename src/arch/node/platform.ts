@@ -34,6 +34,8 @@ export class NodePlatform implements HwClock {
   /** What the timeout is set for. */
   private timeout_ns: number = Number.POSITIVE_INFINITY;
   private pumping = false;
+  /** Whether what is due keeps Node alive. */
+  private holds = true;
   private stopped = false;
 
   constructor() {
@@ -94,6 +96,7 @@ export class NodePlatform implements HwClock {
         this.immediate = null;
         this.pump();
       });
+      if (!this.holds) this.immediate.unref();
       return;
     }
     if (this.timeout !== null && this.timeout_ns === next) return;
@@ -107,6 +110,17 @@ export class NodePlatform implements HwClock {
       },
       Math.min(TIMEOUT_MAX_MS, Math.max(1, Math.floor(wait / 1e6))),
     );
+    if (!this.holds) this.timeout.unref();
+  }
+
+  /**
+   * From now on what a machine has still to do (TIME_WAIT, ARP) does not keep Node alive, as a kernel's timers keep no process:
+   * sockets and programs do (api/loop.ts).
+   */
+  background(): void {
+    this.holds = false;
+    this.timeout?.unref();
+    this.immediate?.unref();
   }
 
   /** The Host of one machine. */
@@ -133,8 +147,9 @@ export class NodePlatform implements HwClock {
   }
 
   /** What createMachine() wants; each call is another machine's. */
-  platform(): { host: Host; clock: HwClock; dma: DmaSpace; frames: FramePool } {
-    return { host: this.host(), clock: this, dma: this.dma, frames: this.frames };
+  platform(): { host: Host; clock: HwClock; dma: DmaSpace; frames: FramePool; background(): void } {
+    const background = (): void => this.background();
+    return { host: this.host(), clock: this, dma: this.dma, frames: this.frames, background };
   }
 
   /** No event runs any more; Node may exit. */

@@ -13,6 +13,7 @@ import { RCV_SHUTDOWN, SEND_SHUTDOWN } from "../../uapi/socket.ts";
 import {
   SKB_DROP_REASON_TCP_ABORT_ON_DATA,
   SKB_DROP_REASON_TCP_CLOSE,
+  SKB_DROP_REASON_TCP_CSUM,
   SKB_DROP_REASON_TCP_FLAGS,
   SKB_DROP_REASON_TCP_INVALID_ACK_SEQUENCE,
   SKB_DROP_REASON_TCP_INVALID_SEQUENCE,
@@ -22,6 +23,7 @@ import {
   SKB_DROP_REASON_TCP_RESET,
   SKB_DROP_REASON_TCP_RFC7323_PAWS,
 } from "../core/dropreason.ts";
+import { skb_checksum_complete } from "../core/skb_checksum.ts";
 import {
   __skb_pull,
   consume_skb,
@@ -41,6 +43,7 @@ import {
   LINUX_MIB_TCPCHALLENGEACK,
   LINUX_MIB_TCPHPHITS,
   LINUX_MIB_TCPSYNCHALLENGE,
+  TCP_MIB_INCSUMERRORS,
   TCP_MIB_INERRS,
 } from "../core/snmp.ts";
 import {
@@ -402,6 +405,13 @@ function tcp_urg(tp: TcpSock, skb: SkBuff): void {
 /** Bits of the header's fourth word that header prediction compares: not PSH, not the reserved ones. */
 const TCP_HP_BITS = ~0x0f080000;
 
+/** A long segment that no card had summed turns out to be damaged. */
+function tcp_rcv_csum_error(sk: Sock, skb: SkBuff): void {
+  sk.net.mib.tcp[TCP_MIB_INCSUMERRORS]!++;
+  sk.net.mib.tcp[TCP_MIB_INERRS]!++;
+  kfree_skb_reason(skb, SKB_DROP_REASON_TCP_CSUM);
+}
+
 /**
  * A segment of an established connection. What is expected (the next data, or a pure ACK) takes the short way: Van
  * Jacobson's header prediction.
@@ -438,6 +448,10 @@ export function tcp_rcv_established(sk: Sock, skb: SkBuff): void {
         tp.rcv_rtt_last_tsecr = tp.rx_opt.rcv_tsecr;
         return;
       }
+      if (skb_checksum_complete(skb) !== 0) {
+        tcp_rcv_csum_error(sk, skb);
+        return;
+      }
       if (sk.sk_rmem_alloc + skb.truesize <= sk.sk_rcvbuf) {
         if (hlen !== 20 && tp.rcv_nxt === tp.rcv_wup) tcp_store_ts_recent(tp);
         tcp_rcv_rtt_measure_ts(tp, skb);
@@ -461,6 +475,10 @@ export function tcp_rcv_established(sk: Sock, skb: SkBuff): void {
     }
   }
   // The slow way.
+  if (skb_checksum_complete(skb) !== 0) {
+    tcp_rcv_csum_error(sk, skb);
+    return;
+  }
   const flags = dv.getUint8(th + TCPH_FLAGS);
   if ((flags & (TCPHDR_ACK | TCPHDR_RST | TCPHDR_SYN)) === 0) {
     kfree_skb_reason(skb, SKB_DROP_REASON_TCP_FLAGS);

@@ -334,6 +334,11 @@ function tcp_v4_new_syn_recv(net: Net, req: RequestSock, skb: SkBuff, dv: DataVi
     inet_csk_reqsk_queue_drop(sk, req);
     return false;
   }
+  // The first data may come with the ACK that ends the handshake.
+  if (skb_checksum_complete(skb) !== 0) {
+    tcp_csum_error(net, skb);
+    return true;
+  }
   if (tcp_inbound_md5_refused(net, dv, th)) {
     sk.sk_drops++;
     kfree_skb_reason(skb, SKB_DROP_REASON_TCP_MD5UNEXPECTED);

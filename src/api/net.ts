@@ -1,0 +1,101 @@
+// node:net for one machine. Read first: https://nodejs.org/api/net.html. Way in: machine.net, or createNet(machine).
+
+import { BlockList, isIP, isIPv4, isIPv6, SocketAddress } from "node:net";
+import { getDefaultHighWaterMark } from "node:stream";
+import type { Machine } from "./machine.ts";
+import type { ConnectOptions } from "./net_connect.ts";
+import { NetServer, type ServerOptions } from "./net_server.ts";
+import { NetSocket, normalizeArgs, type SocketOptions } from "./net_socket.ts";
+import { invalidArgType, validateInt32 } from "./node_errors.ts";
+
+export type { ConnectOptions, LookupFunction } from "./net_connect.ts";
+export { type ListenOptions, NetServer, type ServerOptions } from "./net_server.ts";
+export { NetSocket, type OnReadOptions, type SocketOptions } from "./net_socket.ts";
+export type { SocketName } from "./sockaddr.ts";
+
+/** Like Node's, both also make one without `new`. */
+export interface SocketConstructor {
+  new (options?: SocketOptions | number): NetSocket;
+  (options?: SocketOptions | number): NetSocket;
+  readonly prototype: NetSocket;
+}
+export interface ServerConstructor {
+  new (
+    options?: ServerOptions | ((socket: NetSocket) => void) | null,
+    listener?: (socket: NetSocket) => void,
+  ): NetServer;
+  (options?: ServerOptions | ((socket: NetSocket) => void) | null, listener?: (socket: NetSocket) => void): NetServer;
+  readonly prototype: NetServer;
+}
+
+/** Default of Node since 20: both families of a name are tried in turn, each for 250 ms. */
+const ATTEMPT_TIMEOUT_MS = 250;
+
+/** A constructor of this machine's: `instanceof`, subclasses and calls without `new` all work. */
+function bound<C>(machine: Machine, Base: new (...args: never[]) => object, name: string): C {
+  function Bound(this: unknown, ...args: unknown[]): object {
+    return Reflect.construct(Base, [machine, ...args] as never[], (new.target as never) ?? Bound);
+  }
+  Bound.prototype = Object.create(Base.prototype, {
+    constructor: { value: Bound, writable: true, configurable: true },
+  });
+  Object.setPrototypeOf(Bound, Base);
+  Object.defineProperty(Bound, "name", { value: name });
+  return Bound as unknown as C;
+}
+
+export class NetApi {
+  readonly Socket: SocketConstructor;
+  readonly Stream: SocketConstructor;
+  readonly Server: ServerConstructor;
+  readonly BlockList: typeof BlockList = BlockList;
+  readonly SocketAddress: typeof SocketAddress = SocketAddress;
+  readonly isIP: typeof isIP = isIP;
+  readonly isIPv4: typeof isIPv4 = isIPv4;
+  readonly isIPv6: typeof isIPv6 = isIPv6;
+  readonly _normalizeArgs: typeof normalizeArgs = normalizeArgs;
+  readonly createServer: (
+    options?: ServerOptions | ((socket: NetSocket) => void) | null,
+    listener?: (socket: NetSocket) => void,
+  ) => NetServer;
+  readonly connect: (...args: unknown[]) => NetSocket;
+  readonly createConnection: (...args: unknown[]) => NetSocket;
+  readonly getDefaultAutoSelectFamily: () => boolean;
+  readonly setDefaultAutoSelectFamily: (on: boolean) => void;
+  readonly getDefaultAutoSelectFamilyAttemptTimeout: () => number;
+  readonly setDefaultAutoSelectFamilyAttemptTimeout: (ms: number) => void;
+
+  constructor(machine: Machine) {
+    this.Socket = bound<SocketConstructor>(machine, NetSocket as never, "Socket");
+    this.Stream = this.Socket;
+    this.Server = bound<ServerConstructor>(machine, NetServer as never, "Server");
+    this.createServer = (options, listener) => new this.Server(options, listener);
+    this.connect = (...args) => {
+      const [options, cb] = normalizeArgs(args);
+      const socket = new this.Socket(options as SocketOptions & ConnectOptions);
+      if (options.timeout) socket.setTimeout(options.timeout);
+      return socket.connect(options, ...(cb ? [cb] : []));
+    };
+    this.createConnection = this.connect;
+    let auto = true;
+    let attempt = ATTEMPT_TIMEOUT_MS;
+    this.getDefaultAutoSelectFamily = () => auto;
+    this.setDefaultAutoSelectFamily = (on) => {
+      if (typeof on !== "boolean") throw invalidArgType("value", "of type boolean", on);
+      auto = on;
+    };
+    this.getDefaultAutoSelectFamilyAttemptTimeout = () => attempt;
+    this.setDefaultAutoSelectFamilyAttemptTimeout = (ms) => {
+      validateInt32(ms, "value", 1);
+      attempt = Math.max(10, ms);
+    };
+  }
+
+  defaultHighWaterMark(): number {
+    return getDefaultHighWaterMark(false);
+  }
+}
+
+export function createNet(machine: Machine): NetApi {
+  return new NetApi(machine);
+}
