@@ -375,7 +375,8 @@ export function parse_script(file: string, text: string, defines: ReadonlyMap<st
     const line = s.line_of(at);
     if (s.peek(/`/y)) {
       const m = s.take(/`([^`]*)`/y);
-      if (m === null || !s.end) return s.fail("a command without a time stands before the first or after the last event");
+      if (m === null || !s.end)
+        return s.fail("a command without a time stands before the first or after the last event");
       script.cleanup = { line, command: m[1]! };
       break;
     }
