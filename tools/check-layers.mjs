@@ -42,7 +42,8 @@ const rules = [
   ["bin/", ["uapi/", "bin/", "lib/pcap/", "lib/prng.ts"]],
   ["api/", ["uapi/", "lib/", "kernel/", "net/", "drivers/", "hw/", "init/", "api/", "bin/", "arch/"]],
   ["lab/", ["uapi/", "lib/", "kernel/", "net/", "hw/", "init/", "api/", "bin/", "arch/", "lab/"]],
-  ["cli/", ["uapi/", "lib/", "api/", "bin/", "lab/", "arch/", "cli/", "hw/"]],
+  ["testing/", ["uapi/", "kernel/", "net/", "drivers/", "init/", "api/", "arch/sim/", "testing/"]],
+  ["cli/", ["uapi/", "lib/", "api/", "bin/", "lab/", "testing/", "arch/", "cli/", "hw/"]],
 ];
 /** Node built-ins and packages: only these rooms. */
 const platform_rooms = ["arch/node/", "lab/", "cli/", "api/", "bin/"];

@@ -5,6 +5,7 @@ import { tuneV8 } from "../arch/node/tune.ts";
 import { hostCommand } from "./host.ts";
 import { labCommand } from "./lab.ts";
 import { measureCommand } from "./measure.ts";
+import { packetdrillCommand } from "./packetdrill.ts";
 import { replayCommand } from "./replay.ts";
 import { startCommand } from "./start.ts";
 import { VERSION } from "./version.ts";
@@ -97,6 +98,21 @@ Examples:
     .option("--json", "one JSON object")
     .addHelpText("after", "\nExample:\n  skbuff measure examples/first-lab pc1 -- ping -c 5 10.0.2.2")
     .action(run(measureCommand));
+
+  program
+    .command("packetdrill")
+    .description("run packetdrill scripts, each against a fresh machine in virtual time")
+    .argument("<file...>", "the scripts")
+    .option("-D, --define <symbol=value>", "a word of the scripts and what it stands for; repeatable", collect, [])
+    .option("--tolerance_usecs <n>", "how far off a time may be, unless a script says")
+    .option("--mtu <n>", "MTU of the device, unless a script says")
+    .option("--local_ip <address>", "the machine's address, unless a script says")
+    .option("--remote_ip <address>", "the other side's address, unless a script says")
+    .option("--strict_segments", "every segment as scripted, not several joined")
+    .option("--seed <n>", "seed of all randomness", integer, 1)
+    .option("-v, --verbose", "also name the scripts that pass")
+    .addHelpText("after", "\nExample:\n  skbuff packetdrill test/packetdrill/handshake/*.pkt")
+    .action(run(packetdrillCommand));
 
   program
     .command("replay")

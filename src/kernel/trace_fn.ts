@@ -139,6 +139,7 @@ export const fn_names: readonly string[] = [
   "tcp_v4_send_synack",
   "tcp_v4_syn_recv_sock",
   "tcp_write_xmit",
+  "tun_net_xmit",
   "udp_queue_rcv_skb",
   "udp_rcv",
   "udp_send_skb",
@@ -283,9 +284,10 @@ export const F_tcp_v4_send_reset = 134;
 export const F_tcp_v4_send_synack = 135;
 export const F_tcp_v4_syn_recv_sock = 136;
 export const F_tcp_write_xmit = 137;
-export const F_udp_queue_rcv_skb = 138;
-export const F_udp_rcv = 139;
-export const F_udp_send_skb = 140;
-export const F_veth_xmit = 141;
-export const F_virtnet_poll = 142;
-export const F_virtnet_receive = 143;
+export const F_tun_net_xmit = 138;
+export const F_udp_queue_rcv_skb = 139;
+export const F_udp_rcv = 140;
+export const F_udp_send_skb = 141;
+export const F_veth_xmit = 142;
+export const F_virtnet_poll = 143;
+export const F_virtnet_receive = 144;

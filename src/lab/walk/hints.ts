@@ -113,9 +113,17 @@ function badHeader(c: DropContext): Explanation {
 }
 
 function receiveBuffer(c: DropContext): Explanation {
+  if (c.tuple.proto === 6) return tcpReceiveBuffer(c);
   return {
     why: `the receive buffer of the socket on port ${c.tuple.dport || "?"} of ${c.host} is full: the program reads too slowly`,
     look: [on(c, "ss -uanm"), on(c, "sysctl net.core.rmem_default net.core.rmem_max"), on(c, "nstat UdpRcvbufErrors")],
+  };
+}
+
+function tcpReceiveBuffer(c: DropContext): Explanation {
+  return {
+    why: `the receive buffer of the connection to port ${c.tuple.dport} of ${c.host} is full: the program reads too slowly`,
+    look: [on(c, "ss -tnm"), on(c, "sysctl net.ipv4.tcp_rmem net.ipv4.tcp_mem"), on(c, "nstat TcpExtTCPRcvQDrop")],
   };
 }
 
@@ -166,6 +174,11 @@ const csum =
     look: [on(c, `nstat ${counter}`), on(c, `tcpdump -i ${c.in_dev || c.dev} -vv`)],
   });
 
+/** What is wrong with a segment, and the counters that tell how often. TCP answers most of them: the connection goes on. */
+const segment =
+  (why: string, ...look: string[]): Rule =>
+  (c) => ({ why, look: [...look, "ss -tni"].map((command) => on(c, command)) });
+
 const RULES: Readonly<Record<string, Rule>> = {
   NOT_SPECIFIED: notSpecified,
   NO_SOCKET: noSocket,
@@ -176,6 +189,50 @@ const RULES: Readonly<Record<string, Rule>> = {
   SOCKET_RCVBUFF: receiveBuffer,
   PROTO_MEM: receiveBuffer,
   PKT_TOO_SMALL: () => ({ why: "shorter than its headers say", look: [] }),
+  TCP_OLD_DATA: segment(
+    "its bytes are here already: sent again, because their ACK was lost or late",
+    "nstat TcpExtDelayedACKLost",
+  ),
+  TCP_OFOMERGE: segment("its bytes wait here already, behind a hole in the stream", "nstat TcpExtTCPOFOMerge"),
+  TCP_OFO_QUEUE_PRUNE: segment(
+    "what waited behind a hole was given up: no memory, or the stream ended",
+    "nstat TcpExtOfoPruned",
+  ),
+  TCP_OVERWINDOW: segment("it begins behind the window that was offered", "sysctl net.ipv4.tcp_rmem"),
+  TCP_ZEROWINDOW: segment(
+    "the window is closed: the program does not read",
+    "nstat TcpExtTCPZeroWindowDrop",
+    "ss -tnm",
+  ),
+  TCP_FLAGS: segment("no segment of this state has such flags or such a length", "nstat TcpInErrs"),
+  TCP_ABORT_ON_DATA: segment(
+    "the program has closed, and data still came: a RST is the answer",
+    "nstat TcpExtTCPAbortOnData",
+  ),
+  TCP_CLOSE: segment("the connection is closed, or closing: nothing more is taken in"),
+  TCP_INVALID_SEQUENCE: segment(
+    "its sequence numbers are outside of the window (RFC 9293 section 3.10.7.4)",
+    "nstat TcpExtTCPACKSkippedSeq",
+  ),
+  TCP_INVALID_ACK_SEQUENCE: segment(
+    "it acknowledges what was never sent here (RFC 9293 section 3.10.7)",
+    "nstat TcpOutRsts",
+  ),
+  TCP_INVALID_SYN: segment(
+    "a SYN in a connection: it is challenged by an ACK (RFC 5961 section 4.2)",
+    "nstat TcpExtTCPSYNChallenge",
+  ),
+  TCP_OLD_ACK: segment("its acknowledgement is older or newer than anything on the way", "nstat TcpExtTCPChallengeACK"),
+  TCP_RESET: segment(
+    "a RST: it did its work, or was challenged by an ACK (RFC 5961 section 3.2)",
+    "nstat TcpEstabResets",
+  ),
+  TCP_RFC7323_PAWS: segment(
+    "its time stamp is older than one that came before (RFC 7323 section 5, PAWS)",
+    "nstat TcpExtPAWSEstab TcpExtPAWSActive",
+  ),
+  TCP_MD5UNEXPECTED: segment("it is signed (TCP-MD5), and nobody here asked for that", "nstat TcpExtTCPMD5Unexpected"),
+  TCP_MINTTL: segment("its TTL is below what the socket asks for (IP_MINTTL, RFC 5082)", "nstat TcpExtTCPMinTTLDrop"),
   UDP_CSUM: csum("UDP", "UdpInCsumErrors"),
   TCP_CSUM: csum("TCP", "TcpInCsumErrors"),
   IP_CSUM: csum("IP header", "IpExtInCsumErrors"),

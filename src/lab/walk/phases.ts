@@ -2,6 +2,7 @@
 
 const EXACT: Readonly<Record<string, string>> = {
   __icmp_send: "icmp",
+  __inet_lookup_skb: "tcp",
   __ip_local_out: "ip",
   __napi_poll: "softirq",
   __neigh_event_send: "neigh",
@@ -9,9 +10,13 @@ const EXACT: Readonly<Record<string, string>> = {
   __qdisc_run: "qdisc",
   __dev_queue_xmit: "dev",
   __dev_xmit_skb: "qdisc",
+  dev_gro_receive: "gro",
   dev_hard_start_xmit: "dev",
   enqueue_to_backlog: "dev",
   eth_type_trans: "dev",
+  inet_gro_receive: "gro",
+  inet_gso_segment: "gso",
+  napi_gro_complete: "gro",
   napi_gro_receive: "dev",
   net_rx_action: "softirq",
   net_tx_action: "softirq",
@@ -35,6 +40,12 @@ const EXACT: Readonly<Record<string, string>> = {
   igb_msix_other: "irq",
   igb_poll: "softirq",
   skb_clone: "skb",
+  skb_gro_receive: "gro",
+  skb_segment: "gso",
+  start_xmit: "driver",
+  tun_net_xmit: "driver",
+  virtnet_poll: "softirq",
+  virtnet_receive: "driver",
 };
 
 const PREFIXES: readonly (readonly [string, string])[] = [

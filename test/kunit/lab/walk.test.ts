@@ -28,6 +28,9 @@ test("phases", () => {
   assert.equal(phaseOf("ip_route_input_slow"), "route");
   assert.equal(phaseOf("igb_tx_map"), "driver");
   assert.equal(phaseOf("no_such_function"), "net");
+  const traced = readFileSync(join(SRC, "kernel/trace_fn.ts"), "utf8").matchAll(/^export const F_(\w+)/gm);
+  const unplaced = [...traced].map((m) => m[1]!).filter((fn) => phaseOf(fn) === "net");
+  assert.deepEqual(unplaced, [], "each traced function has its part of the stack");
 });
 
 test("notes in words", () => {
