@@ -581,14 +581,17 @@ function tcp_init_send_skb(skb: SkBuff): SkBuff {
   return skb;
 }
 
-/** A larger head for a packet that is still being written: twice as large a class each time, so the copies add up to little. */
+/** A head with room for `need` bytes more. What was split off behind others moves to its front: else the room would end. */
 function tcp_skb_grow(skb: SkBuff, need: number): boolean {
   const old = skb.head;
-  const head = head_alloc(skb.kernel, Math.max(skb.tail + need, old.size + 1));
+  const len = skb.tail - skb.data;
+  const head = head_alloc(skb.kernel, MAX_TCP_HEADER + len + need);
   if (head === null) return false;
-  copy_bytes(head.u8, skb.data, old.u8, skb.data, skb.tail - skb.data);
+  copy_bytes(head.u8, MAX_TCP_HEADER, old.u8, skb.data, len);
   head_put(old);
   skb.head = head;
+  skb.data = MAX_TCP_HEADER;
+  skb.tail = MAX_TCP_HEADER + len;
   skb.end = head.size;
   skb.cloned = false;
   return true;
