@@ -103,7 +103,8 @@ export function tcp_select_initial_window(
   let limit = clamp === 0 ? 65535 << TCP_MAX_WSCALE : clamp;
   space = Math.min(limit, space);
   if (space > mss) space -= space % mss;
-  out.rcv_wnd = Math.min(space, ipv4.sysctl_tcp_workaround_signed_windows !== 0 ? 32767 : 65535);
+  // A SYN cannot say more than 65535, but all of it stands behind: the first ACK opens the rest (Linux 6.18).
+  out.rcv_wnd = ipv4.sysctl_tcp_workaround_signed_windows !== 0 ? Math.min(space, 32767) : space;
   if (init_rcv_wnd > 0) out.rcv_wnd = Math.min(out.rcv_wnd, init_rcv_wnd * mss);
   out.rcv_wscale = 0;
   if (wscale_ok) {
