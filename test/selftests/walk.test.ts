@@ -308,3 +308,22 @@ test("a frame for a MAC address that nobody on a two-ended cable has is lost, an
   assert.match(text, /1 dropped/);
   assert.match(text, /lost in the card eth0 of r1: for another MAC address/);
 });
+
+test("TCP: a segment is named by the copy that leaves, and says who took it", () => {
+  const r = run("echo hi | nc -N 10.0.2.2 80", { pc2: "nc -l -p 80 > /dev/null &" });
+  const data = packet(r, /IP 10\.0\.1\.2\.\d+ > 10\.0\.2\.2\.80: Flags \[P\.\]/);
+  assert.equal(data.end?.text, "stays in the socket until it is acknowledged; its copies leave");
+  assert.ok(functionsOf(data).includes("tcp_sendmsg") && functionsOf(data).includes("tcp_write_xmit"));
+  const arrived = family(data).find((p) => p.host === "pc2" && p.end?.kind === "delivered");
+  assert.match(arrived?.end?.text ?? "", /^taken in by TCP, the socket on tcp port 80/);
+  assert.match(packet(r, /Flags \[S\]/).children[0]?.end?.text ?? "", /went on|taken in by TCP|sent/);
+  assert.doesNotMatch(r.text, /without headers|ended in tcp_| {2}net {2}/);
+  r.lab.stop();
+});
+
+test("TCP: nobody listens", () => {
+  const r = run("nc -z 10.0.2.2 81; true");
+  assert.deepEqual(dropOf(packet(r, /Flags \[S\]/)).reason, "NO_SOCKET");
+  assert.match(dropOf(packet(r, /Flags \[S\]/)).why, /nothing listens on TCP port 81 of pc2/);
+  r.lab.stop();
+});

@@ -24,6 +24,8 @@ export function joinWalk(r: Recorder, facts: Facts): Packet[] {
   roots.forEach((p, i) => {
     p.number = i + 1;
   });
+  // What TCP queues is payload; only the copies that leave get headers. By them it has a name.
+  for (const root of roots) root.capture ??= family(root).find((p) => p.capture !== null)?.capture ?? null;
   const answers = new Map<Packet, Packet[]>();
   for (const p of r.packets) {
     if (p.cause === null) continue;
@@ -175,6 +177,12 @@ function ended(p: Packet, answers: readonly Packet[], freed: Packet | null): Pac
     }
     return done("consumed", `taken in by ARP${with_reply}`);
   }
+  if (p.steps.some((s) => s.fn === "tcp_v4_rcv")) {
+    if (sock === undefined) return done("consumed", `taken in by TCP${with_reply}`);
+    return done("delivered", `taken in by TCP, the socket on ${sock.found}${ownerOf(sock)}${with_reply}`);
+  }
+  if (cloned && fn.startsWith("tcp_"))
+    return done("consumed", "stays in the socket until it is acknowledged; its copies leave");
   if (fn.startsWith("icmp_")) return done("consumed", `taken in by ICMP${with_reply}`);
   if (fn.startsWith("igmp_")) return done("consumed", `taken in by IGMP${with_reply}`);
   if (fn === "neigh_resolve_output" || fn === "__neigh_event_send") {
