@@ -5,6 +5,7 @@ import { coreutils } from "./coreutils/index.ts";
 import { dmesg } from "./dmesg.ts";
 import { dnsd } from "./dnsd/dnsd.ts";
 import { ethtool } from "./ethtool/ethtool.ts";
+import { httpd } from "./httpd.ts";
 import { discardd, echod, inetd } from "./inetd.ts";
 import { ip } from "./ip/ip.ts";
 import { nc } from "./nc/nc.ts";
@@ -26,8 +27,10 @@ import { sysctl } from "./sysctl.ts";
 import { taskset } from "./taskset.ts";
 import { tc } from "./tc/tc.ts";
 import { tcpdump } from "./tcpdump/tcpdump.ts";
+import { telnet } from "./telnet.ts";
 import { traceroute } from "./traceroute/traceroute.ts";
 import { udpflood, udpsink } from "./udpflood.ts";
+import { wget } from "./wget.ts";
 
 const own: Readonly<Record<string, Program>> = {
   arp,
@@ -41,6 +44,7 @@ const own: Readonly<Record<string, Program>> = {
   ethtool,
   free,
   hostname,
+  httpd,
   ifconfig,
   inetd,
   ip,
@@ -58,9 +62,11 @@ const own: Readonly<Record<string, Program>> = {
   taskset,
   tc,
   tcpdump,
+  telnet,
   traceroute,
   udpflood,
   udpsink,
+  wget,
 };
 
 /** A new map each time: a machine may add or replace its own. */
