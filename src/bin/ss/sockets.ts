@@ -37,6 +37,8 @@ export interface Socket {
   path: string;
   /** Whether it came from sock_diag, which knows attributes. */
   diag: boolean;
+  /** struct inet_diag_sockid, to name this socket to the kernel; absent where there is none. */
+  id?: Uint8Array;
 }
 
 export const TCP_CLOSE = 7;
@@ -76,7 +78,19 @@ function parseInet(m: NlMsg, netid: string): Socket | undefined {
     protocol: 0,
     path: "",
     diag: true,
+    id: buf.slice(id, id + D.INET_DIAG_REQ_V2_LEN - D.INET_DIAG_REQ_V2_ID),
   };
+}
+
+/** Ends a socket (-K). 0, or the errno. */
+export function* destroyInet(nl: Netlink, s: Socket, protocol: number): Blocking<number> {
+  const w = nl.request(D.SOCK_DESTROY, 0, D.INET_DIAG_REQ_V2_LEN);
+  const at = w.msg + 16;
+  w.buf[at] = s.family;
+  w.buf[at + 1] = protocol;
+  w.dv.setUint32(at + D.INET_DIAG_REQ_V2_STATES, 1 << s.state, true);
+  w.buf.set(s.id!, at + D.INET_DIAG_REQ_V2_ID);
+  return (yield* nl.acknowledge(w)).errno;
 }
 
 export interface InetQuery {

@@ -1,7 +1,7 @@
 // The ss program of iproute2 6.1, over sock_diag: UDP, TCP, raw, packet and unix sockets.
 // Read first: ss(8), sockets.ts. Way in: ss(sys, argv).
 
-import { strerror } from "../../uapi/errno.ts";
+import { ENOENT, EOPNOTSUPP, strerror } from "../../uapi/errno.ts";
 import {
   INET_DIAG_CGROUP_ID,
   INET_DIAG_MARK,
@@ -30,7 +30,7 @@ import type { Predicate } from "./filter.ts";
 import { ALL_STATES, CONNECTED, LISTENING, parseFilter, parseState, STATE_NAMES } from "./filter.ts";
 import { serviceName } from "./services.ts";
 import type { Socket } from "./sockets.ts";
-import { dumpInet, dumpPacket, dumpUnix, readProc, TCP_CLOSE } from "./sockets.ts";
+import { destroyInet, dumpInet, dumpPacket, dumpUnix, readProc, TCP_CLOSE } from "./sockets.ts";
 import { COLUMNS, renderTable } from "./table.ts";
 import { tcpInfoText } from "./tcp_info.ts";
 import { SS_USAGE } from "./usage.ts";
@@ -107,6 +107,7 @@ interface Query {
   info: boolean;
   tos: boolean;
   oneline: boolean;
+  kill: boolean;
   /** -p: the processes by inode number. */
   users: Map<number, string> | null;
   filter: Predicate;
@@ -251,7 +252,7 @@ function* collect(ctx: Context, q: Query): Blocking<{ socket: Socket; iface: str
     for (const family of q.families) {
       const query = { netid, protocol, family, states: q.states, extensions };
       const sockets = yield* dumpInet(diag, query);
-      if (sockets !== undefined) yield* take(sockets, rtnl);
+      if (sockets !== undefined) yield* take(q.kill ? yield* kill(ctx, q, protocol, sockets, rtnl) : sockets, rtnl);
       else if (family === q.families[0]) {
         for (const f of q.families) yield* take(yield* readProc(ctx, { ...query, family: f }), rtnl);
         break;
@@ -260,6 +261,20 @@ function* collect(ctx: Context, q: Query): Blocking<{ socket: Socket; iface: str
   }
   diag.close();
   rtnl.close();
+  return out;
+}
+
+/** -K: ends those that the filter chooses. What cannot be ended is not shown. */
+function* kill(ctx: Context, q: Query, protocol: number, sockets: Socket[], names: Netlink): Blocking<Socket[]> {
+  const out: Socket[] = [];
+  const nl = openNetlink(ctx, NETLINK_SOCK_DIAG);
+  for (const s of sockets) {
+    if (!q.filter(s, s.iface === 0 ? "" : yield* names.indexToName(s.iface))) continue;
+    const err = yield* destroyInet(nl, s, protocol);
+    if (err === 0) out.push(s);
+    else if (err !== EOPNOTSUPP && err !== ENOENT) ctx.fail(`SOCK_DESTROY answers: ${strerror(err)}\n`, 1);
+  }
+  nl.close();
   return out;
 }
 
@@ -383,7 +398,6 @@ function* main(ctx: Context, argv: string[]): Blocking<number> {
   if (o.has("Z") || o.has("z")) ctx.fail("ss: SELinux is not enabled.\n", 1);
   if (o.error !== undefined) ctx.fail(`${o.error}\n${SS_USAGE}`, 255);
   for (const [name, word] of [
-    ["K", "--kill"],
     ["E", "--events"],
     ["D", "--diag"],
     ["F", "--filter"],
@@ -447,6 +461,7 @@ function* main(ctx: Context, argv: string[]): Blocking<number> {
     info: o.has("i"),
     tos: o.has("tos"),
     oneline: o.has("O"),
+    kill: o.has("K"),
     users: o.has("p") ? yield* socketUsers(ctx) : null,
     filter: parseFilter(ctx, words),
   };
