@@ -15,4 +15,4 @@ export {
 } from "./machine.ts";
 export { NetApi, type NetServer, type NetSocket } from "./net.ts";
 export { SystemError } from "./node_errors.ts";
-export { type Cable, connect, createWorld, type World } from "./world.ts";
+export { type Cable, connect, createWorld, type PlayOptions, type World } from "./world.ts";

@@ -47,7 +47,9 @@ export function connectByName(self: NetSocket, options: ConnectOptions): void {
   const auto = options.autoSelectFamily ?? net.getDefaultAutoSelectFamily();
   const all = auto && family !== 4 && family !== 6 && !options.localAddress;
   self._host = host;
-  const how: LookupOptions = { family, hints: options.hints ?? 0, ...(all && { all: true }) };
+  // AI_ADDRCONFIG, where nothing else is asked for.
+  const hints = options.hints || (family !== 4 && family !== 6 ? 32 : 0);
+  const how: LookupOptions = { family, hints, ...(all && { all: true }) };
   const answer = (err: Error | null, found: string | LookupAddress[], kind?: number): void => {
     if (!self.connecting) return;
     if (err) {

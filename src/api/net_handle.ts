@@ -2,6 +2,7 @@
 // The core never waits: the socket's wait queue calls back, and Loop.defer() comes to look with poll(2).
 // Way in: new TcpHandle(machine), listen() or connect(), readStart(), write().
 
+import { AsyncResource } from "node:async_hooks";
 import { syscall } from "../kernel/cpu.ts";
 import { vfs_poll } from "../kernel/fs/eventpoll.ts";
 import { type File, fget } from "../kernel/fs/file.ts";
@@ -57,6 +58,8 @@ export class TcpHandle {
   onlost: (() => void) | null = null;
   bytesRead = 0;
   bytesWritten = 0;
+  /** Callbacks run in the context (AsyncLocalStorage) that made the socket, not in that of whoever sent the packet. */
+  private readonly resource: AsyncResource = new AsyncResource("TCPWRAP");
   private file: File | null = null;
   private family = AF_INET;
   private listening = false;
@@ -119,6 +122,11 @@ export class TcpHandle {
   }
   hasRef(): boolean {
     return this.reffed && this.fd >= 0;
+  }
+
+  /** http.Agent asks for it. */
+  getAsyncId(): number {
+    return this.resource.asyncId();
   }
 
   // --- names and options ------------------------------------------------------------------------------------------
@@ -285,8 +293,10 @@ export class TcpHandle {
     loop.ref();
     loop.defer(() => {
       loop.unref();
-      for (const fn of cancelled) fn(-ECANCELED);
-      done?.();
+      this.resource.runInAsyncScope(() => {
+        for (const fn of cancelled) fn(-ECANCELED);
+        done?.();
+      });
     });
   }
   /** Closes with RST instead of FIN. */
@@ -315,7 +325,7 @@ export class TcpHandle {
     this.scheduled = true;
     this.machine.loop.defer(() => {
       this.scheduled = false;
-      if (!this.closed) this.poll();
+      if (!this.closed) this.resource.runInAsyncScope(this.poll, this);
     });
   }
 

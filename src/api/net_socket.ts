@@ -2,7 +2,7 @@
 // Read first: https://nodejs.org/api/net.html#class-netsocket. Way in: machine.net.Socket, machine.net.connect().
 
 import { isIP } from "node:net";
-import { Duplex, type DuplexOptions } from "node:stream";
+import { addAbortSignal, Duplex, type DuplexOptions } from "node:stream";
 import { inspect } from "node:util";
 import type { Machine } from "./machine.ts";
 import { type ConnectOptions, connectByName } from "./net_connect.ts";
@@ -93,7 +93,6 @@ export class NetSocket extends Duplex {
       emitClose: false,
       autoDestroy: true,
       decodeStrings: false,
-      ...(signal !== undefined && { signal }),
     });
     this.machine = machine;
     this.noDelay = Boolean(o.noDelay);
@@ -117,6 +116,8 @@ export class NetSocket extends Duplex {
         super.pause();
       } else this.read(0);
     }
+    // Not by the options of Duplex: it would destroy what is not made yet.
+    if (signal) addAbortSignal(signal, this);
   }
 
   /** Of a new handle: who hears from it. */
@@ -135,7 +136,7 @@ export class NetSocket extends Duplex {
 
   connect(...args: unknown[]): this {
     const [options, callback] = normalizeArgs(args);
-    if (options.port === undefined && options.path === undefined)
+    if (options.port === undefined && (options.path === undefined || options.path === null))
       throw nodeError("ERR_MISSING_ARGS", 'The "options" or "port" or "path" argument must be specified', TypeError);
     if (Object.hasOwn(this, "write")) Reflect.deleteProperty(this, "write");
     if (this.destroyed) {
@@ -144,7 +145,8 @@ export class NetSocket extends Duplex {
       this.sockName = null;
       (this as unknown as { _undestroy(): void })._undestroy();
     }
-    if (options.path !== undefined) {
+    const pipe = Boolean(options.path);
+    if (pipe) {
       if (typeof options.path !== "string") throw invalidArgType("options.path", "of type string", options.path);
     } else checkConnectOptions(options);
     if (!this._handle) {
@@ -157,9 +159,9 @@ export class NetSocket extends Duplex {
     if (options.keepAlive) this.keepAlive = true;
     if (options.noDelay) this.noDelay = true;
     if (options.keepAliveInitialDelay) this.keepAliveDelay = ~~(options.keepAliveInitialDelay / 1000);
-    if (options.path !== undefined) {
+    if (pipe) {
       // DIFF: a machine has no AF_UNIX sockets.
-      const { path } = options;
+      const path = options.path!;
       process.nextTick(() => this.destroy(exceptionWithHostPort(-97, "connect", path)));
     } else connectByName(this, options);
     return this;
@@ -392,7 +394,7 @@ export class NetSocket extends Duplex {
       cb(exception);
     } else {
       cb(exception);
-      process.nextTick(() => this.emit("close", Boolean(exception)));
+      process.nextTick(() => this.emit("close"));
     }
     if (this._server !== null) {
       this._server._connections--;
@@ -549,7 +551,7 @@ export class NetSocket extends Duplex {
 
 /** After the peer's FIN a socket that is not allowed to be half open has nobody to write to. */
 function writeAfterFin(this: NetSocket, chunk: unknown, encoding?: unknown, cb?: unknown): boolean {
-  if (this.writableEnded) return Duplex.prototype.write.call(this, chunk, encoding as BufferEncoding, cb as Callback);
+  if (!this.writableEnded) return Duplex.prototype.write.call(this, chunk, encoding as BufferEncoding, cb as Callback);
   const callback = typeof encoding === "function" ? encoding : cb;
   const er = Object.assign(new Error("This socket has been ended by the other party"), { code: "EPIPE" });
   if (typeof callback === "function") process.nextTick(callback as (e: Error) => void, er);

@@ -9,6 +9,16 @@ import { Machine, type MachineOptions, type Platform, type Process } from "./mac
 
 export type Cable = Wire;
 
+export interface PlayOptions {
+  /**
+   * Virtual nanoseconds per real one at most. Default: no limit, which is right when all that waits does so in the machines. A
+   * program that also waits for Node's own timers, files or threads wants a limit: otherwise hours pass meanwhile.
+   */
+  speed?: number;
+  /** The most that passes before Node looks at its own timers and files, ns. Default 10 ms. */
+  quantum_ns?: number;
+}
+
 /** Joins two ports by a cable. `clock` is the world's or the platform's. */
 export function connect(platform: Pick<Platform, "clock">, a: WirePort, b: WirePort, options: WireOptions = {}): Cable {
   const wire = new Wire(platform.clock, options);
@@ -23,6 +33,7 @@ export class World {
   readonly activity: Activity = newActivity();
   private cables = 0;
   private quantum = 0;
+  private speed = Number.POSITIVE_INFINITY;
   private turning = false;
   /** Promises that until() waits for. */
   private waiting = 0;
@@ -70,10 +81,10 @@ export class World {
   /**
    * From now on time passes by itself whenever JavaScript has nothing to do: promises, events and callbacks of sockets run in
    * the instant they belong to. It stands still, and Node may exit, when no socket and no program that is ref'd is left.
-   * `quantum_ns`: the most that passes before Node looks at its own files and timers.
    */
-  play(quantum_ns = 10_000_000): this {
-    this.quantum = quantum_ns;
+  play(options: PlayOptions = {}): this {
+    this.quantum = options.quantum_ns ?? 10_000_000;
+    this.speed = options.speed ?? Number.POSITIVE_INFINITY;
     this.activity.changed = () => this.turn();
     this.turn();
     return this;
@@ -113,17 +124,27 @@ export class World {
   private turn(): void {
     if (this.turning || this.quantum === 0) return;
     this.turning = true;
+    let real = performance.now();
     const next = (): void => {
+      const before = real;
+      real = performance.now();
       if (this.quantum === 0 || (this.activity.refs === 0 && this.waiting === 0)) {
         this.turning = false;
         return;
       }
       const { sim, activity } = this;
-      const end = sim.now + this.quantum;
+      if (activity.pending > 0) {
+        real = before;
+        setImmediate(next);
+        return;
+      }
+      const pace = (real - before) * 1e6 * this.speed;
+      const end = sim.now + Math.min(this.quantum, Number.isNaN(pace) ? 0 : Math.round(pace));
       while (activity.pending === 0 && sim.step(end));
       // Nothing here before the end: an idle instant costs one turn, not one event each.
       if (activity.pending === 0 && sim.now < end) sim.run(end);
-      setImmediate(next);
+      if (this.speed === Number.POSITIVE_INFINITY || activity.pending > 0) setImmediate(next);
+      else setTimeout(next, 1);
     };
     setImmediate(next);
   }
