@@ -2,6 +2,7 @@
 // Way in: frames_of_case(seed, index): one or several frames (fragments of a datagram) that belong together.
 
 import { Prng, prng_below, prng_u32 } from "../../src/lib/prng.ts";
+import { TCP_PEER, tcp_error, tcp_flow } from "./tcp_gen.ts";
 
 /** The machine under test, as frame_rig.ts sets it up. */
 export const OUR_MAC = Uint8Array.of(2, 0, 0, 0, 0, 1);
@@ -514,6 +515,40 @@ export const JUMBO_MTU = 9000;
 export function frames_of_case(seed: number, index: number): Uint8Array[] {
   const s = new Source(seed, index);
   let out: Uint8Array[];
+  if (s.one_in(3)) {
+    // Connections have to get somewhere: little damage.
+    let id = s.below(65_536);
+    const next = s.one_in(5) ? 0 : 1;
+    if (s.one_in(12)) {
+      const b = tcp_error(s);
+      put16(b, 2, sum16(b, 0, b.length));
+      return [
+        ethernet(
+          s,
+          OUR_MAC,
+          0x0800,
+          ipv4(s, { src: TCP_PEER, dst: OUR_IP, proto: 1, payload: b, options: new Uint8Array(0), ttl: 64 }),
+        ),
+      ];
+    }
+    out = tcp_flow(s, (segment) => {
+      put16(segment, 16, 0);
+      put16(segment, 16, sum16(segment, 0, segment.length, pseudo(TCP_PEER, OUR_IP, 6, segment.length)));
+      const ip = ipv4(s, {
+        src: TCP_PEER,
+        dst: OUR_IP,
+        proto: 6,
+        payload: segment,
+        id: id & 0xffff,
+        frag: 0x4000,
+        options: new Uint8Array(0),
+        ttl: 64,
+      });
+      id += next;
+      return ethernet(s, OUR_MAC, 0x0800, ip);
+    });
+    return s.one_in(10) ? out.map((f) => damage(s, f)) : out;
+  }
   const kind = s.below(20);
   if (kind < 3) out = fragments(s);
   else if (kind === 3) return train(s, (seed & 8) === 8);

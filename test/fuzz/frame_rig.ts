@@ -32,6 +32,7 @@ import {
 import { MSG_DONTWAIT } from "../../src/uapi/socket.ts";
 import { ip } from "../kunit/net/ipv4/fib_ip.ts";
 import { FAR_PORT, JUMBO_MTU, OPEN_PORTS, OUR_MAC } from "./frame_gen.ts";
+import { TcpRig } from "./tcp_rig.ts";
 
 const AF_INET = 2;
 const AF_PACKET = 17;
@@ -42,12 +43,15 @@ const SOCK_RAW = 3;
 class SinkPort implements WirePort {
   end: WireEnd | null = null;
   frames = 0;
+  /** Is told of each frame. */
+  tcp: TcpRig | null = null;
   wire_plug(end: WireEnd | null): void {
     this.end = end;
   }
   wire_link(): void {}
   wire_rx(f: Frame): void {
     this.frames++;
+    this.tcp?.sent(f.u8.subarray(f.off, f.off + f.len));
     frame_put(f);
   }
   wire_tx_wake(): void {}
@@ -73,6 +77,7 @@ export class FrameRig {
   readonly task: Task;
   /** A host behind the router, with sockets that know nothing of merged packets. */
   readonly far_task: Task;
+  readonly tcp: TcpRig;
   readonly fds: number[] = [];
   readonly far_fds: number[] = [];
   readonly baseline: Record<string, number>;
@@ -82,7 +87,7 @@ export class FrameRig {
   /**
    * The bits of the seed choose the machine:
    *  1  two CPUs with RPS and RSS; short frames are copied
-   *  2  rules, several paths, a filter
+   *  2  rules, several paths, a filter; Fast Open without cookies, SYN cookies, MTU probing
    *  4  devices that can do nothing themselves, a slow cable, short queues: what comes merged from the card, or in segments
    *     from the host behind, is cut and summed here; without it all passes whole
    *  8  long frames, which lie in several pages
@@ -127,6 +132,18 @@ export class FrameRig {
     this.task = rig.task("fuzz", this.net);
     this.far_task = rig.task("far", this.far);
     this.open_sockets();
+    this.tcp = new TcpRig(rig, this.task);
+    if ((seed & 2) === 2) {
+      // Fast Open without a cookie, MTU probing, old connections end at once.
+      rig.sysctl(this.net, "net/ipv4/tcp_fastopen", 0x603);
+      rig.sysctl(this.net, "net/ipv4/tcp_mtu_probing", 2);
+      rig.sysctl(this.net, "net/ipv4/tcp_syncookies", (seed & 8) === 8 ? 2 : 1);
+    }
+    if ((seed & 4) === 4) {
+      for (const name of ["tcp_sack", "tcp_window_scaling"]) rig.sysctl(this.net, `net/ipv4/${name}`, 0);
+      rig.sysctl(this.net, "net/ipv4/tcp_rmem", "4096 8192 16384");
+    }
+    this.port.tcp = this.tcp;
     if ((seed & 8) === 8) rig.call(() => dev_set_mtu(this.eth0, JUMBO_MTU));
     this.offloads((seed & 4) === 4);
     if (smp) for (const dev of ["eth0", "v0"]) this.write(`/sys/class/net/${dev}/queues/rx-0/rps_cpus`, "3");
@@ -272,6 +289,7 @@ export class FrameRig {
   }
 
   inject(entry: Entry, frame: Uint8Array): void {
+    frame = this.tcp.patch(frame);
     if (entry === "nic") {
       const f = frame_from_bytes(this.rig.world.frames, frame);
       if (f !== null) wire_send(this.port.end!, f);
@@ -337,6 +355,7 @@ export class FrameRig {
       // One packet may pass the limit by its own size.
       limit("socket rmem", sk.sk_rmem_alloc, sk.sk_rcvbuf + 70_000);
     }
+    this.tcp.check(limit);
     for (const net of k.nets) {
       const dir = net.ipv4_fqdir;
       limit("fragment memory", dir.mem, dir.high_thresh + 200_000);
@@ -363,6 +382,9 @@ export class FrameRig {
       for (const r of tracer_records(trace)) if (fn_names[r.fn] === undefined) throw new Error("no record");
     trace_key_update(false);
     this.drain(100_000);
+    this.tcp.end();
+    // What is closed still has data to send: its retransmissions end (tcp_orphan_retries).
+    rig.run(1200e9);
     for (const fd of this.fds) rig.call(() => close_fd(this.task, fd));
     for (const fd of this.far_fds) rig.call(() => close_fd(this.far_task, fd));
     for (const net of [...k.nets]) for (const dev of [...net.dev_by_index.values()]) rig.call(() => dev_close(dev));

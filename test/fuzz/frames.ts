@@ -24,6 +24,7 @@ const BURST = 32;
 /** What a case does besides its frames, by its own random stream: time passes, programs read and send. */
 function between(rig: FrameRig, s: Source): void {
   rig.rig.run(s.one_in(200) ? 31e9 : s.one_in(20) ? 1e9 : 1e6);
+  if (s.one_in(2)) rig.tcp.step(s);
   if (s.one_in(4)) rig.drain(1 + s.below(20));
   if (s.one_in(2)) rig.send(`10.0.0.${2 + s.below(40)}`, s.pick([7, 53, 6000]), s.below(1400));
   if (s.one_in(6)) rig.send(`10.1.${s.below(2)}.${2 + s.below(40)}`, 7, s.below(4000));
@@ -95,10 +96,13 @@ export function fuzz_frames(count: number, seed: number, progress?: (frames: num
 /** Feeds frames one by one to a fresh machine of the kind that `seed` makes. What went wrong, or null. */
 export function replay(steps: Step[], seed: number): string | null {
   const rig = new FrameRig(seed);
+  const s = new Source(seed, 0x7ffffffe);
   try {
     for (const [i, step] of steps.entries()) {
       rig.inject(step.entry, step.frame);
-      if (i % BURST === BURST - 1) rig.rig.run(1e6);
+      if (i % BURST !== BURST - 1) continue;
+      rig.rig.run(1e6);
+      rig.tcp.step(s);
     }
     rig.rig.run(1e6);
     rig.check_bounds();
