@@ -10,8 +10,8 @@ import { top_level_const } from "./bundle-const.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 
-/** Returns the exit code. */
-export async function bundle_and_run(entry, args, node_options = []) {
+/** Returns the exit code. `engine`: another JavaScript engine, as a command; Node's options are for Node alone. */
+export async function bundle_and_run(entry, args, node_options = [], engine = null) {
   const dir = mkdtempSync(join(tmpdir(), "skbuff-run-"));
   try {
     const outfile = join(dir, "main.mjs");
@@ -29,9 +29,9 @@ export async function bundle_and_run(entry, args, node_options = []) {
       plugins: [top_level_const],
       logLevel: "error",
     });
-    const r = spawnSync(process.execPath, [...node_options, "--enable-source-maps", outfile, ...args], {
-      stdio: "inherit",
-    });
+    const command = engine ?? [process.execPath, ...node_options, "--enable-source-maps"];
+    const r = spawnSync(command[0], [...command.slice(1), outfile, ...args], { stdio: "inherit" });
+    if (r.error) console.error(`${command[0]}: ${r.error.message}`);
     return r.status ?? 1;
   } finally {
     rmSync(dir, { recursive: true, force: true });
