@@ -32,7 +32,7 @@ export const telnet: Program = function* (sys, argv) {
   const [host, portText = "telnet"] = o.operands;
   const port = (yield* servicePort(sys, portText, "tcp")) ?? Number(portText);
   if (!Number.isInteger(port) || port < 0 || port > 65535) {
-    yield* printError(sys, `telnet: bad port ${portText}\n`);
+    yield* print(sys, `Invalid port name '${portText}'.\n`);
     return 1;
   }
   const found = yield* resolve(sys, host);

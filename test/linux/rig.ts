@@ -18,6 +18,7 @@ const PACKAGES: Record<string, string> = {
   ip: "iproute2",
   tc: "iproute2",
   ss: "iproute2",
+  nstat: "iproute2",
   ifconfig: "net-tools",
   route: "net-tools",
   arp: "net-tools",

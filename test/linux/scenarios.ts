@@ -3,6 +3,7 @@
 import type { Scenario } from "./compare.ts";
 import { at, LINE, PAIR } from "./scenario_parts.ts";
 import { networkScenarios } from "./scenarios_network.ts";
+import { tcpScenarios } from "./scenarios_tcp.ts";
 
 export const PROGRAMS = [
   "unshare",
@@ -22,6 +23,8 @@ export const PROGRAMS = [
   "ethtool",
   "nslookup",
   "python3",
+  "telnet",
+  "wget",
 ];
 
 const ip: Scenario = {
@@ -693,4 +696,5 @@ export const scenarios: Scenario[] = [
   netTools,
   qdisc,
   ...networkScenarios,
+  ...tcpScenarios,
 ];
