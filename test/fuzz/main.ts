@@ -22,9 +22,10 @@ const which_files = process.argv.indexOf("--entered");
 const coverage = which_files >= 0 ? entered() : null;
 const rounds = argument("--rounds", 1);
 const memory = (): string => `${Math.round(process.memoryUsage().rss / 1e6)} MB`;
-let failed = false;
+/** An object: a bundle makes every top-level variable constant (tools/bundle-const.mjs). */
+const run = { failed: false };
 
-for (let seed = first; seed < first + rounds && !failed; seed++) {
+for (let seed = first; seed < first + rounds && !run.failed; seed++) {
   const started = process.cpuUsage();
   const seconds = (): string => {
     const u = process.cpuUsage(started);
@@ -39,7 +40,7 @@ for (let seed = first; seed < first + rounds && !failed; seed++) {
     console.log(`frames: ${r.frames}, seed ${seed}, ${r.answers} answers, ${seconds()} of CPU, ${memory()}`);
     console.log(`  peaks: ${JSON.stringify(r.peaks)}`);
     if (r.failure === null) continue;
-    failed = true;
+    run.failed = true;
     console.log(`FAILED at case ${r.failure.at}: ${r.failure.what}\n${r.failure.stack}`);
     const steps = minimise(seed, r.failure.at, r.failure.what);
     if (steps === null) {
@@ -56,7 +57,7 @@ for (let seed = first; seed < first + rounds && !failed; seed++) {
     process.stderr.write("\r");
     console.log(`calls: ${r.calls}, ${r.ok} succeeded, seed ${seed}, ${seconds()} of CPU, ${memory()}`);
     if (r.failure === null) continue;
-    failed = true;
+    run.failed = true;
     console.log(
       `FAILED on machine ${r.failure.at} (seed ${seed}): ${r.failure.call}\n${r.failure.what}\n${r.failure.stack}`,
     );
@@ -68,7 +69,7 @@ for (let seed = first; seed < first + rounds && !failed; seed++) {
       const r = fuzz(count, seed);
       console.log(`${name}: ${r.texts}, ${r.good} accepted, seed ${seed}, ${seconds()} of CPU, ${memory()}`);
       if (r.failure === null) continue;
-      failed = true;
+      run.failed = true;
       console.log(`FAILED at ${r.failure.at}: ${r.failure.what}\n${JSON.stringify(r.failure.text)}`);
     }
   } else if (which === "tcp") {
@@ -76,7 +77,7 @@ for (let seed = first; seed < first + rounds && !failed; seed++) {
     process.stderr.write("\r");
     console.log(`tcp: ${r.runs} connections, ${r.bytes} bytes, seed ${seed}, ${seconds()} of CPU, ${memory()}`);
     if (r.failure === null) continue;
-    failed = true;
+    run.failed = true;
     console.log(`FAILED at ${r.failure.at}: ${r.failure.what}\n${JSON.stringify(r.failure.scenario)}`);
   } else {
     console.error(`no fuzzer "${which}": frames, calls, text, tcp`);
@@ -87,4 +88,4 @@ if (coverage !== null) {
   const files = new RegExp(process.argv[which_files + 1] ?? "");
   for (const [file, names] of never_entered(coverage(files), files)) console.log(`${file}: ${names.join(" ")}`);
 }
-process.exit(failed ? 1 : 0);
+process.exit(run.failed ? 1 : 0);
