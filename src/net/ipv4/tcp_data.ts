@@ -33,7 +33,7 @@ import {
   LINUX_MIB_TCPRCVQDROP,
   LINUX_MIB_TCPZEROWINDOWDROP,
 } from "../core/snmp.ts";
-import { SOCK_DEAD, type Sock, skb_set_owner_r, sock_flag, sock_hold, sock_put } from "../core/sock.ts";
+import { SOCK_DEAD, type Sock, skb_set_owner_r, sock_flag, sock_hold } from "../core/sock.ts";
 import {
   inet_csk_exit_pingpong_mode,
   inet_csk_in_pingpong_mode,
@@ -69,6 +69,7 @@ import {
   tcp_space_from_win,
   tcp_win_from_space,
 } from "./tcp_sock.ts";
+import { tcp_compressed_ack_kick, tcp_sack_compress_send_ack } from "./tcp_timer.ts";
 import { __tcp_select_window } from "./tcp_window.ts";
 
 // --- header prediction --------------------------------------------------------------------------------------------
@@ -316,12 +317,16 @@ export function tcp_send_dupack(sk: Sock, skb: SkBuff): void {
   tcp_send_ack(sk);
 }
 
+/** Blocks that an ACK surely has room for beside timestamps and a DSACK. */
+const TCP_SACK_BLOCKS_EXPECTED = 2;
+
 /** A new block, or one that grew, goes to the front (RFC 2018 section 4). */
 function tcp_sack_new_ofo_skb(tp: TcpSock, seq: number, end_seq: number): void {
   const sp = tp.selective_acks;
   let n = tp.rx_opt.num_sacks;
   for (let i = 0; i < n; i++) {
     if (!tcp_sack_extend(sp[i]!, seq, end_seq)) continue;
+    if (i >= TCP_SACK_BLOCKS_EXPECTED) tcp_sack_compress_send_ack(tp);
     // To the front, the others behind it.
     const b = sp[i]!;
     for (let j = i; j > 0; j--) sp[j] = sp[j - 1]!;
@@ -329,6 +334,8 @@ function tcp_sack_new_ofo_skb(tp: TcpSock, seq: number, end_seq: number): void {
     if (n > 1) tcp_sack_maybe_coalesce(tp);
     return;
   }
+  // More blocks than senders look at: what is held back is said while they are all in one ACK.
+  if (n >= TCP_SACK_BLOCKS_EXPECTED) tcp_sack_compress_send_ack(tp);
   if (n >= TCP_NUM_SACKS) n--;
   const b = sp[n]!;
   for (let j = n; j > 0; j--) sp[j] = sp[j - 1]!;
@@ -592,25 +599,11 @@ function __tcp_ack_snd_check(tp: TcpSock, ofo_possible: boolean): void {
   }
   tp.compressed_ack++;
   if (tp.compressed_ack_timer !== null && hrtimer_active(tp.compressed_ack_timer)) return;
-  // A fraction of the RTT: many reports in one ACK (compressed SACK).
+  // A twentieth of the RTT at most (both are kept times 8): many reports in one ACK, and the sender hardly waits.
   let rtt = tp.rcv_rtt_us;
-  if (tp.srtt_us !== 0 && (rtt === 0 || tp.srtt_us < rtt)) rtt = tp.srtt_us;
+  if (tp.srtt_us !== 0 && tp.srtt_us < rtt) rtt = tp.srtt_us;
   const delay = Math.min(tp.net.ipv4.sysctl_tcp_comp_sack_delay_ns, (rtt * (1000 >> 3)) / 20);
-  if (tp.compressed_ack_timer === null) {
-    tp.compressed_ack_timer = hrtimer_setup(
-      tp.net.kernel,
-      (t) => {
-        const s = t.owner as TcpSock;
-        if (s.compressed_ack !== 0) {
-          // One ACK stands for all that were held back.
-          s.compressed_ack--;
-          tcp_send_ack(s);
-        }
-        sock_put(s);
-      },
-      tp,
-    );
-  }
+  tp.compressed_ack_timer ??= hrtimer_setup(tp.net.kernel, tcp_compressed_ack_kick, tp);
   sock_hold(tp);
   hrtimer_start(tp.compressed_ack_timer, tp.net.kernel.now + Math.max(1, Math.floor(delay)));
 }

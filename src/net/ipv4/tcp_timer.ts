@@ -3,7 +3,7 @@
 // Way in: tcp_init_xmit_timers() once per socket, then whatever inet_csk_reset_xmit_timer() armed.
 
 import { jiffies } from "../../kernel/kernel.ts";
-import type { Hrtimer } from "../../kernel/time/hrtimer.ts";
+import { type Hrtimer, hrtimer_cancel } from "../../kernel/time/hrtimer.ts";
 import type { TimerList } from "../../kernel/time/timer.ts";
 import { trace_call, trace_fn } from "../../kernel/trace.ts";
 import { F_tcp_keepalive_timer, F_tcp_retransmit_timer } from "../../kernel/trace_fn.ts";
@@ -14,6 +14,7 @@ import {
   LINUX_MIB_DELAYEDACKS,
   LINUX_MIB_TCPABORTONMEMORY,
   LINUX_MIB_TCPABORTONTIMEOUT,
+  LINUX_MIB_TCPACKCOMPRESSED,
   LINUX_MIB_TCPKEEPALIVE,
   LINUX_MIB_TCPLOSSFAILURES,
   LINUX_MIB_TCPRENOFAILURES,
@@ -282,7 +283,7 @@ export function tcp_delack_timer_handler(sk: Sock): void {
   // ACKs that were compressed have waited long enough too.
   if (tp.compressed_ack !== 0) {
     tcp_mstamp_refresh(tp);
-    compressed_ack_send(tp);
+    tcp_sack_compress_send_ack(tp);
     return;
   }
   if ((tp.ack_pending & ICSK_ACK_TIMER) === 0) return;
@@ -311,21 +312,23 @@ function tcp_delack_timer(t: TimerList): void {
   sock_put(sk);
 }
 
-/** One ACK for all that were held back; it is sent after all, so it does not count as compressed. */
-function compressed_ack_send(tp: TcpSock): void {
-  tp.compressed_ack--;
+/** One ACK for all that were held back (tcp_comp_sack_nr): it is sent after all, so it does not count as compressed. */
+export function tcp_sack_compress_send_ack(tp: TcpSock): void {
+  if (tp.compressed_ack === 0) return;
+  if (tp.compressed_ack_timer !== null && hrtimer_cancel(tp.compressed_ack_timer)) sock_put(tp);
+  tp.net.mib.linux[LINUX_MIB_TCPACKCOMPRESSED]! += tp.compressed_ack - 1;
+  tp.compressed_ack = 0;
   tcp_send_ack(tp);
 }
 
 /** The hrtimer that holds ACKs back (tcp_comp_sack_delay_ns) is over. It held a reference. */
 export function tcp_compressed_ack_kick(t: Hrtimer): void {
-  const sk = t.owner as Sock;
-  const tp = tcp_sk(sk);
+  const tp = tcp_sk(t.owner as Sock);
   if (tp.compressed_ack !== 0) {
     tcp_mstamp_refresh(tp);
-    compressed_ack_send(tp);
+    tcp_sack_compress_send_ack(tp);
   }
-  sock_put(sk);
+  sock_put(tp);
 }
 
 // --- retransmission and probes ----------------------------------------------------------------------------------------
