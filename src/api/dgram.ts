@@ -349,11 +349,12 @@ export class DgramSocket extends EventEmitter {
     }
     let [port, address, callback] = rest as [unknown, unknown, unknown];
     if (connected) {
-      if (typeof port === "function") {
-        callback = port;
-        port = null;
-      } else if (port !== undefined && port !== null)
+      if (!sliced) callback = port;
+      else if (typeof port === "function") callback = port;
+      else if (port || (address && typeof address !== "function"))
         throw nodeError("ERR_SOCKET_DGRAM_IS_CONNECTED", "Already connected");
+      else callback ??= address;
+      port = null;
       address = null;
     }
     const list = bufferList(data);

@@ -1,5 +1,6 @@
 // node:net for one machine. Read first: https://nodejs.org/api/net.html. Way in: machine.net, or createNet(machine).
 
+import { channel } from "node:diagnostics_channel";
 import { BlockList, isIP, isIPv4, isIPv6, SocketAddress } from "node:net";
 import { getDefaultHighWaterMark } from "node:stream";
 import type { Machine } from "./machine.ts";
@@ -73,6 +74,8 @@ export class NetApi {
     this.connect = (...args) => {
       const [options, cb] = normalizeArgs(args);
       const socket = new this.Socket(options as SocketOptions & ConnectOptions);
+      const told = channel("net.client.socket");
+      if (told.hasSubscribers) told.publish({ socket });
       if (options.timeout) socket.setTimeout(options.timeout);
       return socket.connect(options, ...(cb ? [cb] : []));
     };

@@ -174,10 +174,12 @@ export class TcpHandle {
     return n < 0 ? n : readSockaddr(sa);
   }
   setNoDelay(on: boolean): number {
+    if (this.fd < 0) return -EBADF;
     return this.machine.sys.setsockopt(this.fd, IPPROTO_TCP, TCP_NODELAY, on ? 1 : 0);
   }
   /** `delay`: seconds of silence before the first probe; then libuv asks ten times, a second apart. */
   setKeepAlive(on: boolean, delay: number): number {
+    if (this.fd < 0) return -EBADF;
     const { sys } = this.machine;
     const err = sys.setsockopt(this.fd, SOL_SOCKET, SO_KEEPALIVE, on ? 1 : 0);
     if (err < 0 || !on || delay === 0) return err;

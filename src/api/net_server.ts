@@ -1,5 +1,6 @@
 // net.Server of a machine. Read first: https://nodejs.org/api/net.html#class-netserver. Way in: machine.net.createServer().
 
+import { channel } from "node:diagnostics_channel";
 import { EventEmitter } from "node:events";
 import type { Machine } from "./machine.ts";
 import { TcpHandle } from "./net_handle.ts";
@@ -254,6 +255,13 @@ export class NetServer extends EventEmitter {
     socket.server = this;
     socket._server = this;
     this.emit("connection", socket);
+    const told = channel("net.server.socket");
+    if (told.hasSubscribers) told.publish({ socket });
+  }
+  /** A listener that is an async function and fails (events.captureRejections). */
+  override [EventEmitter.captureRejectionSymbol](err: Error, event: string | symbol, socket?: NetSocket): void {
+    if (event === "connection" && socket !== undefined) socket.destroy(err);
+    else this.emit("error", err);
   }
 
   get listening(): boolean {

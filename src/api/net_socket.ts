@@ -451,7 +451,7 @@ export class NetSocket extends Duplex {
     const on = Boolean(enable === undefined ? true : enable);
     const news = on !== this.noDelay;
     this.noDelay = on;
-    if (this._handle !== null && this._handle.fd >= 0 && news) this._handle.setNoDelay(on);
+    if (this._handle !== null && news) this._handle.setNoDelay(on);
     return this;
   }
   setKeepAlive(enable?: boolean, initialDelayMsecs?: number): this {
@@ -460,7 +460,7 @@ export class NetSocket extends Duplex {
     const news = on !== this.keepAlive || (on && delay !== this.keepAliveDelay);
     this.keepAlive = on;
     this.keepAliveDelay = delay;
-    if (this._handle !== null && this._handle.fd >= 0 && news) this._handle.setKeepAlive(on, delay);
+    if (this._handle !== null && news) this._handle.setKeepAlive(on, delay);
     return this;
   }
   ref(): this {

@@ -13,7 +13,7 @@ import { type Duo, duo } from "./rig.ts";
 
 async function withDuo(
   packages: { a: string[]; b: string[] },
-  fn: (d: Duo, require: (id: string) => any) => Promise<void>,
+  fn: (d: Duo, require: (id: string) => Loose) => Promise<void>,
 ) {
   // These programs also use timers of Node's.
   const d = duo({}, 1, { speed: 20 });
