@@ -71,3 +71,32 @@ test("damage that the cards let through: TCP's own checksum finds it in every se
     assert.ok(Number(line.split(" ").at(-1)) > 5, line);
   }
 });
+
+test("a reader of a few bytes at a time: packed memory comes back page by page, so that an orphan's data is not dropped for minutes", () => {
+  const sizes = [65_535, 951, 2959, 2924, 753, 38, 18_817, 536, 57_497];
+  const r = run_scenario({
+    ...calm,
+    seed: 2147483639,
+    loss: 0.01,
+    duplicate: 0.2,
+    reorder: 0.3,
+    reorder_us: 50,
+    jitter_us: 100,
+    delay_us: 0,
+    rate: 1e9,
+    queue: 3,
+    sides: [
+      { ...plain, writes: sizes.map((n) => write(n)), rcvbuf: 30_000, sndbuf: 30_000, quickack: false },
+      {
+        ...plain,
+        writes: [write(1337, 23)],
+        reads: [
+          { size: 6, pause: 29 },
+          { size: 7, pause: 1 },
+        ],
+        clamp: 6328,
+      },
+    ],
+  });
+  assert.equal(r.outcomes[1]!.read, 150_010);
+});

@@ -23,8 +23,11 @@ import { SOCK_RCVBUF_LOCK, skb_set_owner_r } from "../core/sock.ts";
 import { tcp_under_memory_pressure } from "./tcp_mem.ts";
 import { after, TCPHDR_FIN, TCPHDR_SYN, type TcpSock, tcp_is_sack, tcp_win_from_space } from "./tcp_sock.ts";
 
-/** Bytes that one packet gets when others are gathered into it: what fits the largest head. */
-const COLLAPSED = 60 * 1024;
+/**
+ * Bytes that one packet gets when others are gathered into it: a page without its overhead, as Linux takes. Memory comes back only
+ * when a packet was read to its end: larger ones would keep a slow reader's buffer full for minutes.
+ */
+const COLLAPSED = 3776;
 
 const fits = (tp: TcpSock, skb: SkBuff): boolean =>
   tp.sk_rmem_alloc + skb.truesize <= tp.sk_rcvbuf || tp.sk_rmem_alloc === 0;
