@@ -664,7 +664,11 @@ export function tcp_ack(sk: Sock, skb: SkBuff, flag: number): number {
     }
     return old_ack(tp, skb, prior_snd_una, st, flag);
   }
-  if (after(ack, tp.snd_nxt)) return -2;
+  if (after(ack, tp.snd_nxt)) {
+    // RFC 9293 section 3.10.7.4: an ACK answers, within the limit of challenge ACKs.
+    if ((flag & FLAG_NO_CHALLENGE_ACK) === 0) tcp_send_challenge_ack(tp);
+    return -2;
+  }
   if (after(ack, prior_snd_una)) {
     flag |= FLAG_SND_UNA_ADVANCED;
     tp.icsk_retransmits = 0;
@@ -707,6 +711,11 @@ export function tcp_ack(sk: Sock, skb: SkBuff, flag: number): number {
   tp.icsk_probes_out = 0;
   tp.rcv_tstamp = jiffies(k);
   if (prior_packets === 0) {
+    // A DSACK may come when all is acknowledged already: it still undoes what was reduced for nothing.
+    if ((flag & FLAG_DSACKING_ACK) !== 0) {
+      flag = tcp_fastretrans_alert(tp, prior_snd_una, 0, flag);
+      newly_delivered(tp, delivered, (flag & FLAG_ECE) !== 0);
+    }
     tcp_ack_probe(tp);
     if (tp.tlp_high_seq !== 0) tcp_process_tlp_ack(tp, ack, flag);
     return 1;

@@ -427,7 +427,9 @@ export function tcp_rcv_established(sk: Sock, skb: SkBuff): void {
   if (
     (dv.getInt32(th + 12) & TCP_HP_BITS) === tp.pred_flags &&
     skb.tcp_seq === tp.rcv_nxt &&
-    !after(skb.tcp_ack_seq, tp.snd_nxt)
+    !after(skb.tcp_ack_seq, tp.snd_nxt) &&
+    // An ACK from before has to be looked at before the data is taken (RFC 5961 section 5).
+    !before(skb.tcp_ack_seq, tp.snd_una)
   ) {
     const hlen = tp.tcp_header_len;
     let fast = true;

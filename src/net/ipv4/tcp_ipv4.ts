@@ -9,6 +9,7 @@ import { csum_tcpudp_nofold } from "../../lib/checksum.ts";
 import {
   IPH_DADDR,
   IPH_SADDR,
+  IPH_TOS,
   IPH_TTL,
   TCPH_ACK,
   TCPH_DEST,
@@ -155,6 +156,7 @@ function tcp_v4_fill_cb(skb: SkBuff, dv: DataView, th: number): void {
     0;
   skb.tcp_ack_seq = dv.getInt32(th + TCPH_ACK);
   skb.tcp_flags = flags;
+  skb.tcp_ip_dsfield = dv.getUint8(skb.network_header + IPH_TOS);
   skb.sacked = 0;
   skb.tcp_gso_segs = 0;
   skb.tcp_gso_size = 0;
