@@ -318,6 +318,7 @@ export async function run_on_kernel(
       }
     }
     runner.end();
+    for (const line of runner.printed) console.log(line);
     return null;
   } catch (e) {
     if (e instanceof ScriptError || e instanceof RunError || e instanceof CallError) return e.message;

@@ -1,0 +1,80 @@
+// Every script of this folder against a fresh machine in virtual time; the language's own errors; skbuff/testing as a library.
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { constants as C, runScript, TestStack } from "../../src/testing/index.ts";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const scripts = readdirSync(here, { recursive: true, encoding: "utf8" })
+  .filter((f) => f.endsWith(".pkt"))
+  .sort();
+
+for (const file of scripts)
+  test(file, () => {
+    const r = runScript(relative(process.cwd(), join(here, file)), readFileSync(join(here, file), "utf8"));
+    assert.equal(r.message, "");
+  });
+
+const run = (text: string, defines = new Map<string, string>()): string =>
+  runScript("t.pkt", text, { defines }).message;
+const HANDSHAKE = `0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
++0 bind(3, ..., ...) = 0
++0 listen(3, 1) = 0
++0 < S 0:0(0) win 32792 <mss 1000>
+`;
+
+test("what differs is told with file, line, the expected and the actual", () => {
+  assert.equal(
+    run(`${HANDSHAKE}+0 > S. 0:0(0) ack 1 <mss 1400>`),
+    "t.pkt:5: TCP options: expected > S. 0:0(0) ack 1 <mss 1400> / actual > S. 0:0(0) ack 1 <mss 1460>",
+  );
+  assert.equal(
+    run(`${HANDSHAKE}+.1 > S. 0:0(0) ack 1 <mss 1460>`),
+    "t.pkt:5: packet at the wrong time (tolerance 0.012500): expected 0.100000 / actual 0.000000",
+  );
+  assert.equal(run("0 socket(..., SOCK_STREAM, 0) = -1 EPERM"), "t.pkt:1: socket(): expected -1 EPERM / actual 3");
+  assert.match(run("0 `false`"), /^t\.pkt:1: command `false`: expected status 0 \/ actual 1/);
+});
+
+test("what is not known fails the script", () => {
+  assert.match(run("0 `nosuchprogram`"), /^t\.pkt:1: .*actual 127/);
+  assert.equal(run("0 frobnicate(3) = 0"), "t.pkt:1: unknown system call: frobnicate()");
+  assert.match(run("0 socket(..., SOCK_NOSUCH, 0) = 3"), /^t\.pkt:1: unknown symbol: SOCK_NOSUCH/);
+  assert.match(run("--nosuch=1\n0 socket(..., SOCK_STREAM, 0) = 3"), /unknown option --nosuch/);
+  assert.match(run(`${HANDSHAKE}+0 > Q. 0:0(0)`), /^t\.pkt:5: syntax error/);
+  assert.match(run(`${HANDSHAKE}+0 < . 1:3(1) ack 1 win 1`), /^t\.pkt:5: inconsistent TCP sequence numbers/);
+  assert.match(run("0 socket(..., SOCK_STREAM, 0) = 3\n+0 %{ import os }%"), /only assertions/);
+});
+
+test("assertions are evaluated on tcp_info; the message of a failed one is told", () => {
+  const text = "0 socket(..., SOCK_STREAM, 0) = 3\n+0 %{ N = 7\nassert tcpi_state == N, tcpi_state }%\n";
+  assert.equal(run(text), "");
+  assert.match(run(text.replace("== N", "!= N")), /^t\.pkt:2: AssertionError: assert tcpi_state != N, tcpi_state: 7$/);
+});
+
+test("-D puts a value in the place of a word", () => {
+  const text = `${HANDSHAKE}+0 > S. 0:0(0) ack 1 <mss MINE>`;
+  assert.equal(run(text, new Map([["MINE", "1460"]])), "");
+});
+
+test("the same script and seed: the same run; skbuff/testing by hand", () => {
+  const once = (): string[] => {
+    const s = new TestStack({ seed: 3 });
+    const fd = s.socket(C.AF_INET, C.SOCK_STREAM | C.SOCK_NONBLOCK, 0);
+    const peer = new Uint8Array([2, 0, 0, 80, 192, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+    assert.equal(s.connect(fd, peer), -C.EINPROGRESS);
+    s.advance(1_500_000_000);
+    const out: string[] = [];
+    for (let p = s.take(); p !== null; p = s.take()) out.push(`${p.time} ${Buffer.from(p.bytes).toString("hex")}`);
+    assert.equal(s.close(fd), 0);
+    assert.deepEqual(s.bugs, []);
+    s.close_all();
+    return out;
+  };
+  const a = once();
+  assert.equal(a.length, 2, "a SYN and its retransmission");
+  assert.deepEqual(once(), a);
+});
