@@ -21,6 +21,8 @@ export const newActivity = (): Activity => ({ pending: 0, refs: 0, changed: () =
 export class Loop {
   readonly clock: HwClock;
   readonly activity: Activity;
+  /** What the next read goes into; null: whoever reads next makes one. */
+  readBuffer: Uint8Array | null = null;
   /** What is to be told when the machine loses its power. */
   readonly handles: Set<{ lost(): void }> = new Set();
 

@@ -378,14 +378,23 @@ export class TcpHandle {
 
   private read(): void {
     const { kernel, init } = this.machine;
-    const buf = this.userBuffer ?? Buffer.allocUnsafeSlow(READ_SIZE);
+    const { loop } = this.machine;
+    const buf = this.userBuffer ?? loop.readBuffer ?? Buffer.allocUnsafeSlow(READ_SIZE);
+    if (this.userBuffer === null) loop.readBuffer = buf;
     const n = syscall(kernel, () => sys_recvfrom(init, this.fd, buf, MSG_DONTWAIT, null));
     if (n === -EAGAIN) return;
     if (n > 0) {
       this.bytesRead += n;
       this.schedule();
-      // A short piece would pin the whole buffer.
-      const view = this.userBuffer ?? (n * 2 < buf.length ? Buffer.from(buf.subarray(0, n)) : buf.subarray(0, n));
+      // A short piece is copied out, and the buffer used again; a long one goes with its buffer.
+      let view = buf;
+      if (this.userBuffer === null) {
+        if (n * 2 < buf.length) view = Buffer.from(buf.subarray(0, n));
+        else {
+          loop.readBuffer = null;
+          view = buf.subarray(0, n);
+        }
+      }
       this.onread?.(n, view);
       return;
     }

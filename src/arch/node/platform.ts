@@ -90,13 +90,13 @@ export class NodePlatform implements HwClock {
       return;
     }
     const wait = next - this.now;
-    // A timeout of 1 ms may be 1 ms early or late: what is closer than that spins through the event loop.
+    // A timeout of 1 ms may be 1 ms early or late: what is closer than that spins through the event loop. Always ref'd: Node
+    // sleeps although an unref'd immediate is due.
     if (wait <= 1_000_000) {
       this.immediate = setImmediate(() => {
         this.immediate = null;
         this.pump();
       });
-      if (!this.holds) this.immediate.unref();
       return;
     }
     if (this.timeout !== null && this.timeout_ns === next) return;
@@ -120,7 +120,6 @@ export class NodePlatform implements HwClock {
   background(): void {
     this.holds = false;
     this.timeout?.unref();
-    this.immediate?.unref();
   }
 
   /** The Host of one machine. */

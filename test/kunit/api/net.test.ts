@@ -571,3 +571,27 @@ same("keep-alive and no-delay options are accepted everywhere", async (net, log)
   server.close();
   await closed(server);
 });
+
+same("AsyncLocalStorage: a callback runs in the context that made its socket", async (net, log) => {
+  const { AsyncLocalStorage } = await import("node:async_hooks");
+  const als = new AsyncLocalStorage<string>();
+  const server = als.run("server", () =>
+    net.createServer((s) => {
+      log("server", als.getStore());
+      s.resume().end("x");
+    }),
+  );
+  await als.run("listener", async () => {
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+  });
+  await als.run("client", async () => {
+    const c = net.connect((server.address() as nodeNet.AddressInfo).port, "127.0.0.1");
+    c.on("connect", () => log("client", "connect", als.getStore()));
+    c.on("data", () => log("client", "data", als.getStore()));
+    await closed(c);
+    log("client", "closed", als.getStore());
+  });
+  server.close();
+  await closed(server);
+});

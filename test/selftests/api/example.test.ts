@@ -16,3 +16,24 @@ test("examples/http: 200 requests of 1 MB, keep-alive, a lossy cable, a refused 
     /^200 of 200 requests arrived intact, [\d.]+ MB\/s of virtual time\nconnect ECONNREFUSED 10\.0\.0\.2:81\n/,
   );
 });
+
+test("Node ends when the last socket has: neither TIME_WAIT nor what is unref'd holds it", () => {
+  const program = `
+    import { createMachine } from "skbuff";
+    import { NodePlatform } from "skbuff/node";
+    const { net, dgram } = createMachine({ host: new NodePlatform() });
+    const idle = net.createServer().listen(0, () => idle.unref());
+    dgram.createSocket("udp4").bind(0).unref();
+    const server = net.createServer((s) => s.end("bye")).listen(0, "127.0.0.1", () => {
+      const c = net.connect(server.address().port, "127.0.0.1");
+      c.on("data", (d) => console.log(String(d)));
+      c.on("close", () => server.close(() => console.log("closed")));
+    });`;
+  const r = spawnSync(process.execPath, ["--input-type=module", "-e", program], {
+    cwd: root,
+    encoding: "utf8",
+    timeout: 40_000,
+  });
+  assert.equal(r.stdout, "bye\nclosed\n", r.stderr);
+  assert.equal(r.status, 0);
+});
