@@ -27,6 +27,7 @@ import { sysctl } from "./sysctl.ts";
 import { taskset } from "./taskset.ts";
 import { tc } from "./tc/tc.ts";
 import { tcpdump } from "./tcpdump/tcpdump.ts";
+import { tcpflood, tcpsink } from "./tcpflood.ts";
 import { telnet } from "./telnet.ts";
 import { traceroute } from "./traceroute/traceroute.ts";
 import { udpflood, udpsink } from "./udpflood.ts";
@@ -62,6 +63,8 @@ const own: Readonly<Record<string, Program>> = {
   taskset,
   tc,
   tcpdump,
+  tcpflood,
+  tcpsink,
   telnet,
   traceroute,
   udpflood,

@@ -77,3 +77,17 @@ test("ss -K ends what its filter chooses, with a RST: both sides are rid of it",
   assert.equal(net.ok(b, "ss -Htn state established | wc -l"), "1\n");
   net.end();
 });
+
+test("tcpflood fills a cable of 1 Gbit/s, tcpsink counts the same bytes", () => {
+  const { net, a, b } = pair();
+  b.exec("tcpsink -c 2 > /got");
+  net.run(MS);
+  const sent = /^20000000 bytes sent in [\d.]+ s: ([\d.]+) Mbit\/s\n$/.exec(net.ok(a, "tcpflood -n 20000000 10.0.0.2"));
+  // 1448 of 1538 bytes on the wire are data: 941 Mbit/s at best.
+  assert.ok(Number(sent![1]) > 700 && Number(sent![1]) < 942, sent![0]);
+  assert.match(net.ok(a, "tcpflood -t 1 10.0.0.2"), / in 1\.\d+ s: /);
+  net.run(MS);
+  assert.match(net.ok(b, "cat /got"), /^20000000 bytes received in .*\n\d+ bytes received in .*\n$/);
+  assert.equal(net.sh(a, "tcpflood -n 1 10.0.0.2").err, "tcpflood: connect: Connection refused\n");
+  net.end();
+});
