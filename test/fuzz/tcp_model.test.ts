@@ -73,30 +73,65 @@ test("damage that the cards let through: TCP's own checksum finds it in every se
 });
 
 test("a reader of a few bytes at a time: packed memory comes back page by page, so that an orphan's data is not dropped for minutes", () => {
-  const sizes = [65_535, 951, 2959, 2924, 753, 38, 18_817, 536, 57_497];
   const r = run_scenario({
-    ...calm,
     seed: 2147483639,
+    sides: [
+      {
+        writes: [
+          { size: 65535, flags: 0, pause: 95, option: 0 },
+          { size: 951, flags: 1, pause: 0, option: 4 },
+          { size: 2959, flags: 0, pause: 0, option: 0 },
+          { size: 2924, flags: 0, pause: 0, option: 0 },
+          { size: 753, flags: 1, pause: 0, option: 2 },
+          { size: 38, flags: 0, pause: 6, option: 3 },
+          { size: 18817, flags: 0, pause: 0, option: 1 },
+          { size: 536, flags: 0, pause: 0, option: 1 },
+          { size: 57497, flags: 0, pause: 2, option: 0 },
+        ],
+        reads: [
+          { size: 2353, pause: 7 },
+          { size: 2302, pause: 2 },
+        ],
+        end: "abort",
+        abort_after: 29992,
+        rcvbuf: 30000,
+        sndbuf: 30000,
+        maxseg: 0,
+        clamp: 0,
+        nodelay: false,
+        quickack: false,
+        congestion: "cubic",
+      },
+      {
+        writes: [{ size: 1337, flags: 0, pause: 23, option: 0 }],
+        reads: [
+          { size: 6, pause: 29 },
+          { size: 7, pause: 1 },
+        ],
+        end: "shutdown",
+        abort_after: 1110,
+        rcvbuf: 0,
+        sndbuf: 0,
+        maxseg: 0,
+        clamp: 6328,
+        nodelay: true,
+        quickack: false,
+        congestion: "dctcp",
+      },
+    ],
     loss: 0.01,
+    corrupt: 0,
     duplicate: 0.2,
     reorder: 0.3,
     reorder_us: 50,
     jitter_us: 100,
     delay_us: 0,
-    rate: 1e9,
+    rate: 1000000000,
     queue: 3,
-    sides: [
-      { ...plain, writes: sizes.map((n) => write(n)), rcvbuf: 30_000, sndbuf: 30_000, quickack: false },
-      {
-        ...plain,
-        writes: [write(1337, 23)],
-        reads: [
-          { size: 6, pause: 29 },
-          { size: 7, pause: 1 },
-        ],
-        clamp: 6328,
-      },
-    ],
-  });
+    damage: 0,
+    mtus: [{ side: 1, at: 2996, mtu: 1300 }],
+    sysctls: ["tcp_recovery=2"],
+    gro: true,
+  } as Scenario);
   assert.equal(r.outcomes[1]!.read, 150_010);
 });
