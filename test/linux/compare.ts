@@ -60,8 +60,8 @@ const RULES: [RegExp, string][] = [
   [/"expires":\s*\d+/g, '"expires":N'],
   // ping -D.
   [/^\[\d+\.\d+\] /gm, "[T] "],
-  // What a namespace cannot hide: handles of qdiscs and counts of TCP sockets are the whole kernel's.
-  [/\b80[0-9a-f]{2}:/g, "8xxx:"],
+  // What a namespace cannot hide: handles of qdiscs (counted up from 8001 for the whole kernel) and counts of TCP sockets.
+  [/\b[89a-f][0-9a-f]{3}:(?=[ "\d])/g, "8xxx:"],
   [/^TCP: inuse .*$/gm, "TCP: …"],
   [/^TCP: {3}.*$/gm, "TCP: …"],
   // Protocols that a machine of ours does not have yet.
