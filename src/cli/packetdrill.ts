@@ -11,6 +11,9 @@ export interface PacketdrillOptions {
   mtu?: string;
   local_ip?: string;
   remote_ip?: string;
+  gateway_ip?: string;
+  netmask_ip?: string;
+  ip_version?: string;
   strict_segments?: boolean;
 }
 
@@ -25,7 +28,15 @@ export function packetdrillCommand(files: string[], o: PacketdrillOptions): numb
     defines.set(m[1]!, m[2]!);
   }
   const options = new Map<string, string>();
-  for (const name of ["tolerance_usecs", "mtu", "local_ip", "remote_ip"] as const)
+  for (const name of [
+    "tolerance_usecs",
+    "mtu",
+    "local_ip",
+    "remote_ip",
+    "gateway_ip",
+    "netmask_ip",
+    "ip_version",
+  ] as const)
     if (o[name] !== undefined) options.set(name, o[name]);
   if (o.strict_segments === true) options.set("strict_segments", "");
   let failed = 0;

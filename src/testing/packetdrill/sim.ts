@@ -134,7 +134,10 @@ export function runScript(file: string, text: string, options: RunOptions = {}):
     runner.end();
     if (stack.bugs.length > 0) return result(`${file}: BUG: ${stack.bugs[0]}`);
     stack.close_all();
+    stack.advance(2e9);
     if (stack.bugs.length > 0) return result(`${file}: BUG: ${stack.bugs[0]}`);
+    const left = Object.entries(stack.live()).filter(([, n]) => n !== 0);
+    if (left.length > 0) return result(`${file}: left behind: ${left.map(([what, n]) => `${n} ${what}`).join(", ")}`);
     return result("");
   } catch (e) {
     if (stack !== null && stack.bugs.length > 0) return result(`${(e as Error).message} (BUG: ${stack.bugs[0]})`);
