@@ -708,6 +708,7 @@ export class TaskSys implements Sys {
     const nowait = (flags & MSG_DONTWAIT) !== 0 || (!send && (flags & (MSG_OOB | MSG_ERRQUEUE)) !== 0);
     let deadline = -1;
     let done = 0;
+    let in_vain = false;
     for (;;) {
       if (n < 0 && n !== -EAGAIN && !(send && n === -EINPROGRESS && (flags & MSG_FASTOPEN) !== 0)) return done || n;
       // Nothing more where something was before: the stream ended, or the urgent mark is here.
@@ -746,9 +747,12 @@ export class TaskSys implements Sys {
         continue;
       }
       if (n < 0) {
+        // Ready, and yet not: whoever has to change that must get the CPU.
+        if (in_vain) yield* this.sched_yield();
         const err = yield* this.wait_file(file, send ? EPOLLOUT : EPOLLIN, deadline);
         if (err < 0) return done || err;
       }
+      in_vain = n < 0;
       syscall_enter(k);
       try {
         n = call(peek ? 0 : done, done > 0 ? flags | MSG_CONTINUED : flags);
