@@ -33,7 +33,7 @@ import {
   skb_reserve,
   trace_clone,
 } from "../core/skbuff.ts";
-import { LINUX_MIB_TCPORIGDATASENT, TCP_MIB_OUTSEGS } from "../core/snmp.ts";
+import { LINUX_MIB_TCPACKCOMPRESSED, LINUX_MIB_TCPORIGDATASENT, TCP_MIB_OUTSEGS } from "../core/snmp.ts";
 import { type Sock, sk_free, sock_hold, sock_put } from "../core/sock.ts";
 import {
   ICSK_TIME_DACK,
@@ -42,7 +42,7 @@ import {
   inet_csk_reset_xmit_timer,
 } from "./inet_connection_sock.ts";
 import { ip_queue_xmit } from "./ip_output.ts";
-import { tcp_stream_split_skb } from "./tcp.ts";
+import { tcp_stream_split_skb, tcp_wmem_free_skb } from "./tcp.ts";
 import { CA_EVENT_CWND_RESTART, CA_EVENT_TX_START, tcp_ca_event, tcp_ca_needs_ecn } from "./tcp_cong.ts";
 import { tcp_enter_cwr } from "./tcp_cwnd.ts";
 import { tcp_check_space } from "./tcp_input.ts";
@@ -214,6 +214,7 @@ function tcp_event_data_sent(tp: TcpSock): void {
 
 function tcp_event_ack_sent(tp: TcpSock, rcv_nxt: number): void {
   if (tp.compressed_ack !== 0) {
+    tp.net.mib.linux[LINUX_MIB_TCPACKCOMPRESSED]! += tp.compressed_ack;
     tp.compressed_ack = 0;
     if (tp.compressed_ack_timer !== null && hrtimer_cancel(tp.compressed_ack_timer)) sock_put(tp);
   }
@@ -440,6 +441,39 @@ export function tcp_fragment(sk: Sock, queue: number, skb: SkBuff, len: number, 
   }
   __skb_queue_after(queue === TCP_FRAG_IN_RTX_QUEUE ? tp.tcp_rtx_queue : tp.sk_write_queue, skb, buff);
   return 0;
+}
+
+/** Up to `amount` bytes of the next packet of the write queue join this one, where there is room: it was small for its time. */
+function tcp_grow_skb(tp: TcpSock, skb: SkBuff, amount: number): void {
+  const next = skb.next!;
+  if (skb.tcp_eor || (skb.tcp_flags & TCPHDR_FIN) !== 0 || next.len === 0) return;
+  let n = Math.min(next.len, amount);
+  // What was cut from it lies behind it already.
+  if (next.head !== skb.head || next.data !== skb.tail) {
+    n = Math.min(n, skb.end - skb.tail);
+    if (n <= 0) return;
+    copy_bytes(skb.head.u8, skb.tail, next.head.u8, next.data, n);
+  }
+  skb.tail += n;
+  if (skb.end < skb.tail) skb.end = skb.tail;
+  skb.len += n;
+  skb.tcp_end_seq = (skb.tcp_end_seq + n) | 0;
+  skb.truesize += n;
+  skb.tcp_gso_segs = 0;
+  next.data += n;
+  next.len -= n;
+  next.tcp_seq = (next.tcp_seq + n) | 0;
+  next.truesize -= n;
+  next.tcp_gso_segs = 0;
+  if (next.len !== 0) return;
+  skb.tcp_flags |= next.tcp_flags;
+  skb.tcp_end_seq = next.tcp_end_seq;
+  skb.tcp_eor = next.tcp_eor;
+  skb.txstamp_ack = skb.txstamp_ack || next.txstamp_ack;
+  // The last one may go on growing in the room behind it.
+  if (next.head === skb.head) skb.end = next.end;
+  __skb_unlink(next, tp.sk_write_queue);
+  tcp_wmem_free_skb(tp, next);
 }
 
 /** Takes `len` bytes that were acknowledged from the front of an skb. */
@@ -691,6 +725,8 @@ export function tcp_write_xmit(tp: TcpSock, mss: number, nonagle: number, push_o
       quota = 1;
     }
     quota = Math.min(quota, max_segs);
+    const missing = quota * mss - skb.len;
+    if (missing > 0 && skb.next !== null) tcp_grow_skb(tp, skb, missing);
     const tso_segs = tcp_init_tso_segs(skb, mss);
     if (!tcp_snd_wnd_test(tp, skb, mss)) {
       is_rwnd_limited = true;
