@@ -227,7 +227,9 @@ export function cpu_irq(k: Kernel, cpu: Cpu, irq: number): void {
       k.now = slice_now;
       if (cpu.softirq_pending !== 0 || cpu.runqueue.length > 0) k.resched = true;
     } else if (cpu.softirq_pending !== 0 && cpu.bh_disable === 0 && !cpu.ksoftirqd_running) {
-      do_softirq(k, cpu);
+      // Another CPU is in the middle of something, with what would be its locks held: this one's softirqs come after it.
+      if (k.entry_depth === 1) do_softirq(k, cpu);
+      else k.resched = true;
     }
   }
   leave(k, prev);

@@ -68,7 +68,11 @@ test("a handler runs in hardirq context; its softirq runs on that CPU when the i
     generic_handle_irq(k, irq);
     log.push(`call ${k.cpu.id}`);
   });
-  assert.deepEqual(log, ["hard 1", "soft 1", "call 0"], "another CPU does not wait for the call");
+  // Where Linux has locks (a TCP socket in use is not entered), nothing of a machine runs inside of something else of it.
+  assert.deepEqual(log, ["hard 1", "call 0", "soft 1"], "another CPU's softirqs wait for the call");
+  log.length = 0;
+  generic_handle_irq(k, irq);
+  assert.deepEqual(log, ["hard 1", "soft 1"], "with nobody inside they run before the interrupt returns");
   log.length = 0;
   irq_set_affinity(k, irq, 1);
   rig.call(() => {
