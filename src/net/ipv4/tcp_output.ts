@@ -443,6 +443,9 @@ export function tcp_fragment(sk: Sock, queue: number, skb: SkBuff, len: number, 
   return 0;
 }
 
+/** A packet longer than this does not grow by copying. */
+const GROW_COPY_MAX = 2048;
+
 /** Up to `amount` bytes of the next packet of the write queue join this one, where there is room: it was small for its time. */
 function tcp_grow_skb(tp: TcpSock, skb: SkBuff, amount: number): void {
   const next = skb.next!;
@@ -450,6 +453,8 @@ function tcp_grow_skb(tp: TcpSock, skb: SkBuff, amount: number): void {
   let n = Math.min(next.len, amount);
   // What was cut from it lies behind it already.
   if (next.head !== skb.head || next.data !== skb.tail) {
+    // The rest is copied: worth it for a small packet only.
+    if (skb.len > GROW_COPY_MAX) return;
     n = Math.min(n, skb.end - skb.tail);
     if (n <= 0) return;
     copy_bytes(skb.head.u8, skb.tail, next.head.u8, next.data, n);
