@@ -9,6 +9,7 @@ import { parseInteger } from "../iproute/addr.ts";
 import type { Args, Context } from "../iproute/context.ts";
 import { matches } from "../iproute/context.ts";
 import { processes } from "../lib/processes.ts";
+import { waitFor } from "../lib/wait.ts";
 import type { Run } from "./link_show.ts";
 import { netnsId, RTGENMSG_LEN } from "./netns_id.ts";
 import { NETNS_USAGE } from "./usage.ts";
@@ -28,10 +29,6 @@ function* list(run: Run): Blocking<number> {
   return 0;
 }
 
-/** Exit status of a child: its own, or 128 + signal as shells say. */
-export const exitStatus = (status: number): number =>
-  (status & 0x7f) !== 0 ? 128 + (status & 0x7f) : (status >> 8) & 0xff;
-
 function* execIn(run: Run, name: string, words: string[]): Blocking<number> {
   const ctx: Context = run.ctx;
   const { sys } = ctx;
@@ -47,8 +44,7 @@ function* execIn(run: Run, name: string, words: string[]): Blocking<number> {
     ctx.error(`exec of "${words[0]}" failed: ${strerror(pid)}\n`);
     return 1;
   }
-  const [, status] = yield* sys.wait4(pid, 0);
-  return exitStatus(status);
+  return yield* waitFor(sys, pid);
 }
 
 function* exec(run: Run, a: Args): Blocking<number> {
