@@ -9,6 +9,7 @@ import { type File, fget } from "../kernel/fs/file.ts";
 import { add_wait_queue, remove_wait_queue, WaitQueueEntry } from "../kernel/wait.ts";
 import type { Socket as KernelSocket } from "../net/core/sock.ts";
 import { sys_connect, sys_recvfrom, sys_sendmsg } from "../net/socket.ts";
+import { EAGAIN, EBADF, EINVAL } from "../uapi/errno.ts";
 import {
   AF_INET,
   AF_INET6,
@@ -29,6 +30,7 @@ import {
   SOCK_CLOEXEC,
   SOCK_DGRAM,
   SOCK_NONBLOCK,
+  SOL_IP,
   SOL_SOCKET,
 } from "../uapi/socket.ts";
 import type { Machine } from "./machine.ts";
@@ -78,10 +80,6 @@ export interface BindOptions {
 type SendCallback = (error: Error | null, bytes?: number) => void;
 type Bytes = Uint8Array | string;
 
-const SOL_IP = 0;
-const EAGAIN = 11;
-const EBADF = 9;
-const EINVAL = 22;
 /** Datagrams that libuv hands out before the rest of the program gets its turn. */
 const READ_BATCH = 32;
 
@@ -659,8 +657,4 @@ export class DgramApi {
   ): DgramSocket {
     return new this.Socket(options, listener);
   }
-}
-
-export function createDgram(machine: Machine): DgramApi {
-  return new DgramApi(machine);
 }

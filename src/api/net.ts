@@ -1,4 +1,4 @@
-// node:net for one machine. Read first: https://nodejs.org/api/net.html. Way in: machine.net, or createNet(machine).
+// node:net for one machine. Read first: https://nodejs.org/api/net.html. Way in: machine.net.
 
 import { channel } from "node:diagnostics_channel";
 import { BlockList, isIP, isIPv4, isIPv6, SocketAddress } from "node:net";
@@ -97,8 +97,4 @@ export class NetApi {
   defaultHighWaterMark(): number {
     return getDefaultHighWaterMark(false);
   }
-}
-
-export function createNet(machine: Machine): NetApi {
-  return new NetApi(machine);
 }

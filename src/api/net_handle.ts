@@ -9,10 +9,22 @@ import { type File, fget } from "../kernel/fs/file.ts";
 import { add_wait_queue, remove_wait_queue, WaitQueueEntry } from "../kernel/wait.ts";
 import type { Socket as KernelSocket } from "../net/core/sock.ts";
 import { sys_accept4, sys_connect, sys_recvfrom, sys_sendmsg } from "../net/socket.ts";
+import {
+  EADDRINUSE,
+  EAGAIN,
+  EBADF,
+  ECANCELED,
+  ECONNABORTED,
+  ECONNREFUSED,
+  EINPROGRESS,
+  EINVAL,
+} from "../uapi/errno.ts";
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, POLLRDHUP } from "../uapi/fcntl.ts";
 import {
   AF_INET,
   AF_INET6,
+  IPPROTO_IPV6,
+  IPPROTO_TCP,
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
   SO_ERROR,
@@ -32,13 +44,8 @@ import { readSockaddr, type SocketName, sockaddrOf } from "./sockaddr.ts";
 
 /** End of the stream, as libuv says it. */
 export const UV_EOF = -4095;
-const EAGAIN = 11;
-const EBADF = 9;
-const EINPROGRESS = 115;
-const ECANCELED = 125;
 /** libuv's suggestion to allocate for a read. */
 const READ_SIZE = 65536;
-const IPPROTO_TCP = 6;
 
 interface WriteReq {
   bufs: Uint8Array[];
@@ -134,7 +141,7 @@ export class TcpHandle {
   /** As libuv: a name in use, or one that is not ours, is told by listen() or connect(). */
   bind(address: string, port: number, options: { ipv6Only?: boolean; reusePort?: boolean } = {}): number {
     const sa = sockaddrOf(address, port);
-    if (sa === null) return -22;
+    if (sa === null) return -EINVAL;
     const err = this.open(sa.length > 16 ? AF_INET6 : AF_INET);
     if (err < 0) return err;
     const { sys } = this.machine;
@@ -143,9 +150,9 @@ export class TcpHandle {
       const e = sys.setsockopt(this.fd, SOL_SOCKET, SO_REUSEPORT, 1);
       if (e < 0) return e;
     }
-    if (sa.length > 16 && options.ipv6Only) sys.setsockopt(this.fd, 41, 26, 1);
+    if (sa.length > 16 && options.ipv6Only) sys.setsockopt(this.fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
     const e = sys.bind(this.fd, sa);
-    if (e === -98) {
+    if (e === -EADDRINUSE) {
       this.delayed = e;
       return 0;
     }
@@ -196,11 +203,11 @@ export class TcpHandle {
   /** 0 when it is under way: `done` follows. */
   connect(address: string, port: number, done: (err: number) => void): number {
     const sa = sockaddrOf(address, port);
-    if (sa === null) return -22;
+    if (sa === null) return -EINVAL;
     const opened = this.open(sa.length > 16 ? AF_INET6 : AF_INET);
     if (opened < 0) return opened;
     if (this.delayed < 0) return this.delayed;
-    if (this.family === AF_INET && sa.length > 16) return -22;
+    if (this.family === AF_INET && sa.length > 16) return -EINVAL;
     const { kernel, init } = this.machine;
     const err = syscall(kernel, () => sys_connect(init, this.fd, sa));
     if (err === 0 || err === -EINPROGRESS) {
@@ -209,7 +216,7 @@ export class TcpHandle {
       return 0;
     }
     // A refusal is told later, as everything else that the peer says.
-    if (err === -111) {
+    if (err === -ECONNREFUSED) {
       this.machine.loop.defer(() => done(this.closed ? -ECANCELED : err));
       return 0;
     }
@@ -225,7 +232,7 @@ export class TcpHandle {
     this.reading = false;
     return 0;
   }
-  /** Bytes that the socket took at once, or -errno; what is left goes when it can, then `done`. `null`: all was taken. */
+  /** `async`: the socket did not take all of it at once; what is left goes when it can, then `done`. */
   write(bufs: Uint8Array[], done: (err: number) => void): { err: number; async: boolean } {
     if (this.fd < 0) return { err: -EBADF, async: false };
     for (const b of bufs) this.bytesWritten += b.length;
@@ -405,7 +412,7 @@ export class TcpHandle {
   private accept(): void {
     const { kernel, init } = this.machine;
     const fd = syscall(kernel, () => sys_accept4(init, this.fd, null, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (fd === -EAGAIN || fd === -103) return;
+    if (fd === -EAGAIN || fd === -ECONNABORTED) return;
     this.schedule();
     if (fd < 0) this.onconnection?.(fd, null);
     else this.onconnection?.(0, new TcpHandle(this.machine, fd));

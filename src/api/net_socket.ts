@@ -4,6 +4,7 @@
 import { isIP } from "node:net";
 import { addAbortSignal, Duplex, type DuplexOptions } from "node:stream";
 import { inspect } from "node:util";
+import { ENOTCONN } from "../uapi/errno.ts";
 import type { Machine } from "./machine.ts";
 import { type ConnectOptions, connectByName } from "./net_connect.ts";
 import { TcpHandle, UV_EOF } from "./net_handle.ts";
@@ -22,7 +23,6 @@ import {
 } from "./node_errors.ts";
 import type { SocketName } from "./sockaddr.ts";
 
-const ENOTCONN = 107;
 const TIMEOUT_MAX = 2 ** 31 - 1;
 
 export interface OnReadOptions {

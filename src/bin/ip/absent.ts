@@ -1,7 +1,7 @@
 // Objects of ip whose part of the kernel is not there: usage, what can be empty is, and the rest fails as on such a kernel.
 // Read first: ip(8). Way in: OBJECTS of ip.ts.
 
-import { NETLINK_GENERIC } from "../../uapi/netlink.ts";
+import { NETLINK_GENERIC, NETLINK_XFRM } from "../../uapi/netlink.ts";
 import { nla_put_string } from "../../uapi/nlattr.ts";
 import type { Blocking } from "../../uapi/sys.ts";
 import { addressBits, parsePrefix } from "../iproute/addr.ts";
@@ -84,8 +84,6 @@ export const generic = (name: string, family: string): Command =>
     }
     return ctx.fail(`Object "${name}" is not supported here.\n`, 1);
   };
-
-const NETLINK_XFRM = 6;
 
 export function* xfrm(run: Run, a: Args): Blocking<number> {
   const objects = ["state", "policy", "monitor"];

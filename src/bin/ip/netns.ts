@@ -3,7 +3,7 @@
 import { ENOENT, strerror } from "../../uapi/errno.ts";
 import { NETNSA_CURRENT_NSID, NETNSA_FD, NETNSA_NSID, NETNSA_TARGET_NSID } from "../../uapi/net_namespace.ts";
 import { type NlMsg, nla_get_s32, nla_put_u32, nlmsg_parse } from "../../uapi/nlattr.ts";
-import { RTM_DELNSID, RTM_GETNSID, RTM_NEWNSID } from "../../uapi/rtnetlink.ts";
+import { RTGENMSG_LEN, RTM_DELNSID, RTM_GETNSID, RTM_NEWNSID } from "../../uapi/rtnetlink.ts";
 import type { Blocking, Sys } from "../../uapi/sys.ts";
 import { parseInteger } from "../iproute/addr.ts";
 import type { Args, Context } from "../iproute/context.ts";
@@ -11,7 +11,7 @@ import { matches } from "../iproute/context.ts";
 import { processes } from "../lib/processes.ts";
 import { waitFor } from "../lib/wait.ts";
 import type { Run } from "./link_show.ts";
-import { netnsId, RTGENMSG_LEN } from "./netns_id.ts";
+import { netnsId } from "./netns_id.ts";
 import { NETNS_USAGE } from "./usage.ts";
 
 function* list(run: Run): Blocking<number> {

@@ -3,12 +3,9 @@
 
 import { NETNSA_FD, NETNSA_NSID } from "../../uapi/net_namespace.ts";
 import { nla_get_s32, nla_put_u32, nlmsg_parse } from "../../uapi/nlattr.ts";
-import { RTM_GETNSID } from "../../uapi/rtnetlink.ts";
+import { RTGENMSG_LEN, RTM_GETNSID } from "../../uapi/rtnetlink.ts";
 import type { Blocking } from "../../uapi/sys.ts";
 import type { Run } from "./link_show.ts";
-
-/** struct rtgenmsg: the family alone. */
-export const RTGENMSG_LEN = 1;
 
 /** The number that a named namespace has here, -1 when it has none. */
 export function* netnsId(run: Run, name: string): Blocking<number> {

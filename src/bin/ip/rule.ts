@@ -17,7 +17,14 @@ import {
   nlmsg_parse,
   nlmsg_put,
 } from "../../uapi/nlattr.ts";
-import { RT_TABLE_MAIN, RTM_DELRULE, RTM_GETRULE, RTM_NEWRULE, RTPROT_KERNEL } from "../../uapi/rtnetlink.ts";
+import {
+  RT_TABLE_MAIN,
+  RTM_DELRULE,
+  RTM_GETRULE,
+  RTM_NEWRULE,
+  RTNL_FAMILY_IPMR,
+  RTPROT_KERNEL,
+} from "../../uapi/rtnetlink.ts";
 import { AF_INET, AF_UNSPEC } from "../../uapi/socket.ts";
 import type { Blocking } from "../../uapi/sys.ts";
 import type { Prefix } from "../iproute/addr.ts";
@@ -440,8 +447,6 @@ export function* rule(run: Run, a: Args): Blocking<number> {
   if (matches(word, "help")) ctx.fail(RULE_USAGE, 255);
   return ctx.fail(`Command "${word}" is unknown, try "ip rule help".\n`, 255);
 }
-
-const RTNL_FAMILY_IPMR = 128;
 
 /** `ip mrule`: the rules of multicast routing, a family of their own. */
 export function* mrule(run: Run, a: Args): Blocking<number> {

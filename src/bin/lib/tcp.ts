@@ -2,13 +2,10 @@
 // Read first: connect(2). Way in: `yield* dial(sys, addrs, port, timeout_ms)`.
 
 import { EINPROGRESS, EINTR, ETIMEDOUT } from "../../uapi/errno.ts";
-import { O_NONBLOCK, POLLOUT } from "../../uapi/fcntl.ts";
+import { F_GETFL, F_SETFL, O_NONBLOCK, POLLOUT } from "../../uapi/fcntl.ts";
 import * as S from "../../uapi/socket.ts";
 import type { Blocking, Sys } from "../../uapi/sys.ts";
 import { sockaddrIn, view } from "./inet.ts";
-
-const F_GETFL = 3;
-const F_SETFL = 4;
 
 /** One address: a connected, blocking socket, or -errno. `timeout` in ms, -1 for the kernel's own. */
 export function* dial(sys: Sys, addr: number, port: number, timeout = -1): Blocking<number> {

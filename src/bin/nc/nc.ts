@@ -2,7 +2,7 @@
 // Way in: `nc`; transfer() carries the bytes.
 
 import { EAGAIN, EINPROGRESS, EINTR, strerror } from "../../uapi/errno.ts";
-import { O_NONBLOCK, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT } from "../../uapi/fcntl.ts";
+import { F_GETFL, F_SETFL, O_NONBLOCK, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT } from "../../uapi/fcntl.ts";
 import * as S from "../../uapi/socket.ts";
 import type { Blocking, PollFd, Program, Sys } from "../../uapi/sys.ts";
 import { inetAton, inetNtoa, sockaddrAddr, sockaddrIn, sockaddrPort, view } from "../lib/inet.ts";
@@ -15,8 +15,6 @@ const BUFFER = 16384;
 const PEEK = 2048;
 /** Seconds between the probes of a UDP port. */
 const UDP_PROBES = 3;
-const F_GETFL = 3;
-const F_SETFL = 4;
 
 export const nc: Program = function* (sys, argv) {
   const o = parseOptions(argv);

@@ -1,6 +1,7 @@
 // netstat(8) of net-tools 2.10: sockets, routes, interfaces, groups and counters, all read from /proc/net.
 // Read first: netstat(8), proc_net(5). Way in: `netstat`.
 
+import { IFF_UP } from "../../uapi/if.ts";
 import { AF_INET, SOCK_DGRAM } from "../../uapi/socket.ts";
 import type { Blocking, Program, Sys } from "../../uapi/sys.ts";
 import { getopt, type Options } from "../lib/getopt.ts";
@@ -14,7 +15,6 @@ import { MIB_HIDDEN, MIB_TEXT } from "./mib_text.ts";
 import { type RouteStyle, routeTable } from "./routes.ts";
 import { NETSTAT_FAMILIES, NETSTAT_USAGE, NETSTAT_VERSION } from "./usage.ts";
 
-const IFF_UP = 1;
 const TCP_LISTEN = 10;
 const TCP_CLOSE = 7;
 const PROGRAM_WIDTH = 20;

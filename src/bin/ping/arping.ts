@@ -4,6 +4,7 @@
 import { EAGAIN, EINTR, strerror } from "../../uapi/errno.ts";
 import { CLOCK_MONOTONIC, POLLIN, SIGINT } from "../../uapi/fcntl.ts";
 import * as F from "../../uapi/if.ts";
+import { ETH_P_ARP, ETH_P_IP } from "../../uapi/ip.ts";
 import * as S from "../../uapi/socket.ts";
 import type { Blocking, Program, Sys } from "../../uapi/sys.ts";
 import { getopt } from "../lib/getopt.ts";
@@ -13,8 +14,6 @@ import { gaiStrerror, resolve } from "../lib/resolve.ts";
 import { readStats } from "../net-tools/interfaces.ts";
 import { ARPING_USAGE, ARPING_VERSION } from "./usage.ts";
 
-const ETH_P_IP = 0x0800;
-const ETH_P_ARP = 0x0806;
 const ARP_LEN = 28;
 const SLL_IFINDEX = 4;
 const SLL_PKTTYPE = 10;

@@ -3,6 +3,15 @@
 
 import { EACCES, EAFNOSUPPORT, EAGAIN, EINTR, EMSGSIZE, ENOBUFS, ENOMEM, EPERM, strerror } from "../../uapi/errno.ts";
 import { CLOCK_MONOTONIC, CLOCK_REALTIME, POLLIN, SIGALRM, SIGINT, SIGQUIT } from "../../uapi/fcntl.ts";
+import {
+  ICMP_DEST_UNREACH,
+  ICMP_ECHO,
+  ICMP_ECHOREPLY,
+  ICMP_PARAMETERPROB,
+  ICMP_REDIRECT,
+  ICMP_SOURCE_QUENCH,
+  ICMP_TIME_EXCEEDED,
+} from "../../uapi/ip.ts";
 import * as S from "../../uapi/socket.ts";
 import type { Blocking, MsgHdr, Program, Sys } from "../../uapi/sys.ts";
 import {
@@ -27,13 +36,6 @@ import { type PingOptions, parseOptions } from "./options.ts";
 import { PingStats, replyTime, snapshot, summary } from "./stats.ts";
 import { icmpText, quotedHeader, replyOptions, requestOptions } from "./text.ts";
 
-const ICMP_ECHOREPLY = 0;
-const ICMP_DEST_UNREACH = 3;
-const ICMP_SOURCE_QUENCH = 4;
-const ICMP_REDIRECT = 5;
-const ICMP_ECHO = 8;
-const ICMP_TIME_EXCEEDED = 11;
-const ICMP_PARAMETERPROB = 12;
 const ICMP_HLEN = 8;
 /** Room for the longest IP and ICMP headers around the data. */
 const MAX_HEADERS = 136;

@@ -1,6 +1,7 @@
 // Structs of system calls as strace(1) 6.1 prints them: sockaddr, msghdr, cmsg, ifreq, nlmsghdr. Way in: sockaddr_of().
 // Read first: uapi/sys.ts. Everything here comes from programs: lengths are checked, nothing throws.
 
+import { AF_INET, AF_INET6, AF_NETLINK, AF_PACKET } from "../../uapi/socket.ts";
 import type { EpollEvent, MsgHdr, PollFd, Stat } from "../../uapi/sys.ts";
 import * as N from "./names.ts";
 
@@ -11,11 +12,6 @@ export interface Printer {
   /** if_nametoindex("lo") for 1, or the number. */
   ifname(index: number): string;
 }
-
-const AF_INET = 2;
-const AF_INET6 = 10;
-const AF_NETLINK = 16;
-const AF_PACKET = 17;
 
 const view = (b: Uint8Array): DataView => new DataView(b.buffer, b.byteOffset, b.byteLength);
 const ipv4 = (b: Uint8Array, off: number): string => `${b[off]}.${b[off + 1]}.${b[off + 2]}.${b[off + 3]}`;

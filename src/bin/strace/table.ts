@@ -1,12 +1,12 @@
 // A table of system calls that says what is called, around the one that does the work: so nothing is slower that is not traced.
 // Read first: uapi/sys.ts, tracer.ts. Way in: traced_program(program, tracer).
 
+import { AF_NETLINK } from "../../uapi/socket.ts";
 import type { EpollEvent, MsgHdr, PollFd, Program, SpawnOptions, Sys } from "../../uapi/sys.ts";
 import * as N from "./names.ts";
 import * as S from "./structs.ts";
 import { restart_of, TracedTask, type Tracer } from "./tracer.ts";
 
-const AF_NETLINK = 16;
 /** Where a traced task has the tracer's descriptor: above all that it opens itself. */
 export const TRACE_FD = 1000;
 

@@ -5,18 +5,15 @@ import { DLT_EN10MB, DLT_LINUX_SLL2, DLT_RAW, SLL2_HDR_LEN } from "../../lib/pca
 import type { SockFilter } from "../../uapi/bpf.ts";
 import { EAGAIN, ENETDOWN, strerror } from "../../uapi/errno.ts";
 import * as IF from "../../uapi/if.ts";
+import { ARPHRD_ETHER, ARPHRD_LOOPBACK, ETH_P_8021Q, ETH_P_ALL } from "../../uapi/ip.ts";
 import * as S from "../../uapi/socket.ts";
+import { SOCKADDR_LL_LEN } from "../../uapi/socket.ts";
 import type { Blocking, MsgHdr, Sys } from "../../uapi/sys.ts";
 import { cmsgs, cstring, getUint64, ifreq, int32, msghdr, resetMsghdr, view } from "../lib/inet.ts";
 import { readFile } from "../lib/io.ts";
 
-const ETH_P_ALL = 3;
-const ARPHRD_ETHER = 1;
-const ARPHRD_LOOPBACK = 772;
 const TP_STATUS_VLAN_VALID = 1 << 4;
 const TP_STATUS_VLAN_TPID_VALID = 1 << 6;
-const ETH_P_8021Q = 0x8100;
-const SOCKADDR_LL_LEN = 20;
 
 export interface Capture {
   readonly sys: Sys;

@@ -3,6 +3,7 @@
 
 import { EAGAIN, EINTR, EMSGSIZE, ENOBUFS, strerror } from "../../uapi/errno.ts";
 import { CLOCK_REALTIME } from "../../uapi/fcntl.ts";
+import { ICMP_ECHO } from "../../uapi/ip.ts";
 import * as S from "../../uapi/socket.ts";
 import type { Blocking, Sys } from "../../uapi/sys.ts";
 import {
@@ -55,7 +56,6 @@ export class Fatal {
 
 const IP_HLEN = 20;
 const DATA_DEFAULT = 40;
-const ICMP_ECHO = 8;
 const FIRST_PORT = 33434;
 const UDP_PORT = 53;
 
