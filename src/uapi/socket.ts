@@ -105,6 +105,7 @@ export const IPPROTO_IPIP = 4;
 export const IPPROTO_TCP = 6;
 export const IPPROTO_UDP = 17;
 export const IPPROTO_IPV6 = 41;
+export const IPV6_V6ONLY = 26;
 export const IPPROTO_GRE = 47;
 export const IPPROTO_ESP = 50;
 export const IPPROTO_AH = 51;
