@@ -3,7 +3,7 @@
 // Way in: napi_schedule(), netif_rx(), netif_receive_skb(); dev_queue_xmit(). Devices come and go in dev_api.ts.
 
 import { type Cpu, slice_over } from "../../kernel/cpu.ts";
-import type { Kernel } from "../../kernel/kernel.ts";
+import { jiffies, type Kernel } from "../../kernel/kernel.ts";
 import { NET_RX_SOFTIRQ, NET_TX_SOFTIRQ, raise_softirq, raise_softirq_on } from "../../kernel/softirq.ts";
 import { trace_call, trace_detail, trace_fn, trace_note } from "../../kernel/trace.ts";
 import {
@@ -20,6 +20,7 @@ import {
   F_process_backlog,
 } from "../../kernel/trace_fn.ts";
 import { trace_key } from "../../kernel/trace_key.ts";
+import { dql_avail, dql_completed } from "../../lib/dql.ts";
 import { EBUSY, ENETDOWN, ENOMEM } from "../../uapi/errno.ts";
 import { ETH_P_8021AD, ETH_P_8021Q, ETH_P_ALL, ETH_P_IP, ETH_P_IPV6 } from "../../uapi/ip.ts";
 import { PACKET_OTHERHOST, PACKET_OUTGOING } from "../../uapi/socket.ts";
@@ -48,6 +49,7 @@ import { skb_gso_ok, skb_gso_segment, skb_gso_transport_hdrlen } from "./gso.ts"
 import {
   __LINK_STATE_START,
   __QUEUE_STATE_DRV_XOFF,
+  __QUEUE_STATE_STACK_XOFF,
   dev_xmit_complete,
   NAPI_POLL_WEIGHT,
   NAPI_STATE_DISABLE,
@@ -72,6 +74,7 @@ import {
   type NetdevQueue,
   napi_list_add_tail,
   napi_list_splice_tail,
+  netif_xmit_stopped,
   type PacketType,
   SoftnetData,
 } from "./netdevice.ts";
@@ -709,7 +712,7 @@ export function dev_queue_xmit(skb: SkBuff): number {
     while (s !== null) {
       const next: SkBuff | null = s.next;
       s.next = null;
-      rc = (txq.state & __QUEUE_STATE_DRV_XOFF) !== 0 ? NETDEV_TX_BUSY : dev_hard_start_xmit(s, dev, txq);
+      rc = netif_xmit_stopped(txq) ? NETDEV_TX_BUSY : dev_hard_start_xmit(s, dev, txq);
       if (!dev_xmit_complete(rc)) {
         dev.stats.tx_dropped++;
         kfree_skb_reason(s, SKB_DROP_REASON_DEV_READY);
@@ -745,6 +748,15 @@ export function netif_tx_wake_queue(q: NetdevQueue): void {
   if ((q.state & __QUEUE_STATE_DRV_XOFF) === 0) return;
   q.state &= ~__QUEUE_STATE_DRV_XOFF;
   __netif_schedule(q.qdisc);
+}
+
+/** BQL: the driver is done with `bytes`; when there is room again, the qdisc goes on in NET_TX_SOFTIRQ. */
+export function netdev_tx_completed_queue(q: NetdevQueue, bytes: number): void {
+  if (bytes === 0) return;
+  dql_completed(q.dql, bytes, jiffies(q.dev.net.kernel));
+  if ((q.state & __QUEUE_STATE_STACK_XOFF) === 0 || dql_avail(q.dql) < 0) return;
+  q.state &= ~__QUEUE_STATE_STACK_XOFF;
+  if (q.state === 0) __netif_schedule(q.qdisc);
 }
 
 /** __netif_reschedule: the qdisc goes on the output queue of this CPU. */

@@ -4,11 +4,12 @@
 import { File, type FileOps } from "../../kernel/fs/file.ts";
 import { GenDir, LinkInode, sysfs_add } from "../../kernel/fs/procfs.ts";
 import { generic_lseek, type Inode } from "../../kernel/fs/vfs.ts";
-import type { Kernel } from "../../kernel/kernel.ts";
+import { jiffies, type Kernel } from "../../kernel/kernel.ts";
 import type { Task } from "../../kernel/sched.ts";
 import { parse_sysctl_int } from "../../kernel/sysctl.ts";
 import { bitmap_parse, bitmap_print } from "../../lib/bitmap_text.ts";
-import { EACCES, EINVAL, ENOENT, EOPNOTSUPP } from "../../uapi/errno.ts";
+import { DQL_MAX_LIMIT, type Dql, dql_inflight } from "../../lib/dql.ts";
+import { EACCES, EINVAL, ENOENT, EOPNOTSUPP, ERANGE } from "../../uapi/errno.ts";
 import { O_ACCMODE, O_RDONLY, S_IFREG } from "../../uapi/fcntl.ts";
 import { utf8_decode, utf8_encode } from "../../uapi/utf8.ts";
 import {
@@ -16,12 +17,14 @@ import {
   dev_change_tx_queue_len,
   dev_get_stats,
   dev_set_mtu,
+  IFF_NO_QUEUE,
   netif_carrier_off,
   netif_carrier_on,
 } from "./dev_api.ts";
 import {
   __LINK_STATE_DORMANT,
   __LINK_STATE_TESTING,
+  NETIF_F_LLTX,
   type NetDevice,
   NetDeviceStats,
   type NetdevQueue,
@@ -217,6 +220,64 @@ function rx_queue_attrs(k: Kernel, rxq: NetdevRxQueue): Attrs {
   };
 }
 
+const kstrtouint = (text: string): number => {
+  if (!/^\+?\d+\n?$/.test(text)) return -EINVAL;
+  const v = Number(text);
+  return v > 0xffff_ffff ? -ERANGE : v;
+};
+
+/** A threshold that no history of 256 jiffies can show. */
+const STALL_THRS_MIN = 4;
+const STALL_THRS_MAX = 128;
+
+function byte_queue_limits_attrs(k: Kernel, dql: Dql): Attrs {
+  const bytes = (key: "limit" | "min_limit" | "max_limit"): [Show, Store] => [
+    () => String(dql[key]),
+    (text) => {
+      const v = text.trimEnd() === "max" ? DQL_MAX_LIMIT : kstrtouint(text);
+      if (v < 0) return v;
+      if (v > DQL_MAX_LIMIT) return -EINVAL;
+      dql[key] = v;
+      return 0;
+    },
+  ];
+  const period = (key: "slack_hold_time" | "stall_thrs", set: (v: number) => number): [Show, Store] => [
+    () => String(dql[key]),
+    (text) => {
+      const v = kstrtouint(text);
+      return v < 0 ? v : set(v);
+    },
+  ];
+  return {
+    hold_time: period("slack_hold_time", (v) => {
+      dql.slack_hold_time = v;
+      return 0;
+    }),
+    inflight: [() => String(dql_inflight(dql)), null],
+    limit: bytes("limit"),
+    limit_max: bytes("max_limit"),
+    limit_min: bytes("min_limit"),
+    stall_cnt: [() => String(dql.stall_cnt), null],
+    stall_max: [
+      () => String(dql.stall_max),
+      () => {
+        dql.stall_max = 0;
+        return 0;
+      },
+    ],
+    stall_thrs: period("stall_thrs", (v) => {
+      if (v !== 0 && (v < STALL_THRS_MIN || v > STALL_THRS_MAX)) return -ERANGE;
+      dql.stall_thrs = v;
+      dql.stall_start = jiffies(k);
+      return 0;
+    }),
+  };
+}
+
+/** The folder is there for devices whose driver has a ring: not where each CPU may send at once, nor where nothing waits. */
+const netdev_uses_bql = (dev: NetDevice): boolean =>
+  (dev.features & NETIF_F_LLTX) === 0 && (dev.priv_flags & IFF_NO_QUEUE) === 0;
+
 function tx_queue_attrs(k: Kernel, txq: NetdevQueue): Attrs {
   const n = k.cpus.length;
   const dev = txq.dev;
@@ -254,7 +315,10 @@ function queues_dir(k: Kernel, dev: NetDevice): Inode {
     if (!m) return null;
     const i = Number(m[2]);
     if (m[1] === "r") return i < dev.real_num_rx_queues ? attr_dir(k, rx_queue_attrs(k, dev.rx[i]!), {}) : null;
-    return i < dev.real_num_tx_queues ? attr_dir(k, tx_queue_attrs(k, dev.tx[i]!), {}) : null;
+    if (i >= dev.real_num_tx_queues) return null;
+    const txq = dev.tx[i]!;
+    const bql = { byte_queue_limits: () => attr_dir(k, byte_queue_limits_attrs(k, txq.dql), {}) };
+    return attr_dir(k, tx_queue_attrs(k, txq), netdev_uses_bql(dev) ? bql : {});
   });
 }
 

@@ -2,7 +2,9 @@
 // Read first: docs/path-of-a-packet.md. Way in: alloc_netdev_mqs(); then dev.ts.
 
 import type { Cpu } from "../../kernel/cpu.ts";
+import { jiffies } from "../../kernel/kernel.ts";
 import type { Hrtimer } from "../../kernel/time/hrtimer.ts";
+import { Dql, dql_avail, dql_queued, dql_reset } from "../../lib/dql.ts";
 import { ENOBUFS } from "../../uapi/errno.ts";
 import { NET_NAME_ENUM } from "../../uapi/netdev_misc.ts";
 import type { Qdisc } from "../sched/sch_generic.ts";
@@ -174,6 +176,8 @@ export class NetdevQueue {
   /** CPUs that XPS maps here, as sysfs shows it. */
   xps_cpus = 0;
   xmit_lock_owner = -1;
+  /** How many bytes the driver's ring may hold (BQL); 0 until a driver says what it sent. */
+  readonly dql: Dql = new Dql();
 
   constructor(dev: NetDevice, index: number) {
     this.dev = dev;
@@ -451,6 +455,16 @@ export const netif_tx_stop_queue = (q: NetdevQueue): void => {
 export const netif_tx_start_queue = (q: NetdevQueue): void => {
   q.state &= ~__QUEUE_STATE_DRV_XOFF;
 };
+/** BQL: the driver took `bytes`; over the limit, the qdisc keeps the rest until some are sent. */
+export function netdev_tx_sent_queue(q: NetdevQueue, bytes: number): void {
+  dql_queued(q.dql, bytes, jiffies(q.dev.net.kernel));
+  if (dql_avail(q.dql) < 0) q.state |= __QUEUE_STATE_STACK_XOFF;
+}
+/** BQL: the driver emptied its ring. */
+export function netdev_tx_reset_queue(q: NetdevQueue): void {
+  q.state &= ~__QUEUE_STATE_STACK_XOFF;
+  dql_reset(q.dql, jiffies(q.dev.net.kernel));
+}
 export const netif_is_multiqueue = (dev: NetDevice): boolean => dev.tx.length > 1;
 /** Room that a packet needs in front for this device's headers, rounded up to 16 (LL_RESERVED_SPACE). */
 export const LL_RESERVED_SPACE = (dev: NetDevice): number => ((dev.hard_header_len + dev.needed_headroom) & ~15) + 16;

@@ -133,6 +133,25 @@ test("/sys/class/net: attributes, and writes that steer packets", () => {
   assert.deepEqual([k.rps_needed, k.rps_sock_flow_table!.length], [true, 128]);
   sh(`echo 1 > ${sys}/queues/tx-1/xps_cpus`);
   assert.equal(dev.tx_global_xps, true);
+  // Linux 6.18 on a device with a ring of its own (ifb); there is no such folder on lo, veth or tun.
+  const bql = `${sys}/queues/tx-0/byte_queue_limits`;
+  assert.equal(
+    sh(`ls ${bql}; ls -d /sys/class/net/lo/queues/tx-0/byte_queue_limits`),
+    "hold_time\ninflight\nlimit\nlimit_max\nlimit_min\nstall_cnt\nstall_max\nstall_thrs\n" +
+      "ls: cannot access '/sys/class/net/lo/queues/tx-0/byte_queue_limits': No such file or directory\n",
+  );
+  sh("ping -c 1 10.0.0.2");
+  assert.equal(
+    sh(`cd ${bql}; cat hold_time inflight limit_max limit_min stall_cnt stall_max stall_thrs; test $(cat limit) -gt 0`),
+    "1000\n0\n1879048192\n0\n0\n0\n0\n",
+  );
+  for (const text of ["-1", "0x100", "1879048193", "' 5'", "maxx"]) {
+    assert.match(sh(`echo ${text} > ${bql}/limit`), EINVAL);
+  }
+  assert.match(sh(`echo 4294967296 > ${bql}/limit`), /Numerical result out of range/);
+  assert.match(sh(`echo 3 > ${bql}/stall_thrs; echo 129 > ${bql}/stall_thrs`), /range\n.*range/);
+  assert.equal(sh(`cd ${bql}; echo 5000 > limit_min; echo max > limit; cat limit_min limit`), "5000\n1879048192\n");
+  assert.equal(sh(`cd ${bql}; echo 8 > stall_thrs; echo 77 > stall_max; cat stall_thrs stall_max`), "8\n0\n");
   assert.match(sh(`ls ${sys}/queues`), /^rx-0\n(rx-\d\n)*tx-0\n/);
   h.close();
 });

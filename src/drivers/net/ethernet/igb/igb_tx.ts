@@ -34,12 +34,14 @@ import {
   F_igb_xmit_frame_ring,
 } from "../../../../kernel/trace_fn.ts";
 import { trace_key } from "../../../../kernel/trace_key.ts";
-import { dev_kfree_skb_irq, netif_tx_wake_queue } from "../../../../net/core/dev.ts";
+import { dev_kfree_skb_irq, netdev_tx_completed_queue, netif_tx_wake_queue } from "../../../../net/core/dev.ts";
 import { SKB_DROP_REASON_DEV_READY } from "../../../../net/core/dropreason.ts";
 import {
   NETDEV_TX_BUSY,
   NETDEV_TX_OK,
   type NetDevice,
+  netdev_tx_reset_queue,
+  netdev_tx_sent_queue,
   netif_carrier_ok,
   netif_tx_queue_stopped,
   netif_tx_start_queue,
@@ -232,6 +234,7 @@ function igb_tx_map(tx_ring: IgbRing, first: IgbTxBuffer, hdr_len: number): void
     trace_note(F_igb_tx_map, skb, { kind: "tx", dev: tx_ring.netdev.name, queue: tx_ring.reg_idx, desc: last });
   }
   tx_ring.next_to_use = i;
+  netdev_tx_sent_queue(tx_ring.txq!, first.bytecount);
   // Room for the largest packet must be left, or the queue rests until some is cleaned.
   igb_maybe_stop_tx(tx_ring, DESC_NEEDED);
   if (!skb.kernel.cpu.softnet_data.xmit_more || netif_xmit_stopped(tx_ring.txq!)) {
@@ -318,6 +321,7 @@ export function igb_clean_tx_irq(q_vector: IgbQVector): boolean {
     i = eop + 1 === tx_ring.count ? 0 : eop + 1;
     budget--;
   }
+  netdev_tx_completed_queue(tx_ring.txq!, total_bytes);
   tx_ring.next_to_clean = i;
   tx_ring.bytes += total_bytes;
   tx_ring.packets += total_packets;
@@ -344,6 +348,7 @@ export function igb_clean_tx_ring(tx_ring: IgbRing): void {
     b.skb = null;
     kfree_skb_reason(skb, SKB_DROP_REASON_DEV_READY);
   }
+  netdev_tx_reset_queue(tx_ring.txq!);
   tx_ring.next_to_clean = 0;
   tx_ring.next_to_use = 0;
 }

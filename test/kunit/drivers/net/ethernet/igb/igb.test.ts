@@ -9,6 +9,7 @@ import { type Frame, frame_from_bytes } from "../../../../../../src/hw/frame.ts"
 import { Hub, hub_plug } from "../../../../../../src/hw/hub.ts";
 import { pci_bus_plug, pci_bus_unplug } from "../../../../../../src/hw/pci.ts";
 import { wire_attach, wire_detach, wire_send } from "../../../../../../src/hw/wire.ts";
+import { dql_inflight } from "../../../../../../src/lib/dql.ts";
 import { dev_add_pack, dev_queue_xmit } from "../../../../../../src/net/core/dev.ts";
 import {
   dev_change_flags,
@@ -18,6 +19,7 @@ import {
   netdev_update_features,
 } from "../../../../../../src/net/core/dev_api.ts";
 import {
+  __QUEUE_STATE_STACK_XOFF,
   NETDEV_TX_BUSY,
   NETDEV_TX_OK,
   NETIF_F_HW_VLAN_CTAG_RX,
@@ -619,5 +621,29 @@ test("out of memory for buffers is counted and survived", () => {
   igb_alloc_rx_buffers(ring, 50);
   m.inject(0, payload(60, 7));
   assert.equal(m.got.at(-1)!.bytes[0], 7);
+  m.end();
+});
+
+test("BQL: what the card has not sent yet is bounded; the rest waits in the qdisc, and goes when the card is done", () => {
+  const m = new Machine();
+  m.add_nic({ rate: 1e9 });
+  const d = m.up();
+  const txq = d.tx[0]!;
+  const inflight = (): number => dql_inflight(txq.dql);
+  m.call(() => {
+    for (let i = 0; i < 3; i++) dev_queue_xmit(m.skb(d, payload(100, i)));
+    // A limit that nobody has learned yet lets one packet through.
+    assert.deepEqual([inflight(), txq.state, txq.qdisc.qlen], [114, __QUEUE_STATE_STACK_XOFF, 2]);
+  });
+  m.run(5e6);
+  assert.deepEqual([inflight(), txq.state, txq.qdisc.qlen], [0, 0, 0]);
+  assert.equal(m.far[0]!.got.length, 3);
+  for (let i = 0; i < 2000; i++) m.call(() => dev_queue_xmit(m.skb(d, payload(1000, i))));
+  m.run(50e6);
+  assert.equal(txq.qdisc.drops + m.far[0]!.got.length, 2003);
+  // The cable carries 20 kB between two interrupts of 162 µs: two such lots are enough, and 256 descriptors would be 260 kB.
+  assert.ok(txq.dql.limit > 10_000 && txq.dql.limit < 100_000, `${txq.dql.limit}`);
+  m.down();
+  assert.deepEqual([inflight(), txq.dql.limit, txq.state & __QUEUE_STATE_STACK_XOFF], [0, 0, 0]);
   m.end();
 });

@@ -26,6 +26,9 @@ import {
 import { setup_net } from "../../../../../../src/net/core/net_namespace.ts";
 import type { NetDevice } from "../../../../../../src/net/core/netdevice.ts";
 import { alloc_skb, consume_skb, type SkBuff, skb_put, skb_reserve } from "../../../../../../src/net/core/skbuff.ts";
+import { register_qdisc } from "../../../../../../src/net/sched/sch_generic.ts";
+import { mq_qdisc_ops } from "../../../../../../src/net/sched/sch_mq.ts";
+import { pfifo_fast_ops } from "../../../../../../src/net/sched/sch_pfifo_fast.ts";
 import { TestClock, TestPort, test_pool, test_slab } from "../../../../hw/rig.ts";
 
 /** The Ethertype that the machine's test protocol takes. */
@@ -84,6 +87,8 @@ export class Machine {
     init_timers(k);
     net_core_init(k);
     net_dev_init(k);
+    register_qdisc(k, pfifo_fast_ops);
+    register_qdisc(k, mq_qdisc_ops);
     dev_addr_lists_init(k);
     k.init_net = setup_net(k, "");
     spawn_ksoftirqd(k);
