@@ -6,7 +6,6 @@ import {
   type HwClock,
   HwEventQueue,
   HwTimer,
-  hw_arm,
   hw_event_arm,
   hw_event_cancel,
   hw_event_next,
@@ -19,6 +18,8 @@ import { JsSlab, slab_source } from "../slab.ts";
 
 /** Events that one turn may run before Node's own callbacks get theirs. */
 const EVENTS_PER_TURN = 4096;
+/** Hardware events that may go before a clock that is late: what came off a device must get through to the machine first. */
+const EVENTS_BEFORE_CLOCK = 512;
 /** setTimeout cannot wait longer. */
 const TIMEOUT_MAX_MS = 0x7fffffff;
 
@@ -27,6 +28,9 @@ export class NodePlatform implements HwClock {
   readonly dma: DmaSpace = new DmaSpace();
   readonly frames: FramePool;
   private readonly queue: HwEventQueue = new HwEventQueue();
+  /** The machines' clock events. */
+  private readonly clocks: HwEventQueue = new HwEventQueue();
+  private readonly intakes: Set<() => boolean> = new Set();
   private readonly slabs: (bytes: number) => Slab;
   private readonly start: number = performance.now();
   private timeout: NodeJS.Timeout | null = null;
@@ -60,18 +64,51 @@ export class NodePlatform implements HwClock {
     hw_event_cancel(this.queue, t);
   }
 
+  /**
+   * An attachment's way to hand in what waits for it, without blocking; true when there was something. Linux reads a card
+   * in an interrupt, whatever runs; this program may be late, and an ACK that is there already must be seen before the timer
+   * that takes it for lost. Returns what takes it back.
+   */
+  attach(intake: () => boolean): () => void {
+    this.intakes.add(intake);
+    return () => this.intakes.delete(intake);
+  }
+
+  private take_in(): boolean {
+    let any = false;
+    for (const intake of this.intakes) if (intake()) any = true;
+    return any;
+  }
+
   /** Runs what is due now. Called by attachments after they handed in frames, so that those need not wait a turn. */
   pump(): void {
     if (this.pumping || this.stopped) return;
     this.pumping = true;
     try {
       let now = this.now;
-      for (let i = 0; i < EVENTS_PER_TURN; i++) {
-        if (hw_event_next(this.queue) > now) {
+      // For the clock that is due next: did the attachments hand in what they had, and how much went before it since?
+      let looked = false;
+      let before = 0;
+      for (let i = 0; i < EVENTS_PER_TURN && !this.stopped; i++) {
+        const hw = hw_event_next(this.queue);
+        const clock = hw_event_next(this.clocks);
+        if (hw > now) {
           now = this.now;
-          if (hw_event_next(this.queue) > now) break;
+          if (hw > now && clock > now) break;
         }
-        const t = hw_event_pop(this.queue)!;
+        if (hw <= now && (hw <= clock || before < EVENTS_BEFORE_CLOCK)) {
+          if (clock <= now) before++;
+          const t = hw_event_pop(this.queue)!;
+          t.fn(t.arg);
+          continue;
+        }
+        if (!looked) {
+          looked = true;
+          if (this.take_in()) continue;
+        }
+        looked = false;
+        before = 0;
+        const t = hw_event_pop(this.clocks)!;
         t.fn(t.arg);
       }
     } finally {
@@ -82,7 +119,7 @@ export class NodePlatform implements HwClock {
 
   private schedule(): void {
     if (this.stopped || this.immediate !== null) return;
-    const next = hw_event_next(this.queue);
+    const next = Math.min(hw_event_next(this.queue), hw_event_next(this.clocks));
     if (next === Number.POSITIVE_INFINITY) {
       if (this.timeout !== null) clearTimeout(this.timeout);
       this.timeout = null;
@@ -132,8 +169,11 @@ export class NodePlatform implements HwClock {
       realtime_ms: () => performance.timeOrigin + performance.now(),
       set_next_event: (abs_ns, fn) => {
         fire = fn;
-        if (abs_ns === Number.POSITIVE_INFINITY) this.cancel(event);
-        else hw_arm(this, event, abs_ns);
+        hw_event_cancel(this.clocks, event);
+        if (abs_ns === Number.POSITIVE_INFINITY) return;
+        event.when = abs_ns;
+        hw_event_arm(this.clocks, event);
+        if (!this.pumping) this.schedule();
       },
       post: (fn) => {
         setImmediate(fn);

@@ -50,6 +50,9 @@ const TUN_F_USO4 = 0x20;
 const TUN_F_USO6 = 0x40;
 const EAGAIN = 11;
 const EIO = 5;
+/** A batch ended because it was full, or because the card has no buffer. */
+const MORE = 0;
+const NO_BUFFER = -1;
 const POLLIN = 1;
 
 const VNET_FEATURES =
@@ -168,6 +171,9 @@ export class TapPort implements WirePort, VirtioBackend {
   private uso = false;
   /** The card has no buffer: reading stopped. */
   private stalled = false;
+  /** Why the last batch ended: an errno, MORE or NO_BUFFER. */
+  private why = 0;
+  private readonly detach: () => void;
   /** performance.now() until which an empty device is read again at the next turn. */
   private busy_until = 0;
   /** A frame buffer and the pollfd: kept reachable, native code has their addresses. */
@@ -225,6 +231,7 @@ export class TapPort implements WirePort, VirtioBackend {
     const dv = new DataView(this.pollfd.buffer);
     dv.setInt32(0, this.fd, true);
     dv.setInt16(4, POLLIN, true);
+    this.detach = platform.attach(() => this.take(false) > 0);
     this.wait();
   }
 
@@ -262,46 +269,50 @@ export class TapPort implements WirePort, VirtioBackend {
   /** Takes frames while there are some; between batches the machine and the event loop run. */
   private drain(): void {
     if (this.closed) return;
+    const taken = this.take(true);
+    const why = this.why;
+    this.platform.pump();
+    if (this.closed) return;
+    if (why === MORE) setImmediate(() => this.drain());
+    else if (why === EAGAIN) {
+      if (taken > 0) this.busy_until = performance.now() + BUSY_POLL_MS;
+      // A thread that sleeps in poll() takes longer to wake up than most peers take to answer.
+      if (performance.now() < this.busy_until) setImmediate(() => this.drain());
+      else this.wait();
+    }
+    // The kernel's side is down; look again later.
+    else if (why === EIO) setTimeout(() => this.wait(), 50);
+  }
+
+  /** Reads a batch and tells the machine. Returns the number of frames; `why` says why not more. */
+  private take(drain: boolean): number {
     const card = this.card;
     let bytes = 0;
-    for (let i = 0; i < BATCH && bytes < BATCH_BYTES; i++) {
+    let n = 0;
+    this.why = MORE;
+    for (; n < BATCH && bytes < BATCH_BYTES; n++) {
       const buf = card !== null ? card.rx_buffer() : this.buf;
       if (buf === null) {
         // vnet_wake() goes on; what the kernel sends meanwhile waits in its queue.
-        this.stalled = true;
-        this.after_batch();
-        return;
+        this.why = NO_BUFFER;
+        if (drain) this.stalled = true;
+        break;
       }
-      const n = this.libc.read(this.fd, buf, buf.length);
-      if (n <= 0) {
-        const err = n < 0 ? this.libc.errno() : EAGAIN;
-        this.after_batch();
-        if (i > 0) this.busy_until = performance.now() + BUSY_POLL_MS;
-        if (err === EAGAIN) {
-          // A thread that sleeps in poll() takes longer to wake up than most peers take to answer.
-          if (performance.now() < this.busy_until) setImmediate(() => this.drain());
-          else this.wait();
-        }
-        // EIO: the kernel's side is down; look again later.
-        else if (err === EIO) setTimeout(() => this.wait(), 50);
-        return;
+      const len = this.libc.read(this.fd, buf, buf.length);
+      if (len <= 0) {
+        this.why = len < 0 ? this.libc.errno() : EAGAIN;
+        break;
       }
-      bytes += n;
-      if (card === null) this.input(n - this.hdr);
-      else if (n > VNET_HDR_LEN) {
-        if (this.capture !== null) this.capture(with_sum(buf, n), "in");
-        card.rx_done(n);
+      bytes += len;
+      if (card === null) this.input(len - this.hdr);
+      else if (len > VNET_HDR_LEN) {
+        if (this.capture !== null) this.capture(with_sum(buf, len), "in");
+        card.rx_done(len);
         this.stats.rx++;
       }
     }
-    this.after_batch();
-    setImmediate(() => this.drain());
-  }
-
-  /** The machine gets its turn. */
-  private after_batch(): void {
-    this.card?.rx_notify();
-    this.platform.pump();
+    card?.rx_notify();
+    return n;
   }
 
   /** A frame in `buf`, behind the header, goes on the cable. */
@@ -383,6 +394,7 @@ export class TapPort implements WirePort, VirtioBackend {
   close(): void {
     if (this.closed) return;
     this.closed = true;
+    this.detach();
     if (!this.polling) this.libc.close(this.fd);
   }
 }
