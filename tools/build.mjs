@@ -31,6 +31,8 @@ await build({
   entryPoints: {
     "cli/main": "src/cli/main.ts",
     "api/index": "src/api/index.ts",
+    "api/node": "src/api/node.ts",
+    "api/web": "src/api/web/index.ts",
     "api/net": "src/api/net.ts",
     "api/dgram": "src/api/dgram.ts",
     "api/dns": "src/api/dns.ts",

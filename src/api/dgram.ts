@@ -33,8 +33,8 @@ import {
   SOL_IP,
   SOL_SOCKET,
 } from "../uapi/socket.ts";
-import type { Machine } from "./machine.ts";
 import type { LookupFunction } from "./net_connect.ts";
+import type { NodeMachine as Machine } from "./node.ts";
 import {
   errnoException,
   exceptionWithHostPort,

@@ -18,8 +18,9 @@ import {
 import { inetNtoa } from "../bin/lib/inet.ts";
 import { EAI_AGAIN, EAI_FAIL, EAI_NODATA, exchange, hostsFile, resolvConf, resolve } from "../bin/lib/resolve.ts";
 import { serviceName } from "../bin/lib/services.ts";
+import { ECANCELED } from "../uapi/errno.ts";
 import type { Blocking, Sys } from "../uapi/sys.ts";
-import type { Machine } from "./machine.ts";
+import type { NodeMachine as Machine } from "./node.ts";
 import {
   type ErrnoException,
   errnoException,
@@ -32,6 +33,7 @@ import {
   validateString,
 } from "./node_errors.ts";
 import { parseAddress } from "./sockaddr.ts";
+import { runTask as run } from "./task.ts";
 
 export interface LookupAddress {
   address: string;
@@ -50,30 +52,11 @@ export type LookupCallback = (
   family?: number,
 ) => void;
 
-/** Runs a program of ours on the machine: its clock, its sockets. The answer comes in a macrotask. */
-export function runTask<T>(machine: Machine, comm: string, fn: (sys: Sys) => Blocking<T>): Promise<T> {
-  const { loop } = machine;
-  loop.ref();
-  return new Promise<T>((done, fail) => {
-    let value: T;
-    let ended = false;
-    const p = machine.spawn(
-      function* (sys) {
-        value = yield* fn(sys);
-        ended = true;
-        return 0;
-      },
-      [comm],
-    );
-    p.exited.then(() => {
-      loop.defer(() => {
-        loop.unref();
-        if (ended) done(value);
-        else fail(errnoException(-125, comm));
-      });
-    });
+/** A program of ours on the machine, with the error of Node's when the machine is switched off. */
+const runTask = <T>(machine: Machine, comm: string, fn: (sys: Sys) => Blocking<T>): Promise<T> =>
+  run(machine, comm, fn).catch(() => {
+    throw errnoException(-ECANCELED, comm);
   });
-}
 
 /** libuv's numbers of getaddrinfo's errors. */
 function lookupError(eai: number, hostname: string): ErrnoException {

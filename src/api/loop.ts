@@ -2,6 +2,7 @@
 // Counts what keeps Node alive (ref, unref) and what virtual time must wait for. Way in: new Loop(platform), World.play().
 
 import { type HwClock, HwTimer, hw_arm } from "../hw/clock.ts";
+import { macrotasks } from "./macrotask.ts";
 
 /** What all machines of a world (or one machine in real time) have pending on the JavaScript side. */
 export interface Activity {
@@ -21,6 +22,7 @@ export const newActivity = (): Activity => ({ pending: 0, refs: 0, changed: () =
 export class Loop {
   readonly clock: HwClock;
   readonly activity: Activity;
+  private readonly later: (fn: () => void) => void = macrotasks();
   /** What the next read goes into; null: whoever reads next makes one. */
   readBuffer: Uint8Array | null = null;
   /** What is to be told when the machine loses its power. */
@@ -45,7 +47,7 @@ export class Loop {
   defer(fn: () => void): void {
     const a = this.activity;
     a.pending++;
-    setImmediate(() => {
+    this.later(() => {
       a.pending--;
       fn();
     });

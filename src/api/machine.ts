@@ -30,12 +30,10 @@ import { EINVAL } from "../uapi/errno.ts";
 import { O_CREAT, O_RDONLY, O_TRUNC, O_WRONLY } from "../uapi/fcntl.ts";
 import { IFF_UP } from "../uapi/if.ts";
 import type { Program } from "../uapi/sys.ts";
-import { DgramApi } from "./dgram.ts";
-import { createDns, type DnsApi } from "./dns.ts";
+import { SystemError } from "./errors.ts";
 import { type Activity, Loop } from "./loop.ts";
-import { NetApi } from "./net.ts";
-import { SystemError } from "./node_errors.ts";
 import { parseAddress } from "./sockaddr.ts";
+import { WebApi } from "./web/index.ts";
 
 /** What a machine needs of the hardware beside its Host; arch/sim and arch/node both offer it. */
 export interface Platform {
@@ -151,12 +149,9 @@ export class Machine {
   readonly platform: Platform;
   /** System calls in the name of pid 1. */
   readonly sys: TaskSys;
-  /** UDP sockets in the shape of node:dgram. */
-  readonly dgram: DgramApi;
   /** Where what happens in the machine meets JavaScript's event loop. */
   readonly loop: Loop;
-  private netApi: NetApi | null = null;
-  private dnsApi: DnsApi | null = null;
+  private webApi: WebApi | null = null;
   readonly nics: I82576[] = [];
   readonly virtioNics: VirtioNet[] = [];
   readonly init: Task;
@@ -176,33 +171,23 @@ export class Machine {
     this.init = this.kernel.tasks.get(1)!;
     this.init.env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/root", USER: "root", TERM: "xterm" };
     this.sys = new TaskSys(this.init);
-    this.dgram = new DgramApi(this);
     this.writeFile("/etc/hostname", `${this.kernel.hostname}\n`);
     const own = this.kernel.hostname === "localhost" ? "" : `127.0.1.1\t${this.kernel.hostname}\n`;
     this.writeFile("/etc/hosts", `127.0.0.1\tlocalhost\n${own}`);
     for (const o of options.nics ?? []) this.plugNic(o);
   }
 
-  /** TCP sockets in the shape of node:net. */
-  get net(): NetApi {
-    if (this.netApi === null) {
+  /** connect() of the Sockets API, and TCPSocket, TCPServerSocket, UDPSocket of Direct Sockets: web/index.ts. */
+  get web(): WebApi {
+    if (this.webApi === null) {
       this.userland();
-      this.netApi = new NetApi(this);
+      this.webApi = new WebApi(this);
     }
-    return this.netApi;
-  }
-
-  /** Names, in the shape of node:dns: by /etc/hosts and /etc/resolv.conf of this machine. */
-  get dns(): DnsApi {
-    if (this.dnsApi === null) {
-      this.userland();
-      this.dnsApi = createDns(this);
-    }
-    return this.dnsApi;
+    return this.webApi;
   }
 
   /** What a program that only knows sockets takes for granted: a loopback interface, and a process that ends with them. */
-  private userland(): void {
+  protected userland(): void {
     this.platform.background?.();
     const lo = this.init.net_ns.loopback_dev;
     if ((lo.flags & IFF_UP) === 0) syscall(this.kernel, () => dev_open(lo));

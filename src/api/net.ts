@@ -3,10 +3,10 @@
 import { channel } from "node:diagnostics_channel";
 import { BlockList, isIP, isIPv4, isIPv6, SocketAddress } from "node:net";
 import { getDefaultHighWaterMark } from "node:stream";
-import type { Machine } from "./machine.ts";
 import type { ConnectOptions } from "./net_connect.ts";
 import { NetServer, type ServerOptions } from "./net_server.ts";
 import { NetSocket, normalizeArgs, type SocketOptions } from "./net_socket.ts";
+import type { NodeMachine as Machine } from "./node.ts";
 import { invalidArgType, validateInt32 } from "./node_errors.ts";
 
 export type { ConnectOptions, LookupFunction } from "./net_connect.ts";

@@ -2,9 +2,9 @@
 
 import { channel } from "node:diagnostics_channel";
 import { EventEmitter } from "node:events";
-import type { Machine } from "./machine.ts";
 import { TcpHandle } from "./net_handle.ts";
 import { type NetSocket, normalizeArgs } from "./net_socket.ts";
+import type { NodeMachine as Machine } from "./node.ts";
 import {
   errnoException,
   invalidArgType,
@@ -183,7 +183,7 @@ export class NetServer extends EventEmitter {
     }
     const handle = this._handle;
     if (err === 0) {
-      handle.onconnection = (e, client) => this.onConnection(e, client);
+      handle.onconnection = (e, client) => this.onConnection(e, client as TcpHandle | null);
       handle.onlost = () => {
         this.close();
       };

@@ -5,10 +5,10 @@ import { isIP } from "node:net";
 import { addAbortSignal, Duplex, type DuplexOptions } from "node:stream";
 import { inspect } from "node:util";
 import { ENOTCONN } from "../uapi/errno.ts";
-import type { Machine } from "./machine.ts";
 import { type ConnectOptions, connectByName } from "./net_connect.ts";
 import { TcpHandle, UV_EOF } from "./net_handle.ts";
 import type { NetServer } from "./net_server.ts";
+import type { NodeMachine as Machine } from "./node.ts";
 import {
   errnoException,
   exceptionWithHostPort,
@@ -128,7 +128,8 @@ export class NetSocket extends Duplex {
     handle.onlost = () => this.destroy();
     if (this.onread !== null) {
       const { buffer } = this.onread;
-      handle.userBuffer = typeof buffer === "function" ? buffer() : buffer;
+      const bytes = typeof buffer === "function" ? buffer() : buffer;
+      handle.provide = () => bytes;
     }
   }
 
@@ -245,8 +246,10 @@ export class NetSocket extends Duplex {
       let more: boolean;
       if (this.onread !== null) {
         more = this.onread.callback.call(this as never, nread, buf!) !== false;
-        if (this._handle !== null && typeof this.onread.buffer === "function")
-          this._handle.userBuffer = this.onread.buffer();
+        if (this._handle !== null && typeof this.onread.buffer === "function") {
+          const bytes = this.onread.buffer();
+          this._handle.provide = () => bytes;
+        }
       } else more = this.push(buf);
       if (!more && this._handle !== null) this._handle.readStop();
       return;

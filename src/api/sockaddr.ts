@@ -1,14 +1,38 @@
 // Addresses in text and as struct sockaddr (ip(7), ipv6(7)). Way in: sockaddrOf(), readSockaddr().
 
-import { isIPv4, isIPv6 } from "node:net";
 import { AF_INET, AF_INET6 } from "../uapi/socket.ts";
-import { SystemError } from "./node_errors.ts";
+import { SystemError } from "./errors.ts";
 
 export interface SocketName {
   address: string;
   family: "IPv4" | "IPv6";
   port: number;
 }
+
+/** Four decimal numbers without leading zeros, as inet_pton(3). */
+export function isIPv4(text: string): boolean {
+  const parts = text.split(".");
+  return parts.length === 4 && parts.every((p) => /^(0|[1-9]\d{0,2})$/.test(p) && Number(p) < 256);
+}
+
+/** RFC 4291 section 2.2, with a zone (RFC 4007) at most. */
+export function isIPv6(text: string): boolean {
+  const m = /^([0-9a-fA-F:.]+)(%[^%\s]+)?$/.exec(text);
+  if (m === null) return false;
+  let s = m[1]!;
+  const quad = /(?:^|:)(\d[\d.]*\.\d+)$/.exec(s);
+  if (quad !== null) {
+    if (!isIPv4(quad[1]!)) return false;
+    s = `${s.slice(0, s.length - quad[1]!.length)}0:0`;
+  }
+  const halves = s.split("::");
+  if (halves.length > 2) return false;
+  const words = halves.flatMap((h) => (h === "" ? [] : h.split(":")));
+  if (!words.every((w) => /^[0-9a-fA-F]{1,4}$/.test(w))) return false;
+  return halves.length === 2 ? words.length <= 7 : words.length === 8;
+}
+
+export const isIP = (text: string): 0 | 4 | 6 => (isIPv4(text) ? 4 : isIPv6(text) ? 6 : 0);
 
 /** Dotted quad → int32; throws SystemError. */
 export function parseAddress(address: string): number {

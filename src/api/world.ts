@@ -6,6 +6,7 @@ import type { WirePort } from "../hw/port.ts";
 import { Wire, type WireOptions, wire_attach } from "../hw/wire.ts";
 import { type Activity, newActivity } from "./loop.ts";
 import { Machine, type MachineOptions, type Platform, type Process } from "./machine.ts";
+import { macrotasks } from "./macrotask.ts";
 
 export type Cable = Wire;
 
@@ -27,7 +28,8 @@ export function connect(platform: Pick<Platform, "clock">, a: WirePort, b: WireP
   return wire;
 }
 
-export class World {
+/** `M`: the kind of machine that the world makes; Node's has the APIs of Node as well (node.ts). */
+export class World<M extends Machine = Machine> {
   readonly sim: SimWorld;
   /** What JavaScript has to do before time may pass, and what would be waited for. */
   readonly activity: Activity = newActivity();
@@ -35,11 +37,15 @@ export class World {
   private quantum = 0;
   private speed = Number.POSITIVE_INFINITY;
   private turning = false;
+  private readonly later: (fn: () => void) => void = macrotasks();
   /** Promises that until() waits for. */
   private waiting = 0;
 
-  constructor(seed: number) {
+  private readonly boot: (options: MachineOptions) => M;
+
+  constructor(seed: number, boot: (options: MachineOptions) => M) {
     this.sim = new SimWorld({ seed });
+    this.boot = boot;
   }
 
   /** Present virtual time, ns. */
@@ -58,8 +64,8 @@ export class World {
     };
   }
 
-  createMachine(options: Omit<MachineOptions, "host">): Machine {
-    return new Machine({ ...options, host: this.platform() });
+  createMachine(options: Omit<MachineOptions, "host">): M {
+    return this.boot({ ...options, host: this.platform() });
   }
 
   /** A cable with impairments of its own random stream. */
@@ -135,7 +141,7 @@ export class World {
       const { sim, activity } = this;
       if (activity.pending > 0) {
         real = before;
-        setImmediate(next);
+        this.later(next);
         return;
       }
       const pace = (real - before) * 1e6 * this.speed;
@@ -143,13 +149,13 @@ export class World {
       while (activity.pending === 0 && sim.step(end));
       // Nothing here before the end: an idle instant costs one turn, not one event each.
       if (activity.pending === 0 && sim.now < end) sim.run(end);
-      if (this.speed === Number.POSITIVE_INFINITY || activity.pending > 0) setImmediate(next);
+      if (this.speed === Number.POSITIVE_INFINITY || activity.pending > 0) this.later(next);
       else setTimeout(next, 1);
     };
-    setImmediate(next);
+    this.later(next);
   }
 }
 
 export function createWorld(options: { seed?: number } = {}): World {
-  return new World(options.seed ?? 1);
+  return new World(options.seed ?? 1, (o) => new Machine(o));
 }

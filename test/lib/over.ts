@@ -3,7 +3,7 @@
 // Loads an npm package unchanged, with net, dgram and dns of a machine in the place of Node's. Way in: over({ ws: machine }).
 
 import Module, { createRequire } from "node:module";
-import type { Machine } from "../../src/api/index.ts";
+import type { Machine } from "../../src/api/node.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: packages without types
 export type Loose = any;

@@ -2,7 +2,7 @@
 // {"run": COMMAND} runs a shell command; {"gso": [ADDR, PORT, SIZE, COUNT]} sends COUNT datagrams of SIZE bytes by UDP_SEGMENT.
 
 import { createInterface } from "node:readline";
-import { createMachine } from "../../src/api/index.ts";
+import { createMachine } from "../../src/api/node.ts";
 import { NodePlatform, openTap } from "../../src/arch/node/index.ts";
 import { SOL_UDP, UDP_SEGMENT } from "../../src/uapi/socket.ts";
 import type { Program } from "../../src/uapi/sys.ts";

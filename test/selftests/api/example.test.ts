@@ -17,6 +17,15 @@ test("examples/http: 200 requests of 1 MB, keep-alive, a lossy cable, a refused 
   );
 });
 
+test("examples/library/web-streams: bytes there and back on web streams", () => {
+  const r = spawnSync(process.execPath, ["examples/library/web-streams.mjs"], {
+    cwd: root,
+    encoding: "utf8",
+    timeout: 60_000,
+  });
+  assert.deepEqual([r.stdout, r.status], ["hello\n", 0], r.stderr);
+});
+
 test("Node ends when the last socket has: neither TIME_WAIT nor what is unref'd holds it", () => {
   const program = `
     import { createMachine } from "skbuff";

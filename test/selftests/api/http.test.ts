@@ -9,7 +9,7 @@ import { test } from "node:test";
 import tls from "node:tls";
 import { fetch, request, Agent as UndiciAgent } from "undici";
 import { WebSocket, WebSocketServer } from "ws";
-import type { Machine } from "../../../src/api/index.ts";
+import type { Machine } from "../../../src/api/node.ts";
 import { cert, key } from "./pem.ts";
 import { type Duo, duo } from "./rig.ts";
 

@@ -2,7 +2,7 @@
 // Way in: duo(), solo().
 
 import assert from "node:assert/strict";
-import { createMachine, createWorld, type Machine, type PlayOptions, type World } from "../../../src/api/index.ts";
+import { createMachine, createWorld, type Machine, type PlayOptions, type World } from "../../../src/api/node.ts";
 import { NodePlatform } from "../../../src/arch/node/index.ts";
 import type { WireOptions } from "../../../src/hw/wire.ts";
 
