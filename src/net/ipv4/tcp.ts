@@ -39,6 +39,7 @@ import type { MsgHdr } from "../../uapi/sys.ts";
 import { TFO_CLIENT_ENABLE } from "../../uapi/tcp.ts";
 import { for_each_cmsg, memcpy_from_msg } from "../core/datagram.ts";
 import { dst_release } from "../core/dst.ts";
+import { inet6_reset_saddr } from "../core/in6.ts";
 import {
   __skb_dequeue,
   __skb_queue_tail,
@@ -422,6 +423,7 @@ export function tcp_disconnect(sk: Sock, _flags: number): number {
   if ((sk.sk_userlocks & SOCK_BINDADDR_LOCK) === 0) {
     tp.inet_saddr = 0;
     tp.inet_rcv_saddr = 0;
+    inet6_reset_saddr(tp.pinet6);
   }
   sk.sk_shutdown = 0;
   sock_reset_flag(sk, SOCK_DONE);
@@ -582,7 +584,7 @@ function tcp_init_send_skb(skb: SkBuff): SkBuff {
 }
 
 /** A head with room for `need` bytes more. What was split off behind others moves to its front: else the room would end. */
-function tcp_skb_grow(skb: SkBuff, need: number): boolean {
+export function tcp_skb_grow(skb: SkBuff, need: number): boolean {
   const old = skb.head;
   const len = skb.tail - skb.data;
   const head = head_alloc(skb.kernel, MAX_TCP_HEADER + len + need);

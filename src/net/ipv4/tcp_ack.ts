@@ -4,17 +4,20 @@
 
 import { jiffies } from "../../kernel/kernel.ts";
 import { TCPH_FLAGS, TCPH_WINDOW } from "../../uapi/ip.ts";
+import { RTAX_LOCK, RTAX_RTO_MIN } from "../../uapi/rtnetlink.ts";
 import type { SkBuff } from "../core/skbuff.ts";
 import {
   LINUX_MIB_TCPDELIVERED,
   LINUX_MIB_TCPDELIVEREDCE,
   LINUX_MIB_TCPHPACKS,
   LINUX_MIB_TCPLOSSPROBERECOVERY,
+  LINUX_MIB_TCPMTUPFAIL,
+  LINUX_MIB_TCPMTUPSUCCESS,
   LINUX_MIB_TCPPUREACKS,
 } from "../core/snmp.ts";
-import type { Sock } from "../core/sock.ts";
+import { type Sock, TCP_SYN_SENT } from "../core/sock.ts";
 import { inet_csk_clear_xmit_timer, inet_csk_reset_xmit_timer, type RequestSock } from "./inet_connection_sock.ts";
-import { tcp_rtx_queue_unlink_and_free } from "./tcp.ts";
+import { tcp_rtx_queue_unlink_and_free, tcp_slow_start_after_idle_check } from "./tcp.ts";
 import { CA_ACK_ECE, CA_ACK_SLOWPATH, CA_ACK_WIN_UPDATE, tcp_in_ack_event, tcp_set_ca_state } from "./tcp_cong.ts";
 import {
   tcp_cwnd_reduction,
@@ -30,9 +33,9 @@ import {
 } from "./tcp_cwnd.ts";
 import { tcp_fast_path_check } from "./tcp_data.ts";
 import { tcp_replace_ts_recent, tcp_send_challenge_ack } from "./tcp_input.ts";
-import { tcp_current_mss, tcp_mtu_to_mss, tcp_sync_mss } from "./tcp_mss.ts";
-import { __tcp_push_pending_frames, tcp_cwnd_restart, tcp_probe0_when, tcp_trim_head } from "./tcp_output.ts";
-import { type RateSample, tcp_rate_gen, tcp_rate_skb_delivered } from "./tcp_rate.ts";
+import { tcp_current_mss, tcp_mss_to_mtu, tcp_sync_mss } from "./tcp_mss.ts";
+import { __tcp_push_pending_frames, tcp_probe0_when, tcp_trim_head } from "./tcp_output.ts";
+import { type RateSample, rate_sample_reset, tcp_rate_gen, tcp_rate_skb_delivered } from "./tcp_rate.ts";
 import {
   tcp_newreno_mark_lost,
   tcp_rack_advance,
@@ -41,6 +44,7 @@ import {
 } from "./tcp_recovery.ts";
 import {
   tcp_rearm_rto,
+  tcp_reset_xmit_timer,
   tcp_schedule_loss_probe,
   tcp_simple_retransmit,
   tcp_xmit_retransmit_queue,
@@ -71,6 +75,8 @@ import {
   type TcpSacktagState,
   tcp_add_reno_sack,
   tcp_check_sack_reordering,
+  tcp_count_delivered,
+  tcp_highest_sack_seq,
   tcp_remove_reno_sacks,
   tcp_sacktag_write_queue,
 } from "./tcp_sack.ts";
@@ -79,6 +85,7 @@ import {
   before,
   between,
   ICSK_TIME_PROBE0,
+  ICSK_TIME_RETRANS,
   type Minmax,
   minmax_reset,
   TCP_CA_CWR,
@@ -94,13 +101,14 @@ import {
   TCPHDR_ECE,
   TCPHDR_SYN,
   type TcpSock,
+  tcp_current_ssthresh,
   tcp_is_reno,
   tcp_is_sack,
   tcp_packets_in_flight,
   tcp_sk,
   tcp_skb_pcount,
 } from "./tcp_sock.ts";
-import { tcp_update_rto_time } from "./tcp_timer.ts";
+import { tcp_clamp_probe0_to_user_timeout, tcp_update_rto_time } from "./tcp_timer.ts";
 
 const REXMIT_NONE = 0;
 const REXMIT_LOST = 1;
@@ -143,7 +151,7 @@ function minmax_shift(m: Minmax, t: number, meas: number): void {
   m.t2 = t;
 }
 
-export function tcp_update_rtt_min(tp: TcpSock, rtt_us: number, flag: number): void {
+function tcp_update_rtt_min(tp: TcpSock, rtt_us: number, flag: number): void {
   // An ACK that may have waited is no measure of the path.
   if ((flag & FLAG_ACK_MAYBE_DELAYED) !== 0 && rtt_us > tp.rtt_min.v0 >>> 0) return;
   minmax_running_min(
@@ -186,8 +194,6 @@ function tcp_rtt_estimator(tp: TcpSock, mrtt_us: number): void {
   }
   tp.srtt_us = Math.max(1, srtt);
 }
-const RTAX_RTO_MIN = 13;
-const RTAX_LOCK = 1;
 /** ms; a route may say (rto_min lock). */
 export function tcp_rto_min(tp: TcpSock): number {
   const dst = tp.sk_dst_cache;
@@ -198,16 +204,16 @@ export function tcp_rto_min(tp: TcpSock): number {
 export const tcp_rto_min_us = (tp: TcpSock): number => tcp_rto_min(tp) * 1000;
 
 export const __tcp_set_rto = (tp: TcpSock): number => Math.ceil(((tp.srtt_us >> 3) + tp.rttvar_us) / 1000);
-export function tcp_bound_rto(tp: TcpSock): void {
+function tcp_bound_rto(tp: TcpSock): void {
   if (tp.icsk_rto > tp.icsk_rto_max) tp.icsk_rto = tp.icsk_rto_max;
 }
-export function tcp_set_rto(tp: TcpSock): void {
+function tcp_set_rto(tp: TcpSock): void {
   tp.icsk_rto = __tcp_set_rto(tp);
   tcp_bound_rto(tp);
 }
 
 /** RTT of the segments this ACK covered; by timestamps where the segments themselves cannot say. */
-export function tcp_ack_update_rtt(
+function tcp_ack_update_rtt(
   tp: TcpSock,
   flag: number,
   seq_rtt_us: number,
@@ -250,7 +256,7 @@ export function tcp_synack_rtt_meas(sk: Sock, req: RequestSock | null): void {
 export function tcp_update_pacing_rate(sk: Sock): void {
   const tp = tcp_sk(sk);
   const ipv4 = sk.net.ipv4;
-  let rate = tp.mss_cache * (1e6 / 1) * 8;
+  let rate = tp.mss_cache * 1e6 * 8;
   const ratio = tp.snd_cwnd < tp.snd_ssthresh / 2 ? ipv4.sysctl_tcp_pacing_ss_ratio : ipv4.sysctl_tcp_pacing_ca_ratio;
   rate = (rate * ratio * Math.max(tp.snd_cwnd, tp.packets_out)) / 100;
   if (tp.srtt_us !== 0) rate /= tp.srtt_us;
@@ -267,7 +273,13 @@ function tcp_tso_acked(tp: TcpSock, skb: SkBuff): number {
 }
 
 /** Everything below snd_una leaves the queue. Returns FLAG_*. */
-function tcp_clean_rtx_queue(tp: TcpSock, prior_fack: number, st: TcpSacktagState, ece_ack: boolean): number {
+function tcp_clean_rtx_queue(
+  tp: TcpSock,
+  prior_fack: number,
+  prior_snd_una: number,
+  st: TcpSacktagState,
+  ece_ack: boolean,
+): number {
   const prior_sacked = tp.sacked_out;
   let reord = tp.snd_nxt;
   let fully_acked = true;
@@ -332,13 +344,14 @@ function tcp_clean_rtx_queue(tp: TcpSock, prior_fack: number, st: TcpSacktagStat
   if (have_ackt && (flag & FLAG_RETRANS_DATA_ACKED) === 0) {
     seq_rtt_us = (tp.tcp_mstamp - first_ackt) | 0;
     ca_rtt_us = (tp.tcp_mstamp - last_ackt) | 0;
-    // One small segment alone: its ACK may have been delayed.
+    // One small segment alone, and nothing else delivered since it was sent: its ACK may have been delayed.
     if (
       pkts_acked === 1 &&
+      fully_acked &&
       prior_sacked === 0 &&
-      tp.delivered - st.rate.prior_delivered === 1 &&
-      !ece_ack &&
-      (flag & (FLAG_ORIG_SACK_ACKED | FLAG_SYN_ACKED)) === 0
+      ((tp.snd_una - prior_snd_una) | 0) < tp.mss_cache &&
+      st.rate.prior_delivered + 1 === tp.delivered &&
+      (flag & (FLAG_CA_ALERT | FLAG_SYN_ACKED)) === 0
     )
       flag |= FLAG_ACK_MAYBE_DELAYED;
   }
@@ -351,7 +364,7 @@ function tcp_clean_rtx_queue(tp: TcpSock, prior_fack: number, st: TcpSacktagStat
     flag |= FLAG_SET_XMIT_TIMER;
     if (tp.mtup_probe_size !== 0 && !after(tp.mtu_probe_end, tp.snd_una)) tcp_mtup_probe_success(tp);
     if (tcp_is_reno(tp)) {
-      tcp_remove_reno_sacks(tp, pkts_acked);
+      tcp_remove_reno_sacks(tp, pkts_acked, ece_ack);
       // Sacks counted by duplicates stand for data that was never retransmitted.
       if ((flag & FLAG_RETRANS_DATA_ACKED) !== 0) flag &= ~FLAG_ORIG_SACK_ACKED;
     } else if (before(reord, prior_fack)) tcp_check_sack_reordering(tp, reord, false);
@@ -383,24 +396,22 @@ declare module "../../kernel/kernel.ts" {
   }
 }
 
-function tcp_count_delivered(tp: TcpSock, n: number, ece: boolean): void {
-  tp.delivered += n;
-  if (ece) tp.delivered_ce += n;
-}
-
 function tcp_mtup_probe_success(tp: TcpSock): void {
   // The larger segments mean fewer of them: the same bytes in flight.
-  tp.prior_ssthresh = tp.snd_ssthresh;
-  tp.snd_cwnd = Math.max(1, Math.floor((tp.snd_cwnd * tcp_mtu_to_mss(tp, tp.icsk_pmtu_cookie)) / tp.mtup_probe_size));
+  tp.prior_ssthresh = tcp_current_ssthresh(tp);
+  tp.snd_cwnd = Math.max(1, Math.floor((tp.snd_cwnd * tcp_mss_to_mtu(tp, tp.mss_cache)) / tp.mtup_probe_size));
   tp.snd_cwnd_cnt = 0;
   tp.snd_cwnd_stamp = jiffies(tp.net.kernel);
+  tp.snd_ssthresh = tcp_current_ssthresh(tp);
   tp.mtup_search_low = tp.mtup_probe_size;
   tp.mtup_probe_size = 0;
   tcp_sync_mss(tp, tp.icsk_pmtu_cookie);
+  tp.net.mib.linux[LINUX_MIB_TCPMTUPSUCCESS]!++;
 }
-export function tcp_mtup_probe_failed(tp: TcpSock): void {
+function tcp_mtup_probe_failed(tp: TcpSock): void {
   tp.mtup_search_high = tp.mtup_probe_size - 1;
   tp.mtup_probe_size = 0;
+  tp.net.mib.linux[LINUX_MIB_TCPMTUPFAIL]!++;
 }
 
 // --- window and probes --------------------------------------------------------------------------------------------
@@ -445,17 +456,6 @@ function tcp_ack_update_window(tp: TcpSock, skb: SkBuff, ack: number, ack_seq: n
   tcp_snd_una_update(tp, ack);
   return flag;
 }
-export function tcp_slow_start_after_idle_check(tp: TcpSock): void {
-  if (
-    tp.net.ipv4.sysctl_tcp_slow_start_after_idle === 0 ||
-    tp.packets_out !== 0 ||
-    tp.icsk_ca_ops.cong_control !== undefined
-  )
-    return;
-  const delta = jiffies(tp.net.kernel) - tp.lsndtime;
-  if (delta > tp.icsk_rto) tcp_cwnd_restart(tp, delta);
-}
-
 /** An ACK while nothing was in flight: the probe timer ends, or waits again. */
 function tcp_ack_probe(tp: TcpSock): void {
   const head = tp.sk_write_queue.next;
@@ -465,8 +465,8 @@ function tcp_ack_probe(tp: TcpSock): void {
     tp.icsk_probes_tstamp = 0;
     inet_csk_clear_xmit_timer(tp, ICSK_TIME_PROBE0);
   } else {
-    const when = tcp_probe0_when(tp, tp.icsk_rto_max);
-    inet_csk_reset_xmit_timer(tp, ICSK_TIME_PROBE0, when, tp.icsk_rto_max);
+    const when = tcp_clamp_probe0_to_user_timeout(tp, tcp_probe0_when(tp, tp.icsk_rto_max));
+    tcp_reset_xmit_timer(tp, ICSK_TIME_PROBE0, when, true);
   }
 }
 
@@ -489,8 +489,9 @@ function tcp_process_tlp_ack(tp: TcpSock, ack: number, flag: number): void {
 
 function tcp_process_loss(tp: TcpSock, flag: number, num_dupack: number): number {
   const recovered = !before(tp.snd_una, tp.high_seq);
-  if ((flag & FLAG_SND_UNA_ADVANCED) !== 0 && tcp_try_undo_loss(tp, false)) return REXMIT_NONE;
-  let rexmit = REXMIT_NONE;
+  // The SYN-ACK of a Fast Open child is not in the queue: its ACK need not advance snd_una.
+  const progress = (flag & FLAG_SND_UNA_ADVANCED) !== 0 || tp.fastopen_rsk !== null;
+  if (progress && tcp_try_undo_loss(tp, false)) return REXMIT_NONE;
   if (tp.frto) {
     // F-RTO (RFC 5682): data that was never retransmitted arrived: the timeout was spurious.
     if ((flag & FLAG_ORIG_SACK_ACKED) !== 0 && tcp_try_undo_loss(tp, true)) return REXMIT_NONE;
@@ -508,11 +509,10 @@ function tcp_process_loss(tp: TcpSock, flag: number, num_dupack: number): number
     return REXMIT_NONE;
   }
   if (tcp_is_reno(tp)) {
-    if (after(tp.snd_nxt, tp.high_seq) && num_dupack !== 0) tcp_add_reno_sack(tp, num_dupack);
+    if (after(tp.snd_nxt, tp.high_seq) && num_dupack !== 0) tcp_add_reno_sack(tp, num_dupack, (flag & FLAG_ECE) !== 0);
     else if ((flag & FLAG_SND_UNA_ADVANCED) !== 0) tp.sacked_out = 0;
   }
-  rexmit = REXMIT_LOST;
-  return rexmit;
+  return REXMIT_LOST;
 }
 
 function tcp_identify_packet_loss(tp: TcpSock, flag: number): number {
@@ -534,10 +534,10 @@ function tcp_fastretrans_alert(tp: TcpSock, prior_snd_una: number, num_dupack: n
   st.rexmit = REXMIT_NONE;
   if (tp.packets_out === 0 && tp.sacked_out !== 0) tp.sacked_out = 0;
   if (ece_ack) tp.prior_ssthresh = 0;
-  // The receiver reneged: after half an RTO without progress the timer is brought forward.
+  // The receiver reneged: half an RTT without more of the hole acknowledged, and the timer acts as it does on a timeout.
   if ((flag & FLAG_SACK_RENEGING) !== 0 && (flag & FLAG_SND_UNA_ADVANCED) !== 0) {
     const delay = Math.max((tp.srtt_us >> 4) / 1000, 10);
-    inet_csk_reset_xmit_timer(tp, 1, Math.ceil(delay), tp.icsk_rto_max);
+    inet_csk_reset_xmit_timer(tp, ICSK_TIME_RETRANS, Math.ceil(delay), tp.icsk_rto_max);
     return flag & ~FLAG_SET_XMIT_TIMER;
   }
   if (tp.icsk_ca_state === TCP_CA_Open) {
@@ -556,7 +556,7 @@ function tcp_fastretrans_alert(tp: TcpSock, prior_snd_una: number, num_dupack: n
   }
   if (tp.icsk_ca_state === TCP_CA_Recovery) {
     if ((flag & FLAG_SND_UNA_ADVANCED) === 0) {
-      if (tcp_is_reno(tp)) tcp_add_reno_sack(tp, num_dupack);
+      if (tcp_is_reno(tp)) tcp_add_reno_sack(tp, num_dupack, ece_ack);
     } else if (tcp_try_undo_partial(tp, prior_snd_una)) return flag;
     if (tcp_try_undo_dsack(tp)) tcp_try_to_open(tp, ece_ack);
     flag = tcp_identify_packet_loss(tp, flag);
@@ -576,7 +576,7 @@ function tcp_fastretrans_alert(tp: TcpSock, prior_snd_una: number, num_dupack: n
   }
   if (tcp_is_reno(tp)) {
     if ((flag & FLAG_SND_UNA_ADVANCED) !== 0) tp.sacked_out = 0;
-    tcp_add_reno_sack(tp, num_dupack);
+    tcp_add_reno_sack(tp, num_dupack, ece_ack);
   }
   if (ca_state(tp) <= TCP_CA_Disorder) tcp_try_undo_dsack(tp);
   flag = tcp_identify_packet_loss(tp, flag);
@@ -622,7 +622,7 @@ function tcp_may_raise_cwnd(tp: TcpSock, flag: number): boolean {
 }
 
 function tcp_xmit_recovery(tp: TcpSock, rexmit: number): void {
-  if (rexmit === REXMIT_NONE || tp.sk_state === 2) return;
+  if (rexmit === REXMIT_NONE || tp.sk_state === TCP_SYN_SENT) return;
   if (rexmit === REXMIT_NEW) {
     __tcp_push_pending_frames(tp, tcp_current_mss(tp), 1);
     if (after(tp.snd_nxt, tp.high_seq)) return;
@@ -649,13 +649,7 @@ export function tcp_ack(sk: Sock, skb: SkBuff, flag: number): number {
   st.sack_delivered = 0;
   st.flag = 0;
   st.rate = rs;
-  rs.prior_delivered = 0;
-  rs.prior_in_flight = 0;
-  rs.prior_mstamp = 0;
-  rs.rtt_us = -1;
-  rs.is_retrans = false;
-  rs.is_app_limited = false;
-  rs.last_end_seq = 0;
+  rate_sample_reset(rs);
   if (before(ack, prior_snd_una)) {
     const max_window = Math.min(tp.max_window, tp.bytes_acked);
     if (before(ack, (prior_snd_una - max_window) | 0)) {
@@ -673,13 +667,7 @@ export function tcp_ack(sk: Sock, skb: SkBuff, flag: number): number {
     flag |= FLAG_SND_UNA_ADVANCED;
     tp.icsk_retransmits = 0;
   }
-  const prior_fack = tcp_is_sack(tp)
-    ? tp.sacked_out === 0
-      ? tp.snd_una
-      : tp.highest_sack === null
-        ? tp.snd_nxt
-        : tp.highest_sack.tcp_seq
-    : tp.snd_una;
+  const prior_fack = tcp_is_sack(tp) ? tcp_highest_sack_seq(tp) : tp.snd_una;
   rs.prior_in_flight = tcp_packets_in_flight(tp);
   const prior_packets = tp.packets_out;
   const delivered = tp.delivered;
@@ -691,26 +679,20 @@ export function tcp_ack(sk: Sock, skb: SkBuff, flag: number): number {
     tp.snd_wl1 = ack_seq;
     tcp_snd_una_update(tp, ack);
     flag |= FLAG_WIN_UPDATE;
-    tcp_in_ack_event(tp, CA_ACK_WIN_UPDATE);
     net.mib.linux[LINUX_MIB_TCPHPACKS]!++;
   } else {
     if (ack_seq !== skb.tcp_end_seq) flag |= FLAG_DATA;
     else net.mib.linux[LINUX_MIB_TCPPUREACKS]!++;
     flag |= tcp_ack_update_window(tp, skb, ack, ack_seq);
     if (tp.rx_opt.sack_at >= 0) flag |= tcp_sacktag_write_queue(tp, skb, tp.rx_opt.sack_at, prior_snd_una, st);
-    let ev = CA_ACK_SLOWPATH;
-    if (tcp_ecn_rcv_ecn_echo(tp, skb)) {
-      flag |= FLAG_ECE;
-      ev |= CA_ACK_ECE;
-    }
+    if (tcp_ecn_rcv_ecn_echo(tp, skb)) flag |= FLAG_ECE;
     if (st.sack_delivered !== 0) tcp_count_delivered(tp, st.sack_delivered, (flag & FLAG_ECE) !== 0);
-    if ((flag & FLAG_WIN_UPDATE) !== 0) ev |= CA_ACK_WIN_UPDATE;
-    tcp_in_ack_event(tp, ev);
   }
   tp.sk_err_soft = 0;
   tp.icsk_probes_out = 0;
   tp.rcv_tstamp = jiffies(k);
   if (prior_packets === 0) {
+    in_ack_event(tp, flag);
     // A DSACK may come when all is acknowledged already: it still undoes what was reduced for nothing.
     if ((flag & FLAG_DSACKING_ACK) !== 0) {
       flag = tcp_fastretrans_alert(tp, prior_snd_una, 0, flag);
@@ -720,8 +702,9 @@ export function tcp_ack(sk: Sock, skb: SkBuff, flag: number): number {
     if (tp.tlp_high_seq !== 0) tcp_process_tlp_ack(tp, ack, flag);
     return 1;
   }
-  flag |= tcp_clean_rtx_queue(tp, prior_fack, st, (flag & FLAG_ECE) !== 0);
+  flag |= tcp_clean_rtx_queue(tp, prior_fack, prior_snd_una, st, (flag & FLAG_ECE) !== 0);
   tcp_rack_update_reo_wnd(tp, rs.prior_delivered);
+  in_ack_event(tp, flag);
   if (tp.tlp_high_seq !== 0) tcp_process_tlp_ack(tp, ack, flag);
   let rexmit = REXMIT_NONE;
   if (tcp_ack_is_dubious(tp, flag)) {
@@ -745,6 +728,13 @@ export function tcp_ack(sk: Sock, skb: SkBuff, flag: number): number {
   return 1;
 }
 
+/** The congestion control hears of an ACK after what it acknowledged was counted. */
+function in_ack_event(tp: TcpSock, flag: number): void {
+  let ev = (flag & FLAG_WIN_UPDATE) !== 0 ? CA_ACK_WIN_UPDATE : 0;
+  if ((flag & FLAG_SLOWPATH) !== 0) ev |= (flag & FLAG_ECE) !== 0 ? CA_ACK_SLOWPATH | CA_ACK_ECE : CA_ACK_SLOWPATH;
+  tcp_in_ack_event(tp, ev);
+}
+
 function newly_delivered(tp: TcpSock, before_it: number, ece: boolean): number {
   const n = tp.delivered - before_it;
   tp.net.mib.linux[LINUX_MIB_TCPDELIVERED]! += n;
@@ -757,7 +747,7 @@ function old_ack(tp: TcpSock, skb: SkBuff, prior_snd_una: number, st: TcpSacktag
   if (tp.rx_opt.sack_at < 0) return 0;
   const delivered = tp.delivered;
   flag |= tcp_sacktag_write_queue(tp, skb, tp.rx_opt.sack_at, prior_snd_una, st);
-  if (st.sack_delivered !== 0) tcp_count_delivered(tp, st.sack_delivered, false);
+  // Linux does not count what such an ACK delivers (tcpi_delivered).
   flag = tcp_fastretrans_alert(tp, prior_snd_una, 0, flag);
   const rexmit = st.rexmit;
   newly_delivered(tp, delivered, false);

@@ -3,6 +3,7 @@
 
 import type { Kernel } from "../../kernel/kernel.ts";
 import { EEXIST, EINVAL, ENOENT, EPERM } from "../../uapi/errno.ts";
+import { RTAX_CC_ALGO, RTAX_LOCK } from "../../uapi/rtnetlink.ts";
 import type { DstEntry } from "../core/dst.ts";
 import { type Net, register_pernet_subsys } from "../core/net_namespace.ts";
 import { type Sock, TCP_CLOSE, TCP_LISTEN } from "../core/sock.ts";
@@ -31,9 +32,6 @@ export const CA_EVENT_ECN_IS_CE = 5;
 export const CA_ACK_SLOWPATH = 1;
 export const CA_ACK_WIN_UPDATE = 2;
 export const CA_ACK_ECE = 4;
-
-const RTAX_LOCK = 1;
-const RTAX_CC_ALGO = 16;
 
 /** What pkts_acked() learns from an ACK: packets, RTT in us (negative: none), packets in flight when they were sent. */
 export class AckSample {

@@ -14,7 +14,7 @@ import {
   LINUX_MIB_TCPSACKRENEGING,
   LINUX_MIB_TCPSPURIOUSRTOS,
 } from "../core/snmp.ts";
-import type { Sock } from "../core/sock.ts";
+import { type Sock, TCP_SYN_SENT } from "../core/sock.ts";
 import { CA_EVENT_COMPLETE_CWR, CA_EVENT_LOSS, tcp_ca_event, tcp_set_ca_state } from "./tcp_cong.ts";
 import { tcp_mark_skb_lost, tcp_rack_skb_timeout } from "./tcp_recovery.ts";
 import { tcp_check_sack_reordering } from "./tcp_sack.ts";
@@ -113,8 +113,8 @@ function tcp_init_undo(tp: TcpSock): void {
 }
 
 export function tcp_enter_recovery(tp: TcpSock, ece_ack: boolean): void {
+  tcp_retrans_stamp_cleanup(tp);
   tp.net.mib.linux[tcp_is_reno(tp) ? LINUX_MIB_TCPRENORECOVERY : LINUX_MIB_TCPSACKRECOVERY]!++;
-  tp.retrans_stamp = 0;
   tp.prior_ssthresh = 0;
   tcp_init_undo(tp);
   if (!tcp_in_cwnd_reduction(tp)) {
@@ -196,7 +196,11 @@ export function tcp_enter_loss(sk: Sock): void {
 /** The ACK answers what was sent before the first retransmission: it was on its way (Eifel, RFC 3522). */
 function tcp_packet_delayed(tp: TcpSock): boolean {
   const opt = tp.rx_opt;
-  return tp.retrans_stamp !== 0 && opt.saw_tstamp && opt.rcv_tsecr !== 0 && before(opt.rcv_tsecr, tp.retrans_stamp);
+  if (tp.retrans_stamp !== 0) return opt.saw_tstamp && opt.rcv_tsecr !== 0 && before(opt.rcv_tsecr, tp.retrans_stamp);
+  // Nothing was retransmitted yet (pacing or full queues put it off), and still there is progress. Two places forget the
+  // stamp though something was: without SACK at the end of a window, and the SYN.
+  if (!tcp_is_sack(tp) && !before(tp.snd_una, tp.high_seq)) return false;
+  return tp.sk_state !== TCP_SYN_SENT;
 }
 const tcp_may_undo = (tp: TcpSock): boolean =>
   tp.undo_marker !== 0 && (tp.undo_retrans === 0 || tcp_packet_delayed(tp));
@@ -207,10 +211,15 @@ export function tcp_any_retrans_done(tp: TcpSock): boolean {
   return skb !== null && (skb.sacked & TCPCB_RETRANS) !== 0;
 }
 
+/** The time of the first retransmission counts for as long as one is out. */
+export function tcp_retrans_stamp_cleanup(tp: TcpSock): void {
+  if (!tcp_any_retrans_done(tp)) tp.retrans_stamp = 0;
+}
+
 /** Without SACK a window that was just passed could start a false recovery (RFC 6582 section 5): stay one ACK longer. */
 function tcp_is_non_sack_preventing_reopen(tp: TcpSock): boolean {
   if (tp.snd_una === tp.high_seq && tcp_is_reno(tp)) {
-    if (!tcp_any_retrans_done(tp)) tp.retrans_stamp = 0;
+    tcp_retrans_stamp_cleanup(tp);
     return true;
   }
   return false;
@@ -270,17 +279,18 @@ export function tcp_try_undo_loss(tp: TcpSock, frto_undo: boolean): boolean {
   return true;
 }
 
-/** A part was acknowledged, and its ACK says that it was not lost. */
+/** A part was acknowledged, and its ACK says that it was not lost. True: nothing more is to be done with this ACK. */
 export function tcp_try_undo_partial(tp: TcpSock, prior_snd_una: number): boolean {
   if (tp.undo_marker === 0 || !tcp_packet_delayed(tp)) return false;
   tcp_check_sack_reordering(tp, prior_snd_una, true);
   // Retransmissions still out would only confuse what follows.
   if (tp.retrans_out !== 0) return true;
-  if (!tcp_any_retrans_done(tp)) tp.retrans_stamp = 0;
+  tcp_retrans_stamp_cleanup(tp);
   tcp_undo_cwnd_reduction(tp, true);
   tp.net.mib.linux[LINUX_MIB_TCPPARTIALUNDO]!++;
   tcp_try_keep_open(tp);
-  return true;
+  // Something may have been lost as well: RACK looks at what is out.
+  return false;
 }
 
 export function tcp_try_keep_open(tp: TcpSock): void {
@@ -292,7 +302,7 @@ export function tcp_try_keep_open(tp: TcpSock): void {
 }
 
 export function tcp_try_to_open(tp: TcpSock, ece: boolean): void {
-  if (!tcp_any_retrans_done(tp)) tp.retrans_stamp = 0;
+  tcp_retrans_stamp_cleanup(tp);
   if (ece) tcp_enter_cwr(tp);
   if (tp.icsk_ca_state !== TCP_CA_CWR) tcp_try_keep_open(tp);
 }

@@ -5,11 +5,12 @@
 
 import type { Kernel } from "../../kernel/kernel.ts";
 import { jiffies } from "../../kernel/kernel.ts";
+import { RTAX_CWND, RTAX_LOCK, RTAX_REORDERING, RTAX_RTT, RTAX_RTTVAR, RTAX_SSTHRESH } from "../../uapi/rtnetlink.ts";
 import type { DstEntry } from "../core/dst.ts";
 import { type Net, register_pernet_subsys } from "../core/net_namespace.ts";
 import { __sk_dst_check, type Sock } from "../core/sock.ts";
 import type { RequestSock } from "./inet_connection_sock.ts";
-import { RTAX_RTO_MIN, RTAX_RTT } from "./ip_fib.ts";
+import { tcp_rto_min } from "./tcp_ack.ts";
 import type { FastopenCookie } from "./tcp_parse.ts";
 import {
   TCP_CA_Open,
@@ -25,13 +26,6 @@ import {
 const TCP_METRICS_MAX = 8192;
 /** What a route says is read again after an hour. */
 const TCP_METRICS_TIMEOUT = 60 * 60 * 1000;
-
-// RTAX_* that only TCP reads.
-const RTAX_LOCK = 1;
-const RTAX_RTTVAR = 5;
-const RTAX_SSTHRESH = 6;
-const RTAX_CWND = 7;
-const RTAX_REORDERING = 9;
 
 // tcpm_vals, and bits of tcpm_lock
 export const TCP_METRIC_RTT = 0;
@@ -211,8 +205,7 @@ export function tcp_init_metrics(sk: Sock): void {
   if (crtt > tp.srtt_us) {
     // The handshake was of small packets: with what the path is known to take, the first RTO is not too short.
     const rtt = Math.floor(crtt / 8000);
-    const locked = dst!.metrics[RTAX_RTO_MIN]!;
-    tp.icsk_rto = rtt + Math.max(2 * rtt, locked !== 0 ? locked : tp.icsk_rto_min);
+    tp.icsk_rto = rtt + Math.max(2 * rtt, tcp_rto_min(tp));
   } else if (tp.srtt_us === 0) {
     // RFC 6298 (5.7): the SYN was retransmitted and there is no timestamp to tell how long it took.
     tp.rttvar_us = TCP_TIMEOUT_FALLBACK * 1000;

@@ -40,7 +40,7 @@ export function rate_sample_reset(rs: RateSample): RateSample {
   rs.interval_us = 0;
   rs.snd_interval_us = 0;
   rs.rcv_interval_us = 0;
-  rs.rtt_us = 0;
+  rs.rtt_us = -1;
   rs.losses = 0;
   rs.acked_sacked = 0;
   rs.prior_in_flight = 0;

@@ -7,6 +7,7 @@ import { LINUX_MIB_TCPLOSTRETRANSMIT } from "../core/snmp.ts";
 import type { Sock } from "../core/sock.ts";
 import { inet_csk_reset_xmit_timer } from "./inet_connection_sock.ts";
 import { tcp_cwnd_reduction, tcp_enter_recovery } from "./tcp_cwnd.ts";
+import { TCP_FRAG_IN_RTX_QUEUE, tcp_fragment } from "./tcp_output.ts";
 import { tcp_rearm_rto, tcp_xmit_retransmit_queue } from "./tcp_retrans.ts";
 import {
   after,
@@ -23,14 +24,21 @@ import {
   tcp_min_rtt,
   tcp_packets_in_flight,
   tcp_sk,
+  tcp_skb_mss,
   tcp_skb_pcount,
 } from "./tcp_sock.ts";
+
+// Bits of net.ipv4.tcp_recovery.
+const TCP_RACK_STATIC_REO_WND = 2;
+const TCP_RACK_NO_DUPTHRESH = 4;
+/** Recoveries for which a wider reordering window lasts. */
+const TCP_RACK_RECOVERY_THRESH = 16;
 
 /** RFC 8985 section 6.2 step 4: a quarter of the least RTT for each step of reordering that DSACKs taught us. */
 function tcp_rack_reo_wnd(tp: TcpSock): number {
   if (tp.reord_seen === 0) {
     if (tp.icsk_ca_state >= TCP_CA_Recovery) return 0;
-    if (tp.sacked_out >= tp.reordering && (tp.net.ipv4.sysctl_tcp_recovery & 4) === 0) return 0;
+    if (tp.sacked_out >= tp.reordering && (tp.net.ipv4.sysctl_tcp_recovery & TCP_RACK_NO_DUPTHRESH) === 0) return 0;
   }
   return Math.min((tcp_min_rtt(tp) >>> 2) * tp.rack_reo_wnd_steps, tp.srtt_us >>> 3);
 }
@@ -59,11 +67,6 @@ export function tcp_mark_skb_lost(tp: TcpSock, skb: SkBuff): void {
       tp.lost += n;
     }
     return;
-  }
-  if ((sacked & TCPCB_SACKED_RETRANS) !== 0) {
-    skb.sacked &= ~TCPCB_SACKED_RETRANS;
-    tp.retrans_out -= n;
-    tp.net.mib.linux[LINUX_MIB_TCPLOSTRETRANSMIT]! += n;
   }
   skb.sacked |= TCPCB_LOST;
   tp.lost_out += n;
@@ -131,13 +134,14 @@ export function tcp_rack_reo_timeout(sk: Sock): void {
 
 /** RFC 8985 section 6.2 step 4: a round with DSACKs widens the window, 16 recoveries without narrow it again. */
 export function tcp_rack_update_reo_wnd(tp: TcpSock, prior_delivered: number): void {
-  if ((tp.net.ipv4.sysctl_tcp_recovery & 2) !== 0) return;
+  // An ACK that delivered nothing says nothing of when.
+  if ((tp.net.ipv4.sysctl_tcp_recovery & TCP_RACK_STATIC_REO_WND) !== 0 || prior_delivered === 0) return;
   if (prior_delivered - tp.rack_last_delivered < 0) tp.rack_dsack_seen = false;
   if (tp.rack_dsack_seen) {
     tp.rack_reo_wnd_steps = Math.min(0xff, tp.rack_reo_wnd_steps + 1);
     tp.rack_dsack_seen = false;
     tp.rack_last_delivered = tp.delivered;
-    tp.rack_reo_wnd_persist = 16;
+    tp.rack_reo_wnd_persist = TCP_RACK_RECOVERY_THRESH;
   } else if (tp.rack_reo_wnd_persist === 0) tp.rack_reo_wnd_steps = 1;
 }
 
@@ -150,6 +154,8 @@ export function tcp_newreno_mark_lost(sk: Sock, una_advanced: boolean): void {
   ) {
     const skb = tp.tcp_rtx_queue.next;
     if (skb === null || (skb.sacked & TCPCB_LOST) !== 0) return;
+    const mss = tcp_skb_mss(skb);
+    if (tcp_skb_pcount(skb) > 1 && skb.len > mss) tcp_fragment(tp, TCP_FRAG_IN_RTX_QUEUE, skb, mss, mss);
     tcp_mark_skb_lost(tp, skb);
   }
 }

@@ -7,7 +7,7 @@ import { trace_fn } from "../../kernel/trace.ts";
 import { F_tcp_retransmit_skb } from "../../kernel/trace_fn.ts";
 import { trace_key } from "../../kernel/trace_key.ts";
 import { EAGAIN, EHOSTUNREACH, EINVAL, ENOMEM } from "../../uapi/errno.ts";
-import type { SkBuff } from "../core/skbuff.ts";
+import { copy_bytes, type SkBuff } from "../core/skbuff.ts";
 import {
   LINUX_MIB_TCPFASTRETRANS,
   LINUX_MIB_TCPLOSSPROBES,
@@ -22,6 +22,8 @@ import {
   inet_csk_rebuild_route,
   inet_csk_reset_xmit_timer,
 } from "./inet_connection_sock.ts";
+import { tcp_rtx_queue_unlink_and_free, tcp_skb_grow } from "./tcp.ts";
+import { tcp_rto_min_us } from "./tcp_ack.ts";
 import { tcp_set_ca_state } from "./tcp_cong.ts";
 import { tcp_clear_all_retrans_hints, tcp_limit_reno_sacked } from "./tcp_cwnd.ts";
 import { tcp_current_mss } from "./tcp_mss.ts";
@@ -73,8 +75,18 @@ const us_to_ms = (us: number): number => Math.ceil(us / 1000);
 
 // --- timers -------------------------------------------------------------------------------------------------------
 
+/** ms until pacing lets the next segment go. */
+const tcp_pacing_delay = (tp: TcpSock): number => Math.max(0, Math.floor((tp.tcp_wstamp_ns - tp.net.kernel.now) / 1e6));
+
+/** Arms one of the retransmission timers, `when` ms from now; `pace_delay`: or from when the next segment may leave. */
+export function tcp_reset_xmit_timer(sk: Sock, what: number, when: number, pace_delay: boolean): void {
+  const tp = tcp_sk(sk);
+  if (pace_delay) when += tcp_pacing_delay(tp);
+  inet_csk_reset_xmit_timer(sk, what, when, tp.icsk_rto_max);
+}
+
 /** us until the oldest segment is an RTO old; negative when it is. */
-export function tcp_rto_delta_us(tp: TcpSock): number {
+function tcp_rto_delta_us(tp: TcpSock): number {
   const skb = tp.tcp_rtx_queue.next;
   const rto_us = tp.icsk_rto * 1000;
   return skb !== null ? rto_us - ((tp.tcp_mstamp - skb.skb_mstamp) | 0) : rto_us;
@@ -93,7 +105,7 @@ export function tcp_rearm_rto(sk: Sock): void {
   // A probe or reordering timer ran instead: what is left of the RTO.
   if (tp.icsk_pending === ICSK_TIME_REO_TIMEOUT || tp.icsk_pending === ICSK_TIME_LOSS_PROBE)
     rto = Math.max(us_to_ms(tcp_rto_delta_us(tp)), 1);
-  inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, rto, tp.icsk_rto_max);
+  tcp_reset_xmit_timer(sk, ICSK_TIME_RETRANS, rto, true);
 }
 
 /** A probe in place of the RTO when the tail of a flight may be lost: after two RTT. True when it was armed. */
@@ -111,12 +123,12 @@ export function tcp_schedule_loss_probe(sk: Sock, advancing_rto: boolean): boole
   }
   let timeout: number;
   if (tp.srtt_us !== 0) {
-    const us = (tp.srtt_us >> 2) + (tp.packets_out === 1 ? tp.icsk_rto_min * 1000 : TCP_TIMEOUT_MIN * 1000);
+    const us = (tp.srtt_us >> 2) + (tp.packets_out === 1 ? tcp_rto_min_us(tp) : TCP_TIMEOUT_MIN * 1000);
     timeout = us_to_ms(us);
   } else timeout = TCP_TIMEOUT_INIT;
   const rto = advancing_rto ? tp.icsk_rto : us_to_ms(tcp_rto_delta_us(tp));
   if (rto > 0) timeout = Math.min(timeout, rto);
-  inet_csk_reset_xmit_timer(sk, ICSK_TIME_LOSS_PROBE, timeout, tp.icsk_rto_max);
+  tcp_reset_xmit_timer(sk, ICSK_TIME_LOSS_PROBE, timeout, true);
   return true;
 }
 
@@ -153,6 +165,50 @@ function probe(tp: TcpSock, mss: number): boolean {
   return true;
 }
 
+// --- small segments -----------------------------------------------------------------------------------------------
+
+/** One segment of data that was not reported, so that it may join the one before. */
+const tcp_can_collapse = (skb: SkBuff): boolean => tcp_skb_pcount(skb) <= 1 && (skb.sacked & TCPCB_SACKED_ACKED) === 0;
+
+/** `next` becomes part of `skb`. False: no memory. */
+function tcp_collapse_retrans(tp: TcpSock, skb: SkBuff, next: SkBuff): boolean {
+  const n = next.len;
+  if (n !== 0) {
+    // What was cut from it lies behind it already.
+    if (next.head !== skb.head || next.data !== skb.tail) {
+      if (skb.end - skb.tail < n && !tcp_skb_grow(skb, n)) return false;
+      copy_bytes(skb.head.u8, skb.tail, next.head.u8, next.data, n);
+    }
+    skb.tail += n;
+    if (skb.end < skb.tail) skb.end = skb.tail;
+    skb.len += n;
+    skb.truesize += n;
+    next.truesize -= n;
+  }
+  skb.tcp_end_seq = next.tcp_end_seq;
+  skb.tcp_flags |= next.tcp_flags;
+  skb.sacked |= next.sacked & TCPCB_EVER_RETRANS;
+  skb.tcp_eor = next.tcp_eor;
+  skb.txstamp_ack = skb.txstamp_ack || next.txstamp_ack;
+  if (tp.highest_sack === next) tp.highest_sack = skb;
+  if (tp.retransmit_skb_hint === next) tp.retransmit_skb_hint = skb;
+  tcp_adjust_pcount(tp, next, tcp_skb_pcount(next));
+  tcp_rtx_queue_unlink_and_free(next, tp);
+  return true;
+}
+
+/** RFC 9293 section 3.8.6.2.1 asks for full segments: small ones that follow go along, as far as `space` allows. */
+function tcp_retrans_try_collapse(tp: TcpSock, to: SkBuff, space: number): void {
+  if (tp.net.ipv4.sysctl_tcp_retrans_collapse === 0 || (to.tcp_flags & TCPHDR_SYN) !== 0) return;
+  if (!tcp_can_collapse(to)) return;
+  space -= to.len;
+  for (let skb = to.next; skb !== null && !to.tcp_eor && tcp_can_collapse(skb); skb = to.next) {
+    space -= skb.len;
+    if (space < 0 || after(skb.tcp_end_seq, tcp_wnd_end(tp))) break;
+    if (!tcp_collapse_retrans(tp, to, skb)) break;
+  }
+}
+
 // --- one segment again --------------------------------------------------------------------------------------------
 
 /** Sends up to `segs` segments of an skb of the retransmit queue again. 0 or -errno. */
@@ -187,11 +243,12 @@ export function __tcp_retransmit_skb(sk: Sock, skb: SkBuff, segs: number): numbe
   } else {
     const diff = tcp_skb_pcount(skb) - tcp_set_skb_tso_segs(skb, mss);
     if (diff !== 0) tcp_adjust_pcount(tp, skb, diff);
+    room = Math.min(room, mss);
+    if (skb.len < room) tcp_retrans_try_collapse(tp, skb, room);
   }
   // RFC 3168 section 6.1.1.1: a SYN that may have been dropped for its ECN bits goes without them.
   if ((skb.tcp_flags & TCPHDR_SYN_ECN) === TCPHDR_SYN_ECN && sk.net.ipv4.sysctl_tcp_ecn_fallback !== 0) {
     skb.tcp_flags &= ~(TCPHDR_ECE | TCPHDR_CWR);
-    tp.ecn_flags = 0;
   }
   const n = tcp_skb_pcount(skb);
   sk.net.mib.tcp[TCP_MIB_RETRANSSEGS]! += n;
@@ -248,7 +305,7 @@ export function tcp_xmit_retransmit_queue(sk: Sock): void {
     if (tcp_in_cwnd_reduction(tp)) tp.prr_out += n;
     if (skb === head && tp.icsk_pending !== ICSK_TIME_REO_TIMEOUT) rearm = true;
   }
-  if (rearm) inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, tp.icsk_rto, tp.icsk_rto_max);
+  if (rearm) tcp_reset_xmit_timer(sk, ICSK_TIME_RETRANS, tp.icsk_rto, true);
 }
 
 /** The path became narrower: what no longer fits is lost for sure, without a sign of congestion. */

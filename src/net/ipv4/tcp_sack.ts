@@ -13,12 +13,14 @@ import {
   LINUX_MIB_TCPSACKREORDER,
   LINUX_MIB_TCPTSREORDER,
 } from "../core/snmp.ts";
+import { tcp_limit_reno_sacked } from "./tcp_cwnd.ts";
 import { TCP_FRAG_IN_RTX_QUEUE, tcp_fragment } from "./tcp_output.ts";
 import { type RateSample, tcp_rate_skb_delivered } from "./tcp_rate.ts";
 import { tcp_rack_advance } from "./tcp_recovery.ts";
 import {
   after,
   before,
+  TCP_CA_Loss,
   TCP_NUM_SACKS,
   TCPCB_LOST,
   TCPCB_RETRANS,
@@ -60,6 +62,8 @@ export class TcpSacktagState {
   reord = 0;
   sack_delivered = 0;
   flag = 0;
+  /** Which of the sorted blocks is the DSACK; -1: none. */
+  dup_at = -1;
   /** What tcp_fastretrans_alert() wants sent: nothing, what is lost, or new data. */
   rexmit = 0;
   rate: RateSample = null as unknown as RateSample;
@@ -87,7 +91,9 @@ export function tcp_check_sack_reordering(tp: TcpSock, low_seq: number, ts: bool
   tp.net.mib.linux[ts ? LINUX_MIB_TCPTSREORDER : LINUX_MIB_TCPSACKREORDER]!++;
 }
 
-export function tcp_check_reno_reordering(tp: TcpSock, addend: number): void {
+/** More duplicates than packets behind the first hole: packets were reordered. */
+function tcp_check_reno_reordering(tp: TcpSock, addend: number): void {
+  if (!tcp_limit_reno_sacked(tp)) return;
   tp.reordering = Math.min(tp.packets_out + addend, tp.net.ipv4.sysctl_tcp_max_reordering);
   tp.reord_seen++;
   tp.net.mib.linux[LINUX_MIB_TCPRENOREORDER]!++;
@@ -226,21 +232,34 @@ function tcp_match_skb_to_sack(tp: TcpSock, skb: SkBuff, start: number, end: num
   return front;
 }
 
+/** Marks what lies in the block, from `skb` on. Returns the first one behind it: where a later block begins to look. */
 function tcp_sacktag_walk(
   tp: TcpSock,
-  from: SkBuff | null,
+  skb: SkBuff | null,
   st: TcpSacktagState,
   start: number,
   end: number,
   dup: boolean,
 ): SkBuff | null {
-  let skb = from;
   for (; skb !== null; skb = skb.next) {
     if (!before(skb.tcp_seq, end)) break;
     if (!after(skb.tcp_end_seq, start)) continue;
     if (tcp_match_skb_to_sack(tp, skb, start, end)) tcp_sacktag_one(tp, st, skb, dup);
   }
   return skb;
+}
+
+/** Takes the block into st.sp, which is kept in order of sequence numbers: the queue is walked once, and forwards. */
+function insert_block(st: TcpSacktagState, used: number, start: number, end: number, dup: boolean): void {
+  const sp = st.sp;
+  const b = sp[used]!;
+  let i = used;
+  for (; i > 0 && after(sp[i - 1]!.start_seq, start); i--) sp[i] = sp[i - 1]!;
+  sp[i] = b;
+  b.start_seq = start;
+  b.end_seq = end;
+  if (dup) st.dup_at = i;
+  else if (st.dup_at >= i) st.dup_at++;
 }
 
 /**
@@ -264,6 +283,7 @@ export function tcp_sacktag_write_queue(
   if (before(ack_skb.tcp_ack_seq, (prior_snd_una - tp.max_window) | 0)) return st.flag;
   if (tp.packets_out === 0) return st.flag;
   let used = 0;
+  st.dup_at = -1;
   for (let i = 0; i < num; i++) {
     const start = dv.getInt32(at + 8 * i);
     const end = dv.getInt32(at + 8 * i + 4);
@@ -280,27 +300,30 @@ export function tcp_sacktag_write_queue(
       continue;
     }
     if (!after(end, prior_snd_una)) continue;
+    insert_block(st, used++, start, end, dup);
+  }
+  const high = tp.highest_sack;
+  // Where all marks were forgotten, what was known counts as new.
+  const any_marked = tp.sacked_out !== 0;
+  let skb = tp.tcp_rtx_queue.next;
+  for (let i = 0; i < used; i++) {
+    const { start_seq: start, end_seq: end } = st.sp[i]!;
+    const dup = i === st.dup_at;
     // The same block as last time, all marked: nothing new in it.
-    if (!dup && known(tp, start, end)) {
-      const b = st.sp[used++]!;
-      b.start_seq = start;
-      b.end_seq = end;
-      continue;
+    if (!dup && any_marked && known(tp, start, end)) continue;
+    // Blocks may overlap (a DSACK lies in what is reported as well): then the walk goes back.
+    if (skb === null || after(skb.tcp_seq, start)) skb = tp.tcp_rtx_queue.next;
+    if (!dup && any_marked && high !== null && skb !== null && before(skb.tcp_seq, high.tcp_seq)) {
+      if (!before(start, high.tcp_seq)) skb = high;
     }
-    const high = tp.highest_sack;
-    const from =
-      !dup && high !== null && tp.sacked_out !== 0 && !before(start, high.tcp_seq) ? high : tp.tcp_rtx_queue.next;
-    tcp_sacktag_walk(tp, from, st, start, end, dup);
-    const b = st.sp[used++]!;
-    b.start_seq = start;
-    b.end_seq = end;
+    skb = tcp_sacktag_walk(tp, skb, st, start, end, dup);
   }
   for (let i = 0; i < TCP_NUM_SACKS; i++) {
     const c = tp.recv_sack_cache[i]!;
     c.start_seq = i < used ? st.sp[i]!.start_seq : 0;
     c.end_seq = i < used ? st.sp[i]!.end_seq : 0;
   }
-  if (tp.icsk_ca_state !== 4 || tp.undo_marker !== 0) tcp_check_sack_reordering(tp, st.reord, false);
+  if (tp.icsk_ca_state !== TCP_CA_Loss || tp.undo_marker !== 0) tcp_check_sack_reordering(tp, st.reord, false);
   return st.flag;
 }
 
@@ -314,29 +337,27 @@ function known(tp: TcpSock, start: number, end: number): boolean {
 
 // --- without SACK: duplicate ACKs are counted (RFC 5681 section 3.2) ----------------------------------------------
 
-export function tcp_add_reno_sack(tp: TcpSock, num: number): void {
+export function tcp_add_reno_sack(tp: TcpSock, num: number, ece_ack: boolean): void {
   if (num <= 0) return;
   const prior = tp.sacked_out;
   tp.sacked_out += num;
-  const holes = Math.min(Math.max(tp.lost_out, 1), tp.packets_out);
-  if (tp.sacked_out + holes > tp.packets_out) {
-    tp.sacked_out = tp.packets_out - holes;
-    tcp_check_reno_reordering(tp, num);
-  }
+  tcp_check_reno_reordering(tp, 0);
   const delivered = tp.sacked_out - prior;
-  if (delivered > 0) tp.delivered += delivered;
+  if (delivered > 0) tcp_count_delivered(tp, delivered, ece_ack);
 }
 
-export function tcp_remove_reno_sacks(tp: TcpSock, acked: number): void {
+export function tcp_remove_reno_sacks(tp: TcpSock, acked: number, ece_ack: boolean): void {
   if (acked > 0) {
     // One acknowledged the hole, the others what duplicates had counted.
-    tp.delivered += Math.max(acked - tp.sacked_out, 1);
+    tcp_count_delivered(tp, Math.max(acked - tp.sacked_out, 1), ece_ack);
     if (acked - 1 >= tp.sacked_out) tp.sacked_out = 0;
     else tp.sacked_out -= acked - 1;
   }
-  const holes = Math.min(Math.max(tp.lost_out, 1), tp.packets_out);
-  if (tp.sacked_out + holes > tp.packets_out) {
-    tp.sacked_out = Math.max(0, tp.packets_out - holes);
-    tcp_check_reno_reordering(tp, acked);
-  }
+  tcp_check_reno_reordering(tp, acked);
+}
+
+/** Packets that arrived; `ece`: the ACK said that the network marks. */
+export function tcp_count_delivered(tp: TcpSock, n: number, ece: boolean): void {
+  tp.delivered += n;
+  if (ece) tp.delivered_ce += n;
 }

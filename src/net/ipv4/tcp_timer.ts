@@ -49,9 +49,8 @@ import {
   type RequestSock,
   sk_reset_timer,
 } from "./inet_connection_sock.ts";
-import { RTAX_RTO_MIN } from "./ip_fib.ts";
 import { tcp_check_oom, tcp_done, tcp_done_with_error } from "./tcp.ts";
-import { __tcp_set_rto } from "./tcp_ack.ts";
+import { __tcp_set_rto, tcp_rto_min } from "./tcp_ack.ts";
 import { tcp_enter_loss } from "./tcp_cwnd.ts";
 import { tcp_fastopen_active_detect_blackhole } from "./tcp_fastopen.ts";
 import { tcp_time_wait } from "./tcp_minisocks.ts";
@@ -140,11 +139,6 @@ export function tcp_clamp_probe0_to_user_timeout(sk: Sock, when: number): number
   const elapsed = Math.max(0, (tcp_jiffies32(sk.net) - tp.icsk_probes_tstamp) | 0);
   return Math.min(when, Math.max(tp.icsk_user_timeout - elapsed, TCP_TIMEOUT_MIN));
 }
-
-const rto_min = (tp: TcpSock): number => {
-  const metric = tp.sk_dst_cache !== null ? tp.sk_dst_cache.metrics[RTAX_RTO_MIN]! : 0;
-  return metric !== 0 ? metric : tp.icsk_rto_min;
-};
 
 /** How long `boundary` timeouts take when they begin at `rto_base` and double up to the limit. */
 function tcp_model_timeout(tp: TcpSock, boundary: number, rto_base: number): number {
@@ -429,7 +423,7 @@ function out_reset_timer(tp: TcpSock): void {
     tp.icsk_retransmits <= TCP_THIN_LINEAR_RETRIES
   ) {
     tp.icsk_backoff = 0;
-    tp.icsk_rto = Math.min(Math.max(__tcp_set_rto(tp), rto_min(tp)), tp.icsk_rto_max);
+    tp.icsk_rto = Math.min(Math.max(__tcp_set_rto(tp), tcp_rto_min(tp)), tp.icsk_rto_max);
   } else if (tp.sk_state !== TCP_SYN_SENT || tp.total_rto > v4.sysctl_tcp_syn_linear_timeouts) {
     // RFC 6298 (5.5): back off the timer.
     tp.icsk_backoff++;
