@@ -214,6 +214,10 @@ const RULES: Readonly<Record<string, Rule>> = {
     "its sequence numbers are outside of the window (RFC 9293 section 3.10.7.4)",
     "nstat TcpExtTCPACKSkippedSeq",
   ),
+  TCP_INVALID_END_SEQUENCE: segment(
+    "it reaches beyond the window while data waits to be read: the peer sends more than it was offered",
+    "nstat TcpExtBeyondWindow",
+  ),
   TCP_INVALID_ACK_SEQUENCE: segment(
     "it acknowledges what was never sent here (RFC 9293 section 3.10.7)",
     "nstat TcpOutRsts",

@@ -46,6 +46,7 @@ import { tcp_try_rmem_schedule } from "./tcp_prune.ts";
 import {
   after,
   before,
+  ICSK_ACK_NOMEM,
   ICSK_ACK_NOW,
   ICSK_ACK_PUSHED,
   ICSK_ACK_PUSHED2,
@@ -484,6 +485,17 @@ function tcp_ofo_queue(tp: TcpSock): void {
   }
 }
 
+/** Memory for data in order. Without it the segment ends here, and the peer hears at once of a window of 0. */
+function tcp_rcvq_room(tp: TcpSock, skb: SkBuff): boolean {
+  if (tcp_try_rmem_schedule(tp, skb) === 0) return true;
+  inet_csk_schedule_ack(tp);
+  tp.ack_pending |= ICSK_ACK_NOMEM | ICSK_ACK_NOW;
+  tp.net.mib.linux[LINUX_MIB_TCPRCVQDROP]!++;
+  tcp_data_ready(tp);
+  kfree_skb_reason(skb, SKB_DROP_REASON_PROTO_MEM);
+  return false;
+}
+
 /** A segment with data, or a FIN, inside the window. Takes over the skb; skb.data is at the TCP header. */
 export function tcp_data_queue(sk: Sock, skb: SkBuff): void {
   const tp = tcp_sk(sk);
@@ -496,22 +508,15 @@ export function tcp_data_queue(sk: Sock, skb: SkBuff): void {
   __skb_pull(skb, (skb.head.dv.getUint8(skb.transport_header + TCPH_DOFF) >> 4) << 2);
   tp.rx_opt.dsack = false;
   if (skb.tcp_seq === tp.rcv_nxt) {
-    if (tcp_receive_window(tp) === 0) {
-      // A FIN alone may come through a closed window.
+    // A FIN alone comes through a closed window: many senders do not wait with it.
+    if (tcp_receive_window(tp) === 0 && (skb.len !== 0 || (skb.tcp_flags & TCPHDR_FIN) === 0)) {
       mib[LINUX_MIB_TCPZEROWINDOWDROP]!++;
       tcp_enter_quickack_mode(sk, TCP_MAX_QUICKACKS);
       inet_csk_schedule_ack(sk);
       kfree_skb_reason(skb, SKB_DROP_REASON_TCP_ZEROWINDOW);
       return;
     }
-    if (tcp_try_rmem_schedule(tp, skb) < 0) {
-      inet_csk_schedule_ack(sk);
-      tp.ack_pending |= ICSK_ACK_NOW;
-      mib[LINUX_MIB_TCPRCVQDROP]!++;
-      tcp_data_ready(tp);
-      kfree_skb_reason(skb, SKB_DROP_REASON_PROTO_MEM);
-      return;
-    }
+    if (!tcp_rcvq_room(tp, skb)) return;
     const fin = (skb.tcp_flags & TCPHDR_FIN) !== 0;
     const len = skb.len;
     tcp_queue_rcv(tp, skb);
@@ -545,12 +550,13 @@ export function tcp_data_queue(sk: Sock, skb: SkBuff): void {
   if (before(skb.tcp_seq, tp.rcv_nxt)) {
     // Its front is old, its end is new.
     tcp_dsack_set(tp, skb.tcp_seq, tp.rcv_nxt);
-    if (tcp_receive_window(tp) === 0 || tcp_try_rmem_schedule(tp, skb) < 0) {
-      mib[tcp_receive_window(tp) === 0 ? LINUX_MIB_TCPZEROWINDOWDROP : LINUX_MIB_TCPRCVQDROP]!++;
+    if (tcp_receive_window(tp) === 0) {
+      mib[LINUX_MIB_TCPZEROWINDOWDROP]!++;
       inet_csk_schedule_ack(sk);
       kfree_skb_reason(skb, SKB_DROP_REASON_TCP_ZEROWINDOW);
       return;
     }
+    if (!tcp_rcvq_room(tp, skb)) return;
     const fin = (skb.tcp_flags & TCPHDR_FIN) !== 0;
     tcp_queue_rcv(tp, skb);
     if (skb.len !== 0) tcp_event_data_recv(tp, skb);

@@ -16,6 +16,7 @@ import {
   SKB_DROP_REASON_TCP_CSUM,
   SKB_DROP_REASON_TCP_FLAGS,
   SKB_DROP_REASON_TCP_INVALID_ACK_SEQUENCE,
+  SKB_DROP_REASON_TCP_INVALID_END_SEQUENCE,
   SKB_DROP_REASON_TCP_INVALID_SEQUENCE,
   SKB_DROP_REASON_TCP_INVALID_SYN,
   SKB_DROP_REASON_TCP_OFO_QUEUE_PRUNE,
@@ -34,6 +35,7 @@ import {
   skb_queue_purge_reason,
 } from "../core/skbuff.ts";
 import {
+  LINUX_MIB_BEYONDWINDOW,
   LINUX_MIB_PAWSACTIVE,
   LINUX_MIB_PAWSESTAB,
   LINUX_MIB_TCPABORTONDATA,
@@ -102,6 +104,7 @@ import { tcp_mtup_init, tcp_sync_mss } from "./tcp_mss.ts";
 import { tcp_init_cwnd_of, tcp_push_pending_frames } from "./tcp_output.ts";
 import { tcp_send_ack, tcp_send_synack } from "./tcp_output_ctl.ts";
 import { FastopenCookie, tcp_fast_parse_options, tcp_parse_aligned_timestamp, tcp_parse_options } from "./tcp_parse.ts";
+import { tcp_rmem_fits } from "./tcp_prune.ts";
 import { FLAG_DATA, FLAG_NO_CHALLENGE_ACK, FLAG_SLOWPATH, FLAG_UPDATE_TS_RECENT } from "./tcp_sack.ts";
 import {
   after,
@@ -251,9 +254,22 @@ const discard = (skb: SkBuff, reason: number): number => {
   return 0;
 };
 
-/** RFC 9293 section 3.4: does any of it lie in the window? 0, or why not. */
-const tcp_sequence = (tp: TcpSock, seq: number, end_seq: number): boolean =>
-  !before(end_seq, tp.rcv_wup) && !after(seq, (tp.rcv_nxt + tcp_receive_window(tp)) | 0);
+/**
+ * RFC 9293 section 3.4: does it lie in the window? 0, or why not. What reaches beyond its end is taken only while nothing waits to
+ * be read (Linux 6.18): else a peer that does not care for windows would fill the buffer. A FIN is no data.
+ */
+function tcp_sequence(tp: TcpSock, skb: SkBuff, fin: number): number {
+  if (before(skb.tcp_end_seq, tp.rcv_wup)) return SKB_DROP_REASON_TCP_INVALID_SEQUENCE;
+  const edge = (tp.rcv_nxt + tcp_receive_window(tp)) | 0;
+  if (!after((skb.tcp_end_seq - fin) | 0, edge)) return 0;
+  if (after(skb.tcp_seq, edge)) {
+    tp.net.mib.linux[LINUX_MIB_BEYONDWINDOW]!++;
+    return SKB_DROP_REASON_TCP_INVALID_SEQUENCE;
+  }
+  if (tp.sk_receive_queue.next === null) return 0;
+  tp.net.mib.linux[LINUX_MIB_BEYONDWINDOW]!++;
+  return SKB_DROP_REASON_TCP_INVALID_END_SEQUENCE;
+}
 
 /** A RST one beyond a FIN that we took already is exact enough. */
 const tcp_reset_check = (tp: TcpSock, seq: number): boolean =>
@@ -276,7 +292,8 @@ function tcp_validate_incoming(tp: TcpSock, skb: SkBuff): boolean {
       return false;
     }
   }
-  if (!tcp_sequence(tp, skb.tcp_seq, skb.tcp_end_seq)) {
+  const reason = tcp_sequence(tp, skb, flags & TCPHDR_FIN);
+  if (reason !== 0) {
     if (!rst) {
       if ((flags & TCPHDR_SYN) !== 0) return syn_challenge(tp, skb);
       if (!tcp_oow_rate_limited(tp, skb, LINUX_MIB_TCPACKSKIPPEDSEQ)) tcp_send_dupack(tp, skb);
@@ -285,7 +302,7 @@ function tcp_validate_incoming(tp: TcpSock, skb: SkBuff): boolean {
       kfree_skb_reason(skb, SKB_DROP_REASON_TCP_RESET);
       return false;
     }
-    kfree_skb_reason(skb, SKB_DROP_REASON_TCP_INVALID_SEQUENCE);
+    kfree_skb_reason(skb, reason);
     return false;
   }
   if (rst) {
@@ -454,7 +471,7 @@ export function tcp_rcv_established(sk: Sock, skb: SkBuff): void {
         tcp_rcv_csum_error(sk, skb);
         return;
       }
-      if (sk.sk_rmem_alloc + skb.truesize <= sk.sk_rcvbuf) {
+      if (!after(skb.tcp_end_seq, (tp.rcv_nxt + tcp_receive_window(tp)) | 0) && tcp_rmem_fits(tp, skb)) {
         if (hlen !== 20 && tp.rcv_nxt === tp.rcv_wup) tcp_store_ts_recent(tp);
         tcp_rcv_rtt_measure_ts(tp, skb);
         sk.net.mib.linux[LINUX_MIB_TCPHPHITS]!++;

@@ -20,7 +20,7 @@ import {
   LINUX_MIB_TCPRCVCOLLAPSED,
 } from "../core/snmp.ts";
 import { SOCK_RCVBUF_LOCK, skb_set_owner_r } from "../core/sock.ts";
-import { tcp_under_memory_pressure } from "./tcp_mem.ts";
+import { sk_mem_reclaim, sk_rmem_schedule, tcp_under_memory_pressure } from "./tcp_mem.ts";
 import { after, TCPHDR_FIN, TCPHDR_SYN, type TcpSock, tcp_is_sack, tcp_win_from_space } from "./tcp_sock.ts";
 
 /**
@@ -29,14 +29,18 @@ import { after, TCPHDR_FIN, TCPHDR_SYN, type TcpSock, tcp_is_sack, tcp_win_from_
  */
 const COLLAPSED = 3776;
 
-const fits = (tp: TcpSock, skb: SkBuff): boolean =>
-  tp.sk_rmem_alloc + skb.truesize <= tp.sk_rcvbuf || tp.sk_rmem_alloc === 0;
+/** A buffer that is not over its limit takes one packet more, whatever its size (Linux 6.18). */
+const can_ingest = (tp: TcpSock): boolean => tp.sk_rmem_alloc <= tp.sk_rcvbuf;
+
+/** Room for `skb` in the buffer and in tcp_mem. */
+export const tcp_rmem_fits = (tp: TcpSock, skb: SkBuff): boolean =>
+  can_ingest(tp) && sk_rmem_schedule(tp, skb, skb.truesize);
 
 /** Is there room? Else old and out-of-order data gives way; 0, or -1 when there is none. */
 export function tcp_try_rmem_schedule(tp: TcpSock, skb: SkBuff): number {
-  if (fits(tp, skb)) return 0;
+  if (tcp_rmem_fits(tp, skb)) return 0;
   if (tcp_prune_queue(tp, skb) < 0) return -1;
-  while (!fits(tp, skb)) if (!tcp_prune_ofo_queue(tp, skb)) return -1;
+  while (!sk_rmem_schedule(tp, skb, skb.truesize)) if (!tcp_prune_ofo_queue(tp, skb)) return -1;
   return 0;
 }
 
@@ -53,7 +57,10 @@ function tcp_prune_ofo_queue(tp: TcpSock, in_skb: SkBuff): boolean {
     goal -= skb.truesize;
     kfree_skb_reason(skb, SKB_DROP_REASON_TCP_OFOMERGE);
     pruned = true;
-    if (prev === null || goal <= 0) break;
+    if (goal <= 0) {
+      if (can_ingest(tp) && !tcp_under_memory_pressure(tp)) break;
+      goal = tp.sk_rcvbuf >> 3;
+    }
     skb = prev;
   }
   if (!pruned) return false;
@@ -132,13 +139,15 @@ function gather(tp: TcpSock, list: SkBuffHead, first: SkBuff, last: SkBuff, into
 function tcp_prune_queue(tp: TcpSock, in_skb: SkBuff): number {
   const mib = tp.net.mib.linux;
   mib[LINUX_MIB_PRUNECALLED]!++;
-  tcp_clamp_window(tp);
-  if (fits(tp, in_skb)) return 0;
+  if (tp.sk_rmem_alloc >= tp.sk_rcvbuf) tcp_clamp_window(tp);
+  else if (tcp_under_memory_pressure(tp)) tp.rcv_ssthresh = Math.min(tp.rcv_ssthresh, 4 * tp.advmss);
+  if (can_ingest(tp)) return 0;
   tcp_collapse(tp, tp.out_of_order_queue);
   tcp_collapse(tp, tp.sk_receive_queue);
-  if (fits(tp, in_skb)) return 0;
+  sk_mem_reclaim(tp);
+  if (can_ingest(tp)) return 0;
   tcp_prune_ofo_queue(tp, in_skb);
-  if (tp.sk_rmem_alloc <= tp.sk_rcvbuf) return 0;
+  if (can_ingest(tp)) return 0;
   mib[LINUX_MIB_RCVPRUNED]!++;
   tp.pred_flags = 0;
   return -1;

@@ -6,7 +6,7 @@ import {
   LINUX_MIB_TCPTOZEROWINDOWADV,
   LINUX_MIB_TCPWANTZEROWINDOWADV,
 } from "../core/snmp.ts";
-import { type TcpSock, tcp_full_space, tcp_receive_window, tcp_space } from "./tcp_sock.ts";
+import { ICSK_ACK_NOMEM, type TcpSock, tcp_full_space, tcp_receive_window, tcp_space } from "./tcp_sock.ts";
 
 const align_up = (n: number, shift: number): number => ((n + (1 << shift) - 1) >> shift) << shift;
 
@@ -35,8 +35,15 @@ export function __tcp_select_window(tp: TcpSock): number {
   return window;
 }
 
-/** The window field of the segment that leaves now. What was offered is never taken back. */
+/** The window field of the segment that leaves now. What was offered is taken back only when there was no memory for it. */
 export function tcp_select_window(tp: TcpSock): number {
+  if ((tp.ack_pending & ICSK_ACK_NOMEM) !== 0) {
+    // Else the peer would send it again and again, and give up.
+    tp.pred_flags = 0;
+    tp.rcv_wnd = 0;
+    tp.rcv_wup = tp.rcv_nxt;
+    return 0;
+  }
   const mib = tp.net.mib.linux;
   const old = tp.rcv_wnd;
   const cur = tcp_receive_window(tp);
