@@ -1,6 +1,7 @@
 // Builds dist/: one ES module per entry point with shared chunks, scope-hoisted, so that V8 sees constants as constants.
-// `--if-needed` does nothing when dist/ is newer than the sources. `--watch` rebuilds on change.
+// `--types` adds the declarations (dist/types), as in what is published. `--if-needed` does nothing when dist/ is newer than the sources. `--watch` rebuilds on change.
 import "./help.mjs";
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -53,6 +54,10 @@ await build({
   plugins: [top_level_const],
   logLevel: "warning",
 });
+if (process.argv.includes("--types")) {
+  const r = spawnSync("npx", ["--no-install", "tsc", "-p", "tsconfig.types.json"], { cwd: root, stdio: "inherit" });
+  if (r.status !== 0) process.exit(1);
+}
 mkdirSync(join(root, "dist"), { recursive: true });
 writeFileSync(stamp, "");
 process.stderr.write(`done in ${((Date.now() - started) / 1000).toFixed(1)} s\n`);

@@ -366,7 +366,9 @@ function promiseApi(machine: Machine) {
       constructor(options?: ResolverOptions) {
         super(machine, options);
       }
-    },
+    } as new (
+      options?: ResolverOptions,
+    ) => DnsResolver,
     getDefaultResultOrder: (): string => "verbatim",
     setDefaultResultOrder: (_order: string): void => {},
     lookup: async (hostname: string, options?: unknown): Promise<LookupAddress | LookupAddress[]> => {

@@ -2,7 +2,9 @@
 // what Node sees, to the virtual millisecond. Read first: docs/decisions/007-node-and-browser.md.
 
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -114,4 +116,40 @@ test("package.json: a bundler for browsers gets the entry without Node, Node the
   const inBrowser = (await import(pathToFileURL(join(root, "dist/api/index.js")).href)) as Record<string, unknown>;
   for (const name of Object.keys(inBrowser)) assert(name in inNode, name);
   assert("NetApi" in inNode && !("NetApi" in inBrowser));
+});
+
+test("the published declarations of skbuff and skbuff/web need no types of Node's", () => {
+  const dir = mkdtempSync(join(tmpdir(), "skbuff-types-"));
+  try {
+    const tsc = (args: string[]): void => {
+      const r = spawnSync("npx", ["--no-install", "tsc", ...args], { cwd: root, encoding: "utf8" });
+      assert.equal(r.status, 0, r.stdout);
+    };
+    // What is in them is another test's: `npm test` checks all types.
+    tsc(["-p", "tsconfig.types.json", "--noCheck", "--outDir", join(dir, "types")]);
+    const program = `
+      import { createWorld } from "./types/api/index.js";
+      import { type Socket, SocketError, type TCPSocket } from "./types/api/web/index.js";
+      const m = createWorld({ seed: 1 }).createMachine({});
+      const s: Socket = m.web.connect("a:1");
+      const t: TCPSocket = new m.web.TCPSocket("a", 1);
+      const r: ReadableStream<Uint8Array> = s.readable;
+      export { r, t, SocketError };
+      // @ts-expect-error nothing may bring Node's globals along
+      export const b = Buffer.alloc(1);
+      // @ts-expect-error that is the other entry's
+      m.net.connect(1);`;
+    writeFileSync(join(dir, "use.ts"), program);
+    const options = {
+      lib: ["es2023", "dom", "dom.asynciterable"],
+      types: [],
+      module: "nodenext",
+      strict: true,
+      noEmit: true,
+    };
+    writeFileSync(join(dir, "tsconfig.json"), JSON.stringify({ compilerOptions: options, files: ["use.ts"] }));
+    tsc(["-p", dir]);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
 });
