@@ -9,8 +9,9 @@ import {
   intr_reset,
   intr_write_eitr,
 } from "./82576_intr.ts";
+import { nvm_eecd, nvm_eerd, nvm_make, nvm_read_eecd, SpiEeprom } from "./82576_nvm.ts";
 import { RxParse } from "./82576_parse.ts";
-import { nvm_eerd, nvm_make, phy_abilities, phy_mdic, phy_reset } from "./82576_phy.ts";
+import { phy_abilities, phy_mdic, phy_reset } from "./82576_phy.ts";
 import * as R from "./82576_regs.ts";
 import {
   RxFifo,
@@ -64,10 +65,13 @@ export class I82576 implements PciDevice, WirePort {
   readonly pf: PciFunction;
   readonly perm_addr: Uint8Array;
   readonly nvm: Uint16Array;
+  readonly spi = new SpiEeprom();
   readonly phy = new Uint16Array(32);
   end: WireEnd | null = null;
   /** STATUS.LU: the PHY has a link and the driver asked for it. */
   link_up = false;
+  /** The PHY hands back what it is given, whether there is a cable or not (802.3 section 22.2.4.1.2). */
+  loops = false;
 
   /** Registers that need no more than a place, and the 32-bit statistics. */
   readonly regs = new Int32Array(BAR_SIZE >> 2);
@@ -275,16 +279,17 @@ function i82576_reset(nic: I82576): void {
   nic.regs[R.E1000_TXPBS >> 2] = TXPBS_DEFAULT;
   nic.regs[R.E1000_VET >> 2] = 0x8100;
   nic.regs[R.E1000_RLPML >> 2] = 1518;
-  const m = nic.perm_addr;
-  nic.regs[R.E1000_RAL(0) >> 2] = m[0] | (m[1] << 8) | (m[2] << 16) | (m[3] << 24);
-  nic.regs[R.E1000_RAH(0) >> 2] = m[4] | (m[5] << 8) | R.E1000_RAH_AV;
+  // The EEPROM is read anew.
+  for (let i = 0; i < 6; i++) nic.perm_addr[i] = nic.nvm[i >> 1] >> (8 * (i & 1));
+  nic.regs[R.E1000_RAL(0) >> 2] = nic.nvm[0] | (nic.nvm[1] << 16);
+  nic.regs[R.E1000_RAH(0) >> 2] = nic.nvm[2] | R.E1000_RAH_AV;
   rx_update_addresses(nic);
   nic.link_up = false;
 }
 
 /** STATUS.LU follows the PHY while CTRL.SLU asks for it; a change is an LSC interrupt. */
-function i82576_link(nic: I82576): void {
-  const up = nic.end?.up === true && (nic.ctrl & R.E1000_CTRL_SLU) !== 0;
+export function i82576_link(nic: I82576): void {
+  const up = (nic.end?.up === true || nic.loops) && (nic.ctrl & R.E1000_CTRL_SLU) !== 0;
   const was = nic.link_up;
   nic.link_up = up;
   if (up) tx_kick(nic);
@@ -296,8 +301,10 @@ function i82576_status(nic: I82576): number {
   let val = R.E1000_STATUS_PF_RST_DONE | R.E1000_STATUS_GIO_MASTER_ENABLE;
   const end = nic.end;
   if (nic.pause_until > 0) val |= R.E1000_STATUS_TXOFF;
-  if (!nic.link_up || end === null) return val;
+  if (!nic.link_up) return val;
   val |= R.E1000_STATUS_LU;
+  if (nic.loops) return val | R.E1000_STATUS_FD | R.E1000_STATUS_SPEED_1000;
+  if (end === null) return val;
   if (end.full) val |= R.E1000_STATUS_FD;
   if (end.mbps >= 1000) val |= R.E1000_STATUS_SPEED_1000;
   else if (end.mbps >= 100) val |= R.E1000_STATUS_SPEED_100;
@@ -359,7 +366,7 @@ function i82576_read(nic: I82576, reg: number): number {
     case R.E1000_STATUS:
       return i82576_status(nic);
     case R.E1000_EECD:
-      return R.E1000_EECD_PRES | R.E1000_EECD_AUTO_RD;
+      return nvm_read_eecd(nic);
     case R.E1000_ICR:
       return intr_read_icr(nic);
     case R.E1000_IMS:
@@ -522,8 +529,10 @@ function i82576_write(nic: I82576, reg: number, val: number): void {
     case R.E1000_TXPBS:
       nic.tx_fifo_size = (val & 0x3f) * 1024;
       break;
-    case R.E1000_STATUS:
     case R.E1000_EECD:
+      nvm_eecd(nic, val);
+      return;
+    case R.E1000_STATUS:
       return;
   }
   if (reg >= 0 && reg < BAR_SIZE) i82576_write_table(nic, reg, val);
@@ -564,7 +573,7 @@ function i82576_write_ctrl(nic: I82576, val: number): void {
   nic.vme = (val & R.E1000_CTRL_VME) !== 0;
   if (!(val & R.E1000_CTRL_RFCE)) nic.pause_until = 0;
   if (val & R.E1000_CTRL_PHY_RST) phy_reset(nic);
-  const up = nic.end?.up === true && (val & R.E1000_CTRL_SLU) !== 0;
+  const up = (nic.end?.up === true || nic.loops) && (val & R.E1000_CTRL_SLU) !== 0;
   if (up !== nic.link_up) i82576_link(nic);
 }
 

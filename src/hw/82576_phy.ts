@@ -1,12 +1,8 @@
-// The copper PHY behind MDIC, and the EEPROM: what `ethtool` and mii-tool read, and what the cable negotiates with.
+// The copper PHY behind MDIC: what `ethtool` and mii-tool read, and what the cable negotiates with.
 // Read first: IEEE 802.3 clause 22, 28 and 40.5. Way in: phy_mdic, phy_abilities.
-import type { I82576 } from "./82576.ts";
+import { type I82576, i82576_link } from "./82576.ts";
 import {
   CR_1000T_FD_CAPS,
-  E1000_EERD_ADDR_SHIFT,
-  E1000_EERD_DATA_SHIFT,
-  E1000_EERD_DONE,
-  E1000_EERD_START,
   E1000_MDIC_ERROR,
   E1000_MDIC_OP_READ,
   E1000_MDIC_OP_WRITE,
@@ -15,6 +11,7 @@ import {
   E1000_MDIC_REG_SHIFT,
   MII_CR_AUTO_NEG_EN,
   MII_CR_FULL_DUPLEX,
+  MII_CR_LOOPBACK,
   MII_CR_POWER_DOWN,
   MII_CR_RESET,
   MII_CR_RESTART_AUTO_NEG,
@@ -54,13 +51,11 @@ const ADV_ALL =
   NWAY_AR_100TX_FD_CAPS |
   NWAY_AR_PAUSE |
   NWAY_AR_ASM_DIR;
-/** Words in the EEPROM, and the sum they must give. */
-const NVM_WORDS = 64;
-const NVM_SUM = 0xbaba;
 
 /** The PHY comes out of reset powered and negotiating. */
 export function phy_reset(nic: I82576): void {
   nic.phy.fill(0);
+  nic.loops = false;
   nic.phy[PHY_CONTROL] = MII_CR_AUTO_NEG_EN | MII_CR_FULL_DUPLEX | MII_CR_SPEED_1000;
   nic.phy[PHY_AUTONEG_ADV] = ADV_ALL;
   nic.phy[PHY_1000T_CTRL] = CR_1000T_FD_CAPS;
@@ -70,7 +65,8 @@ export function phy_reset(nic: I82576): void {
 /** What the transceiver offers the cable. */
 export function phy_abilities(nic: I82576): number {
   const cr = nic.phy[PHY_CONTROL];
-  if (!nic.pf.present || cr & MII_CR_POWER_DOWN) return ABLE_OFF;
+  // In loopback the PHY is not on the cable.
+  if (!nic.pf.present || cr & (MII_CR_POWER_DOWN | MII_CR_LOOPBACK)) return ABLE_OFF;
   if (!(cr & MII_CR_AUTO_NEG_EN)) {
     if (cr & MII_CR_SPEED_1000) return ABLE_1000_FULL;
     if (cr & MII_CR_SPEED_100) return cr & MII_CR_FULL_DUPLEX ? ABLE_100_FULL : ABLE_100_HALF;
@@ -116,6 +112,10 @@ function phy_write(nic: I82576, reg: number, val: number): void {
       }
       nic.phy[reg] = val & ~MII_CR_RESTART_AUTO_NEG;
       if (nic.end !== null) wire_renegotiate(nic.end);
+      if (nic.loops !== ((val & MII_CR_LOOPBACK) !== 0)) {
+        nic.loops = !nic.loops;
+        i82576_link(nic);
+      }
       return;
     case PHY_AUTONEG_ADV:
     case PHY_1000T_CTRL:
@@ -141,27 +141,4 @@ export function phy_mdic(nic: I82576, val: number): number {
   if (val & E1000_MDIC_OP_WRITE) phy_write(nic, reg, val & 0xffff);
   else if (val & E1000_MDIC_OP_READ) val = (val & ~0xffff) | phy_read(nic, reg);
   return val | E1000_MDIC_READY;
-}
-
-/** EERD: word address in, word out. */
-export function nvm_eerd(nic: I82576, val: number): number {
-  if (!(val & E1000_EERD_START)) return val;
-  const word = (val >> E1000_EERD_ADDR_SHIFT) & 0x3fff;
-  const data = word < NVM_WORDS ? nic.nvm[word] : 0xffff;
-  return (data << E1000_EERD_DATA_SHIFT) | (word << E1000_EERD_ADDR_SHIFT) | E1000_EERD_DONE;
-}
-
-/** The EEPROM of a card with this address: MAC in words 0-2, ids, and the checksum in word 63. */
-export function nvm_make(mac: Uint8Array): Uint16Array {
-  const nvm = new Uint16Array(NVM_WORDS);
-  for (let i = 0; i < 3; i++) nvm[i] = mac[2 * i] | (mac[2 * i + 1] << 8);
-  nvm[0x05] = 0x1100;
-  nvm[0x0b] = 0xa03c;
-  nvm[0x0c] = 0x8086;
-  nvm[0x0d] = 0x10c9;
-  nvm[0x0e] = 0x8086;
-  let sum = 0;
-  for (let i = 0; i < NVM_WORDS - 1; i++) sum += nvm[i];
-  nvm[NVM_WORDS - 1] = NVM_SUM - sum;
-  return nvm;
 }

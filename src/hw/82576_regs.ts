@@ -26,6 +26,13 @@ export const E1000_STATUS_SPEED_1000 = 0x00000080;
 export const E1000_STATUS_PF_RST_DONE = 0x00200000;
 export const E1000_STATUS_GIO_MASTER_ENABLE = 0x00080000;
 export const E1000_EECD = 0x00010;
+export const E1000_EECD_SK = 0x00000001;
+/** The chip select pin: low is selected. */
+export const E1000_EECD_CS = 0x00000002;
+export const E1000_EECD_DI = 0x00000004;
+export const E1000_EECD_DO = 0x00000008;
+export const E1000_EECD_REQ = 0x00000040;
+export const E1000_EECD_GNT = 0x00000080;
 export const E1000_EECD_PRES = 0x00000100;
 export const E1000_EECD_AUTO_RD = 0x00000200;
 export const E1000_EERD = 0x00014;
@@ -33,6 +40,13 @@ export const E1000_EERD_START = 0x00000001;
 export const E1000_EERD_DONE = 0x00000002;
 export const E1000_EERD_ADDR_SHIFT = 2;
 export const E1000_EERD_DATA_SHIFT = 16;
+/** What the EEPROM behind EECD understands. */
+export const NVM_WRITE_OPCODE_SPI = 0x02;
+export const NVM_READ_OPCODE_SPI = 0x03;
+export const NVM_RDSR_OPCODE_SPI = 0x05;
+export const NVM_WREN_OPCODE_SPI = 0x06;
+/** The status register: writes are let in. */
+export const NVM_STATUS_WEL_SPI = 0x02;
 export const E1000_CTRL_EXT = 0x00018;
 export const E1000_CTRL_EXT_DRV_LOAD = 0x10000000;
 export const E1000_MDIC = 0x00020;
@@ -44,7 +58,11 @@ export const E1000_MDIC_READY = 0x10000000;
 export const E1000_MDIC_ERROR = 0x40000000;
 export const E1000_VET = 0x00038;
 export const E1000_FCTTV = 0x00170;
+/** Four LEDs, a byte each: what drives it, and whether it blinks. */
 export const E1000_LEDCTL = 0x00e00;
+export const E1000_LEDCTL_MODE_LED_ON = 0x0e;
+export const E1000_LEDCTL_MODE_LED_OFF = 0x0f;
+export const E1000_LEDCTL_LED_BLINK = 0x80;
 export const E1000_FCRTL = 0x02160;
 export const E1000_FCRTL_XONE = 0x80000000 | 0;
 export const E1000_FCRTH = 0x02168;
@@ -308,6 +326,7 @@ export const MII_CR_RESTART_AUTO_NEG = 0x0200;
 export const MII_CR_POWER_DOWN = 0x0800;
 export const MII_CR_AUTO_NEG_EN = 0x1000;
 export const MII_CR_SPEED_100 = 0x2000;
+export const MII_CR_LOOPBACK = 0x4000;
 export const MII_CR_RESET = 0x8000;
 export const MII_SR_LINK_STATUS = 0x0004;
 export const MII_SR_AUTONEG_COMPLETE = 0x0020;

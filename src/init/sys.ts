@@ -75,6 +75,7 @@ import {
   ENOENT,
   ENOTDIR,
   ENOTTY,
+  ERESTART_RESTARTBLOCK,
   ERESTARTSYS,
   ESPIPE,
   ESRCH,
@@ -555,7 +556,37 @@ export class TaskSys implements Sys {
     if (file === null) return -EBADF;
     if (!file.f_op.ioctl) return -ENOTTY;
     const op = file.f_op.ioctl;
-    return this.enter(() => op(file, request, arg));
+    const r = this.enter(() => op(file, request, arg));
+    return r === -ERESTART_RESTARTBLOCK ? this.restart(-EINTR) : r;
+  }
+  *ioctl_wait(fd: number, request: number, arg: Uint8Array): Blocking<number> {
+    const file = fget(this.task, fd);
+    if (file === null) return -EBADF;
+    const op = file.f_op.ioctl;
+    if (!op) return -ENOTTY;
+    let r = this.enter(() => op(file, request, arg));
+    try {
+      while (r === -ERESTART_RESTARTBLOCK) {
+        const err = yield* this.nanosleep(this.task.restart_block!.ns);
+        const block = this.task.restart_block!;
+        r = this.enter(() => block.fn(err));
+      }
+    } finally {
+      // A signal may have ended the task in its sleep.
+      if (r === -ERESTART_RESTARTBLOCK) this.restart(-EINTR);
+      this.task.restart_block = null;
+    }
+    return r;
+  }
+  /** Ends a call that would sleep. */
+  private restart(err: number): number {
+    let r = -ERESTART_RESTARTBLOCK;
+    while (r === -ERESTART_RESTARTBLOCK) {
+      const block = this.task.restart_block!;
+      r = this.enter(() => block.fn(err));
+    }
+    this.task.restart_block = null;
+    return r;
   }
 
   // --- sockets ----------------------------------------------------------------------------------------------------

@@ -28,6 +28,12 @@ export type SignalAction = "SIG_DFL" | "SIG_IGN" | ((sig: number) => void);
 /** R runnable, S sleeping, T stopped, Z zombie, X gone. */
 export type TaskState = "R" | "S" | "T" | "Z" | "X";
 
+/** A system call that sleeps for `ns` and then goes on in `fn`, which gets 0, or -EINTR when a signal ended the sleep. */
+export interface RestartBlock {
+  ns: number;
+  fn: (err: number) => number;
+}
+
 export class Task {
   readonly kernel: Kernel;
   readonly pid: number;
@@ -38,6 +44,8 @@ export class Task {
   parent: Task | null;
   readonly children: Task[] = [];
   pgid: number;
+  /** Set by a call that answered -ERESTART_RESTARTBLOCK. */
+  restart_block: RestartBlock | null = null;
   /** Session: the pid of its leader. */
   sid: number;
   /** The suspended program; null for the API's tasks, which JavaScript outside drives. */

@@ -76,6 +76,7 @@ export const EDQUOT = 122;
 export const ECANCELED = 125;
 /** Kernel-internal: the system call may be restarted after a signal handler ran. Never reaches a program. */
 export const ERESTARTSYS = 512;
+export const ERESTART_RESTARTBLOCK = 516;
 export const ENOIOCTLCMD = 515;
 export const ENOTSUPP = 524;
 

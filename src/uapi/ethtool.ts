@@ -103,6 +103,15 @@ export const EEPROM_OFFSET = 8;
 export const EEPROM_LEN = 12;
 export const EEPROM_DATA = 16;
 
+/** struct ethtool_test: cmd, flags, reserved, len, then a u64 for each of the ETH_SS_TEST strings. */
+export const TEST_FLAGS = 4;
+export const TEST_LEN = 12;
+export const TEST_DATA = 16;
+export const ETH_TEST_FL_OFFLINE = 1;
+export const ETH_TEST_FL_FAILED = 2;
+export const ETH_TEST_FL_EXTERNAL_LB = 4;
+export const ETH_TEST_FL_EXTERNAL_LB_DONE = 8;
+
 /** struct ethtool_sset_info: cmd, reserved, u64 mask, then one u32 for each set that the kernel left in the mask. */
 export const SSET_INFO_MASK = 8;
 export const SSET_INFO_DATA = 16;

@@ -139,6 +139,8 @@ export interface Sys {
   fcntl(fd: number, cmd: number, arg: number): number;
   /** The argument is a struct in Linux layout, read and written in place. */
   ioctl(fd: number, request: number, arg: Uint8Array): number;
+  /** The same for requests that may take their time (ETHTOOL_TEST, ETHTOOL_PHYS_ID): ioctl() ends those with -EINTR. */
+  ioctl_wait(fd: number, request: number, arg: Uint8Array): Blocking<number>;
 
   // --- sockets -------------------------------------------------------------------------------------------------
   socket(family: number, type: number, protocol: number): number;

@@ -77,6 +77,9 @@ export function runScripted(program: Program, argv: string[], script: Script): R
       if (r.out?.arg !== undefined) arg.set(Buffer.from(r.out.arg, "base64"));
       return r.ret;
     },
+    *ioctl_wait(fd, request, arg) {
+      return this.ioctl!(fd, request, arg);
+    },
   };
   const it = program(sys as Sys, argv);
   let r = it.next();

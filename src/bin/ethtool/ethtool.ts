@@ -238,7 +238,7 @@ function* identify(c: Context, words: readonly string[]): Blocking<number> {
   if (words.length > 1 || (words.length === 1 && Number.isNaN(integer(words[0])))) return yield* badArguments(c.sys);
   const r = new Request(c.dev, E.ETHTOOL_PHYS_ID, E.ETHTOOL_VALUE_LEN);
   r.set(E.ETHTOOL_VALUE_DATA, words.length > 0 ? integer(words[0]) : 0);
-  const err = r.send(c);
+  const err = yield* r.sendAndWait(c);
   return err < 0 ? yield* cannot(c, "identify NIC", err, 255) : 0;
 }
 
@@ -247,6 +247,20 @@ function* selfTest(c: Context, words: readonly string[]): Blocking<number> {
   if (words.length > 1 || !known) return yield* badArguments(c.sys);
   const names = stringSet(c, E.ETH_SS_TEST);
   if (typeof names === "number") return yield* cannot(c, "get strings", names, 74);
-  const err = new Request(c.dev, E.ETHTOOL_TEST, 16).send(c);
-  return err < 0 ? yield* cannot(c, "test", err, 74) : 0;
+  const r = new Request(c.dev, E.ETHTOOL_TEST, E.TEST_DATA + names.length * 8);
+  const flags = { online: 0, external_lb: E.ETH_TEST_FL_OFFLINE | E.ETH_TEST_FL_EXTERNAL_LB };
+  r.set(E.TEST_FLAGS, flags[words[0] as keyof typeof flags] ?? E.ETH_TEST_FL_OFFLINE);
+  r.set(E.TEST_LEN, names.length);
+  const err = yield* r.sendAndWait(c);
+  if (err < 0) return yield* cannot(c, "test", err, 74);
+  const got = r.get(E.TEST_FLAGS);
+  const failed = got & E.ETH_TEST_FL_FAILED;
+  let text = `The test result is ${failed ? "FAIL" : "PASS"}\n`;
+  if (got & E.ETH_TEST_FL_EXTERNAL_LB) {
+    text += `External loopback test was ${got & E.ETH_TEST_FL_EXTERNAL_LB_DONE ? "" : "not "}executed\n`;
+  }
+  if (names.length > 0) text += "The test extra info:\n";
+  names.forEach((name, i) => void (text += `${name}\t ${r.get(E.TEST_DATA + 8 * i)}\n`));
+  yield* print(c.sys, `${text}\n`);
+  return failed;
 }

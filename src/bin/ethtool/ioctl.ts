@@ -30,6 +30,11 @@ export class Request {
     return c.sys.ioctl(c.fd, SIOCETHTOOL, this.bytes);
   }
 
+  /** The same for what takes its time. */
+  *sendAndWait(c: Context): Blocking<number> {
+    return yield* c.sys.ioctl_wait(c.fd, SIOCETHTOOL, this.bytes);
+  }
+
   get(at: number): number {
     return this.dv.getUint32(ETHTOOL_DATA + at, true);
   }

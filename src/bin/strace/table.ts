@@ -2,7 +2,7 @@
 // Read first: uapi/sys.ts, tracer.ts. Way in: traced_program(program, tracer).
 
 import { AF_NETLINK } from "../../uapi/socket.ts";
-import type { EpollEvent, MsgHdr, PollFd, Program, SpawnOptions, Sys } from "../../uapi/sys.ts";
+import type { Blocking, EpollEvent, MsgHdr, PollFd, Program, SpawnOptions, Sys } from "../../uapi/sys.ts";
 import * as N from "./names.ts";
 import * as S from "./structs.ts";
 import { restart_of, TracedTask, type Tracer } from "./tracer.ts";
@@ -228,6 +228,10 @@ function traced_sys(inner: Sys, tracer: Tracer, t: TracedTask): Sys {
       else if (r > 0 && name === "F_GETFD") show = `${N.hex(r)} (flags FD_CLOEXEC)`;
       call("fcntl", `${fd}, ${name}${what}`, show);
       return r;
+    },
+    *ioctl_wait(fd: number, request: number, arg: Uint8Array): Blocking<number> {
+      const r = yield* inner.ioctl_wait(fd, request, arg);
+      return called("ioctl", `${fd}, ${N.SIOCS.get(request) ?? N.hex(request)}, ${p.addr(arg)}`, r);
     },
     ioctl(fd: number, request: number, arg: Uint8Array): number {
       const name = N.SIOCS.get(request) ?? N.hex(request);

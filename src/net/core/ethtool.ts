@@ -1,7 +1,8 @@
 // SIOCETHTOOL: what drivers tell of themselves and let be set. Mirrors net/ethtool/ioctl.c.
 // Read first: uapi/ethtool.ts (the buffer convention). Way in: dev_ethtool() from dev_ioctl().
 
-import { EFAULT, EINVAL, ENODEV, EOPNOTSUPP } from "../../uapi/errno.ts";
+import type { Kernel } from "../../kernel/kernel.ts";
+import { EBUSY, EFAULT, EINTR, EINVAL, ENODEV, EOPNOTSUPP, ERESTART_RESTARTBLOCK } from "../../uapi/errno.ts";
 import * as E from "../../uapi/ethtool.ts";
 import { IFNAMSIZ } from "../../uapi/if.ts";
 import { ETHTOOL_DEV_FEATURE_WORDS, NETDEV_FEATURE_STRINGS } from "../../uapi/netdev_features.ts";
@@ -156,6 +157,8 @@ function strings(dev: NetDevice, set: number): readonly string[] | null {
   switch (set) {
     case E.ETH_SS_STATS:
       return dev.ethtool_ops?.get_strings?.(dev) ?? null;
+    case E.ETH_SS_TEST:
+      return dev.ethtool_ops?.get_test_strings?.(dev) ?? null;
     case E.ETH_SS_FEATURES:
       return NETDEV_FEATURE_STRINGS;
     case E.ETH_SS_RSS_HASH_FUNCS:
@@ -219,7 +222,7 @@ function get_drvinfo(dev: NetDevice, c: Call): number {
   c.put_string(E.DRVINFO_EROM_VERSION, 32, "");
   c.put32(E.DRVINFO_N_PRIV_FLAGS, info?.n_priv_flags ?? 0);
   c.put32(E.DRVINFO_N_STATS, strings(dev, E.ETH_SS_STATS)?.length ?? 0);
-  c.put32(E.DRVINFO_TESTINFO_LEN, 0);
+  c.put32(E.DRVINFO_TESTINFO_LEN, strings(dev, E.ETH_SS_TEST)?.length ?? 0);
   c.put32(E.DRVINFO_EEDUMP_LEN, dev.ethtool_ops?.get_eeprom_len?.(dev) ?? 0);
   c.put32(E.DRVINFO_REGDUMP_LEN, dev.ethtool_ops?.get_regs_len?.(dev) ?? 0);
   return 0;
@@ -482,6 +485,70 @@ function get_eeprom(dev: NetDevice, ops: EthtoolOps, c: Call): number {
   return 0;
 }
 
+function set_eeprom(dev: NetDevice, ops: EthtoolOps, c: Call): number {
+  if (!ops.set_eeprom || !ops.get_eeprom_len) return -EOPNOTSUPP;
+  if (!c.fits(E.EEPROM_DATA)) return -EFAULT;
+  const offset = c.u32(E.EEPROM_OFFSET);
+  const length = c.u32(E.EEPROM_LEN);
+  if (length === 0 || offset + length > ops.get_eeprom_len(dev)) return -EINVAL;
+  if (!c.fits(E.EEPROM_DATA + length)) return -EFAULT;
+  return ops.set_eeprom(dev, offset, c.buf.slice(E.EEPROM_DATA, E.EEPROM_DATA + length), c.u32(E.EEPROM_MAGIC));
+}
+
+// --- what takes its time ------------------------------------------------------------------------------------------
+
+/** The call sleeps, and goes on with `step`. Where no task calls there is nobody who could sleep. */
+function sleep_then(k: Kernel, ns: number, step: (err: number) => number): number {
+  const task = k.current;
+  if (task === null) return step(-EINTR);
+  task.restart_block = { ns, fn: step };
+  return -ERESTART_RESTARTBLOCK;
+}
+
+function self_test(dev: NetDevice, ops: EthtoolOps, c: Call): number {
+  const count = ops.get_test_strings?.(dev).length;
+  if (!ops.self_test || count === undefined) return -EOPNOTSUPP;
+  if (!c.fits(E.TEST_DATA + count * 8)) return -EFAULT;
+  const run = ops.self_test(dev, c.u32(E.TEST_FLAGS));
+  const step = (): number => {
+    const r = run.next();
+    // It is not to be interrupted: a signal only spares it the waiting.
+    if (r.done !== true) return sleep_then(dev.net.kernel, r.value, step);
+    c.put32(E.TEST_FLAGS, r.value.flags);
+    c.put32(E.TEST_LEN, count);
+    r.value.data.forEach((v, i) => {
+      nl_set_u64(c.dv, E.TEST_DATA + 8 * i, v);
+    });
+    return 0;
+  };
+  return step();
+}
+
+/** Blinks for so many seconds, or with 0 until a signal comes. */
+function phys_id(dev: NetDevice, ops: EthtoolOps, c: Call): number {
+  const set = ops.set_phys_id;
+  if (!set) return -EOPNOTSUPP;
+  if (dev.phys_id_busy) return -EBUSY;
+  const seconds = c.u32(E.ETHTOOL_VALUE_DATA);
+  const rate = set(dev, "active");
+  if (rate < 0) return rate;
+  dev.phys_id_busy = true;
+  // Without a rate the driver blinks by itself, and one long sleep is all there is to do.
+  const ns = rate > 0 ? 1e9 / (2 * rate) : seconds > 0 ? seconds * 1e9 : Number.POSITIVE_INFINITY;
+  let left = seconds === 0 ? Number.POSITIVE_INFINITY : rate > 0 ? seconds * 2 * rate : 1;
+  let on = true;
+  const step = (err: number): number => {
+    if (err === 0 && dev.reg_state === N.NETREG_REGISTERED && left-- > 0) {
+      if (rate > 0) set(dev, on ? "on" : "off");
+      on = !on;
+      return sleep_then(dev.net.kernel, ns, step);
+    }
+    dev.phys_id_busy = false;
+    return set(dev, "inactive");
+  };
+  return step(0);
+}
+
 // --- the rest -----------------------------------------------------------------------------------------------------
 
 function get_permaddr(dev: NetDevice, c: Call): number {
@@ -565,11 +632,15 @@ function run(dev: NetDevice, cmd: number, c: Call): number {
       nl_set_u64(c.dv, E.RXNFC_DATA, ops.get_rxnfc_rings(dev));
       return 0;
     case E.ETHTOOL_GRXCLSRLCNT:
-      // DIFF: no rules by flow (NETIF_F_NTUPLE): devices that hash have none of them, others do not know the question.
+    case E.ETHTOOL_GRXCLSRLALL:
+      // igb keeps rules by flow for cards after the 82576 only: a list that stays empty. Others do not know the question.
       if (!ops.get_rxnfc_rings) return -EOPNOTSUPP;
       if (!c.fits(E.RXNFC_LEN)) return -EFAULT;
       c.put32(E.RXNFC_RULE_CNT, 0);
       return 0;
+    case E.ETHTOOL_GRXCLSRULE:
+    case E.ETHTOOL_SRXCLSRLDEL:
+      return ops.get_rxnfc_rings ? -EINVAL : -EOPNOTSUPP;
     case E.ETHTOOL_GRXFH:
       return get_rxfh_fields(dev, ops, c);
     case E.ETHTOOL_SRXFH:
@@ -578,6 +649,12 @@ function run(dev: NetDevice, cmd: number, c: Call): number {
       return get_regs(dev, ops, c);
     case E.ETHTOOL_GEEPROM:
       return get_eeprom(dev, ops, c);
+    case E.ETHTOOL_SEEPROM:
+      return set_eeprom(dev, ops, c);
+    case E.ETHTOOL_TEST:
+      return self_test(dev, ops, c);
+    case E.ETHTOOL_PHYS_ID:
+      return phys_id(dev, ops, c);
     case E.ETHTOOL_FLASHDEV:
       // Left to devlink, which without a devlink instance has nothing to do: Linux succeeds.
       return 0;

@@ -53,6 +53,15 @@ export interface EthtoolLinkKsettings {
   lp_advertising: number[];
 }
 
+export interface EthtoolTestResult {
+  /** ETH_TEST_FL_*. */
+  flags: number;
+  /** One number for each of get_test_strings(); 0: passed. */
+  data: number[];
+}
+/** ETHTOOL_ID_*. */
+export type EthtoolPhysIdState = "active" | "on" | "off" | "inactive";
+
 /** Getters fill nothing they do not know; setters return 0 or -errno. */
 export interface EthtoolOps {
   get_drvinfo?(dev: NetDevice): EthtoolDrvinfo;
@@ -84,6 +93,13 @@ export interface EthtoolOps {
   /** The EEPROM: its size, and what is there; the offset and length are within it. */
   get_eeprom_len?(dev: NetDevice): number;
   get_eeprom?(dev: NetDevice, offset: number, length: number): { magic: number; data: Uint8Array };
+  /** Writes within the EEPROM, when `magic` is what get_eeprom() gave. 0 or -errno. */
+  set_eeprom?(dev: NetDevice, offset: number, bytes: Uint8Array, magic: number): number;
+  get_test_strings?(dev: NetDevice): readonly string[];
+  /** A test that may take its time: each value it yields is how long it waits, in ns. */
+  self_test?(dev: NetDevice, flags: number): Generator<number, EthtoolTestResult, unknown>;
+  /** Somebody looks for the card. "active": how often a second "on" and "off" shall come, 0 when the driver does it alone. */
+  set_phys_id?(dev: NetDevice, state: EthtoolPhysIdState): number;
   get_msglevel?(dev: NetDevice): number;
   set_msglevel?(dev: NetDevice, level: number): void;
   nway_reset?(dev: NetDevice): number;

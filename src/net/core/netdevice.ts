@@ -396,6 +396,8 @@ export class NetDevice {
   gso_max_segs = 65535;
   gro_max_size = 65536;
   proto_down = false;
+  /** `ethtool -p` is under way. */
+  phys_id_busy = false;
   ops: NetDeviceOps;
   ethtool_ops: EthtoolOps | null = null;
   header_ops: HeaderOps | null = null;

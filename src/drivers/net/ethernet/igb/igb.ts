@@ -227,6 +227,8 @@ export class IgbAdapter {
   fc_requested = e1000_fc_rx_pause;
   fc_autoneg = true;
   fc_current = e1000_fc_none;
+  /** LEDCTL as it was before the LEDs were used to show where the card is. */
+  ledctl_default = 0;
 
   constructor(kernel: Kernel, netdev: NetDevice, pdev: PciDev) {
     this.kernel = kernel;

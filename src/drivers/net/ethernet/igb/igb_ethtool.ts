@@ -24,11 +24,11 @@ import {
   NON_Q_VECTORS,
   rd32,
 } from "./igb.ts";
+import { igb_diag_test, igb_gstrings_test, igb_set_phys_id } from "./igb_diag.ts";
 import {
   ADVERTISE_ALL_MII,
   igb_config_fc_after_link_up,
   igb_fill_stats64,
-  igb_read_nvm,
   igb_setup_link,
   igb_update_stats,
 } from "./igb_hw.ts";
@@ -45,6 +45,7 @@ import {
   igb_setup_srrctl,
   igb_up,
 } from "./igb_main.ts";
+import { igb_get_eeprom, igb_set_eeprom, NVM_WORDS } from "./igb_nvm.ts";
 import { IGB_REGS_BYTES, igb_get_regs } from "./igb_regs.ts";
 
 const priv = (dev: NetDevice): IgbAdapter => dev.priv as IgbAdapter;
@@ -386,18 +387,6 @@ function igb_set_rxfh_fields(dev: NetDevice, flow_type: number, fields: number):
   return fields === now ? 0 : -EINVAL;
 }
 
-// --- EEPROM ---------------------------------------------------------------------------------------------------------
-
-/** Words of the EEPROM: EECD's size field is 0, which stands for 64. */
-const NVM_WORDS = 64;
-
-function igb_get_eeprom(dev: NetDevice, offset: number, length: number): Uint8Array {
-  const adapter = priv(dev);
-  const out = new Uint8Array(length);
-  for (let i = 0; i < length; i++) out[i] = igb_read_nvm(adapter, (offset + i) >> 1) >> (8 * ((offset + i) & 1));
-  return out;
-}
-
 export const igb_ethtool_ops: EthtoolOps = {
   get_drvinfo: (dev) => ({
     driver: "igb",
@@ -427,10 +416,11 @@ export const igb_ethtool_ops: EthtoolOps = {
   get_regs_len: () => IGB_REGS_BYTES,
   get_regs: (dev) => igb_get_regs(priv(dev)),
   get_eeprom_len: () => NVM_WORDS * 2,
-  get_eeprom: (dev, offset, length) => ({
-    magic: priv(dev).pdev.pf.vendor | (priv(dev).pdev.pf.device << 16),
-    data: igb_get_eeprom(dev, offset, length),
-  }),
+  get_eeprom: (dev, offset, length) => igb_get_eeprom(priv(dev), offset, length),
+  set_eeprom: (dev, offset, bytes, magic) => igb_set_eeprom(priv(dev), offset, bytes, magic),
+  get_test_strings: () => igb_gstrings_test,
+  self_test: igb_diag_test,
+  set_phys_id: igb_set_phys_id,
   get_rxnfc_rings: (dev) => priv(dev).rss_queues,
   get_msglevel: (dev) => priv(dev).msg_enable,
   set_msglevel: (dev, level) => {

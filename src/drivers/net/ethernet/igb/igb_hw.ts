@@ -1,9 +1,8 @@
-// igb, the hardware's ways: reset, PHY, NVM, link, address tables, statistics. Mirrors intel/igb/e1000_{82575,mac,phy,nvm}.c.
+// igb, the hardware's ways: reset, PHY, link, LEDs, address tables, statistics. Mirrors intel/igb/e1000_{82575,mac,phy}.c.
 // Read first: hw/82576_regs.ts. Way in: igb_reset(), igb_update_stats(), igb_setup_link().
 
 import * as R from "../../../../hw/82576_regs.ts";
 import { type NetDeviceStats, netif_running } from "../../../../net/core/netdevice.ts";
-import { EIO } from "../../../../uapi/errno.ts";
 import { e1000_fc_none, e1000_fc_rx_pause, e1000_fc_tx_pause, type IgbAdapter, rd32, wr32 } from "./igb.ts";
 
 /** High and low water marks of flow control, in bytes of the 64 KB packet buffer. */
@@ -11,7 +10,6 @@ const FC_HIGH_WATER = 0xb000;
 const FC_LOW_WATER = 0x9000;
 const FC_PAUSE_TIME = 0xffff;
 const PHY_ADDR = 1 << R.E1000_MDIC_PHY_SHIFT;
-const NVM_SUM = 0xbaba;
 
 export const ADVERTISE_ALL_MII =
   R.NWAY_AR_10T_HD_CAPS | R.NWAY_AR_10T_FD_CAPS | R.NWAY_AR_100TX_HD_CAPS | R.NWAY_AR_100TX_FD_CAPS;
@@ -23,18 +21,6 @@ export function igb_read_phy_reg(adapter: IgbAdapter, reg: number): number {
 
 export function igb_write_phy_reg(adapter: IgbAdapter, reg: number, data: number): void {
   wr32(adapter, R.E1000_MDIC, R.E1000_MDIC_OP_WRITE | PHY_ADDR | (reg << R.E1000_MDIC_REG_SHIFT) | (data & 0xffff));
-}
-
-export function igb_read_nvm(adapter: IgbAdapter, word: number): number {
-  wr32(adapter, R.E1000_EERD, (word << R.E1000_EERD_ADDR_SHIFT) | R.E1000_EERD_START);
-  return rd32(adapter, R.E1000_EERD) >>> R.E1000_EERD_DATA_SHIFT;
-}
-
-/** 0, or -EIO when the words do not add up. */
-export function igb_validate_nvm_checksum(adapter: IgbAdapter): number {
-  let sum = 0;
-  for (let i = 0; i < 64; i++) sum += igb_read_nvm(adapter, i);
-  return (sum & 0xffff) === NVM_SUM ? 0 : -EIO;
 }
 
 /** The factory's address, from where the hardware loaded it. */
@@ -62,6 +48,16 @@ const igb_phy_power = (adapter: IgbAdapter, on: boolean): void => {
 };
 export const igb_power_up_link = (adapter: IgbAdapter): void => igb_phy_power(adapter, true);
 export const igb_power_down_link = (adapter: IgbAdapter): void => igb_phy_power(adapter, false);
+
+/** Every LED at once: on and blinking, or dark. */
+function igb_leds(adapter: IgbAdapter, mode: number): void {
+  wr32(adapter, R.E1000_LEDCTL, mode | (mode << 8) | (mode << 16) | (mode << 24));
+}
+export const igb_blink_led = (adapter: IgbAdapter): void =>
+  igb_leds(adapter, R.E1000_LEDCTL_MODE_LED_ON | R.E1000_LEDCTL_LED_BLINK);
+export const igb_led_off = (adapter: IgbAdapter): void => igb_leds(adapter, R.E1000_LEDCTL_MODE_LED_OFF);
+/** The LEDs show link and traffic again. */
+export const igb_cleanup_led = (adapter: IgbAdapter): void => wr32(adapter, R.E1000_LEDCTL, adapter.ledctl_default);
 
 /** What the PHY offers, or is forced to; and the MAC follows it (SLU). */
 export function igb_setup_link(adapter: IgbAdapter): void {

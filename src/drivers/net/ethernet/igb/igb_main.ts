@@ -100,8 +100,8 @@ import {
   igb_read_mac_addr,
   igb_reset,
   igb_update_stats,
-  igb_validate_nvm_checksum,
 } from "./igb_hw.ts";
+import { igb_validate_nvm_checksum } from "./igb_nvm.ts";
 import { igb_alloc_rx_buffers, igb_clean_rx_irq, igb_clean_rx_ring } from "./igb_rx.ts";
 import { igb_clean_tx_irq, igb_clean_tx_ring, igb_xmit_frame } from "./igb_tx.ts";
 
@@ -266,7 +266,7 @@ export function igb_init_rss_indir_tbl(adapter: IgbAdapter): void {
 }
 
 /** Fills the registers of a device that was reset: filters, queues, buffers. */
-function igb_configure(adapter: IgbAdapter): void {
+export function igb_configure(adapter: IgbAdapter): void {
   const dev = adapter.netdev;
   wr32(adapter, R.E1000_CTRL_EXT, rd32(adapter, R.E1000_CTRL_EXT) | R.E1000_CTRL_EXT_DRV_LOAD);
   wr32(adapter, R.E1000_RLPML, adapter.max_frame_size);
