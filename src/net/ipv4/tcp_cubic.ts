@@ -1,7 +1,7 @@
 // CUBIC: the window as a cubic function of the time since the last loss; slow start ends by HyStart before it loses.
 // Mirrors net/ipv4/tcp_cubic.c. Read first: RFC 9438; S. Ha, I. Rhee, "Taming the elephants: new TCP slow start" (HyStart).
 // Way in: tcp_cubic(), registered at boot; cubictcp_cong_avoid() per ACK, cubictcp_acked() for the RTT.
-// DIFF: the curve is computed in doubles, not in Linux's fixed point: the window differs by less than one packet.
+// Time on the curve counts in 1/1024 s and packets are whole, as in Linux: what is rounded down decides when the window grows.
 
 import { fls } from "../../lib/bits.ts";
 import {
@@ -26,8 +26,11 @@ import { after, TCP_CA_Loss, type TcpSock, tcp_in_slow_start, tcp_jiffies32, tcp
 /** beta_cubic: 0.7, as a fraction of 1024. */
 const BETA = 717;
 const BETA_SCALE = 1024;
-/** C in packets per s^3: 0.4 (410/1024 in Linux). */
-const C = 410 / 1024;
+/** C in packets per s^3: 0.4, as a fraction of 1024; and of 2^40 for times in 1/1024 s. */
+const C_SCALED = 410;
+const C_UNIT = 2 ** 40;
+/** (1/1024 s)^3 per packet. */
+const CUBE_FACTOR = Math.floor(C_UNIT / C_SCALED);
 /** Acknowledged packets per packet of W_est, over cwnd: 1 / alpha_cubic of RFC 9438 section 4.3, in eighths: 15/8. */
 const RENO_EIGHTHS = Math.floor((8 * (BETA_SCALE + BETA)) / 3 / (BETA_SCALE - BETA));
 /** No more than 50 % growth per RTT. */
@@ -53,9 +56,9 @@ class Bictcp {
   last_cwnd = 0;
   /** jiffies of the last evaluation. */
   last_time = 0;
-  /** The plateau of the curve, and when (s after the epoch began) it is reached. */
+  /** The plateau of the curve, and when (1/1024 s after the epoch began) it is reached. */
   bic_origin_point = 0;
-  bic_K = 0.5;
+  bic_K = 0;
   /** us: least RTT; 0: unknown. */
   delay_min = 0;
   /** jiffies; `epoch` says whether one has begun. */
@@ -75,7 +78,6 @@ class Bictcp {
   curr_rtt = 0.5;
 
   constructor() {
-    this.bic_K = 0;
     this.curr_rtt = Number.POSITIVE_INFINITY;
   }
 }
@@ -128,11 +130,12 @@ function cubictcp_cwnd_event(sk: Sock, event: number): void {
 }
 
 /**
- * The cube root of `a`, 1 to 2^35, by Newton's method from above: IEEE 754 fixes each step to the last bit. Math.cbrt is only as
+ * The cube root of `a`, 1 to 2^63, by Newton's method from above: IEEE 754 fixes each step to the last bit. Math.cbrt is only as
  * exact as the engine makes it (V8 and JavaScriptCore differ), and the same seed must give the same trace in all of them.
  */
 export function cubic_root(a: number): number {
-  let x = 2 ** Math.ceil((fls(Math.min(a, 0xffffffff)) + 3) / 3);
+  const high = Math.floor(a / 2 ** 32);
+  let x = 2 ** Math.ceil((high > 0 ? 32 + fls(high) : fls(a)) / 3);
   for (;;) {
     const next = (2 * x + a / (x * x)) / 3;
     if (next >= x) return x;
@@ -144,8 +147,7 @@ export function cubic_root(a: number): number {
 function bictcp_update(tp: TcpSock, ca: Bictcp, cwnd: number, acked: number): void {
   const now = tcp_jiffies32(tp.net);
   ca.ack_cnt += acked;
-  const since = (now - ca.last_time) | 0;
-  if (ca.last_cwnd === cwnd && ca.epoch && since >= 0 && since <= UPDATE_MS) return;
+  if (ca.last_cwnd === cwnd && ((now - ca.last_time) | 0) <= UPDATE_MS) return;
   if (!ca.epoch || now !== ca.last_time) {
     ca.last_cwnd = cwnd;
     ca.last_time = now;
@@ -155,12 +157,14 @@ function bictcp_update(tp: TcpSock, ca: Bictcp, cwnd: number, acked: number): vo
       ca.ack_cnt = acked;
       ca.tcp_cwnd = cwnd;
       const below = ca.last_max_cwnd - cwnd;
-      ca.bic_K = below > 0 ? cubic_root(below / C) : 0;
+      ca.bic_K = below > 0 ? Math.floor(cubic_root(CUBE_FACTOR * below)) : 0;
       ca.bic_origin_point = below > 0 ? ca.last_max_cwnd : cwnd;
     }
     // One RTT ahead: that is when the packets sent now take effect.
-    const t = ((now - ca.epoch_start) | 0) / 1000 + ca.delay_min / 1e6 - ca.bic_K;
-    const target = Math.floor(ca.bic_origin_point + C * t * t * t);
+    const ms = ((now - ca.epoch_start) | 0) + Math.ceil(ca.delay_min / 1000);
+    const t = Math.floor((ms * 1024) / 1000) - ca.bic_K;
+    const delta = Math.floor((C_SCALED * Math.abs(t * t * t)) / C_UNIT);
+    const target = ca.bic_origin_point + (t < 0 ? -delta : delta);
     // Below the curve: reach it within one RTT. On or above it: stay, all but.
     ca.cnt = target > cwnd ? Math.floor(cwnd / (target - cwnd)) : 100 * cwnd;
     if (ca.last_max_cwnd === 0 && ca.cnt > INITIAL_CNT) ca.cnt = INITIAL_CNT;

@@ -244,8 +244,8 @@ test("cubic: after a reduction to 0.7 the window comes back as C (t - K)^3 + W_m
     for (let i = 0; i < n; i++) ops.cong_avoid!(tp, 0, 1);
     if (tp.snd_cwnd >= 998) back = ms / 1000;
   }
-  // Two packets below the plateau: cbrt(2 / C) s before K.
-  const due = Math.cbrt(300 / 0.4) - Math.cbrt(2 / 0.4);
+  // Two packets below the plateau. Linux rounds what is missing down to whole packets: so once less than three are missing.
+  const due = Math.cbrt(300 / 0.4) - Math.cbrt(3 / 0.4);
   assert.ok(Math.abs(back - due) < 0.1, `back after ${back} s, due at ${due}`);
 });
 
