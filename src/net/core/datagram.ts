@@ -76,17 +76,33 @@ export function skb_copy_datagram_msg(skb: SkBuff, offset: number, msg: MsgHdr, 
 const sock_nonblock = (sk: Sock, flags: number): boolean =>
   (flags & MSG_DONTWAIT) !== 0 || (((sk.sk_socket?.file as File | null)?.f_flags ?? 0) & O_NONBLOCK) !== 0;
 
+/** The packet that MSG_PEEK reads at byte `off` of the queue; in err[0] the byte within it. Each has `header` bytes in front. */
+function skb_peek_offset(first: SkBuff | null, off: number, header: number, err: Int32Array): SkBuff | null {
+  let skb = first;
+  for (; skb !== null; skb = skb.next) {
+    const len = skb.len - (skb.transport_header - skb.data) - header;
+    // An empty datagram counts once.
+    if (off < len || (len === 0 && off === 0 && !skb.peeked)) break;
+    off -= len;
+  }
+  err[0] = off;
+  return skb;
+}
+
 /**
  * The next packet of the receive queue, or null with `err[0]` = 0 (shut down), the pending error, or -EAGAIN.
- * MSG_PEEK leaves it there and takes a reference.
+ * MSG_PEEK leaves it there and takes a reference. With SO_PEEK_OFF err[0] is the byte of it to begin at.
  */
-export function __skb_recv_datagram(sk: Sock, flags: number, err: Int32Array): SkBuff | null {
+export function __skb_recv_datagram(sk: Sock, flags: number, err: Int32Array, header = 0): SkBuff | null {
   const e = sock_error(sk);
   if (e !== 0) {
     err[0] = e;
     return null;
   }
-  const skb = sk.sk_receive_queue.next;
+  let skb = sk.sk_receive_queue.next;
+  if (skb !== null && (flags & MSG_PEEK) !== 0 && sk.sk_peek_off >= 0) {
+    skb = skb_peek_offset(skb, sk.sk_peek_off, header, err);
+  } else err[0] = 0;
   if (skb !== null) {
     if ((flags & MSG_PEEK) !== 0) {
       skb.peeked = true;

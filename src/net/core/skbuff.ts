@@ -77,7 +77,6 @@ export class HeadBuf {
   gso_size = 0;
   gso_segs = 0;
   gso_type = 0;
-  tx_flags = 0;
   /** The last window asked for by head_window(): a flow asks for the same one again and again. */
   view: Uint8Array | null = null;
   view_off = 0;
@@ -204,6 +203,9 @@ export class SkBuff {
   tx_delivered_mstamp = 0;
   tx_first_mstamp = 0;
   tx_app_limited = false;
+  /** SKBTX_* and the number of the time stamps that the sender asked for (sock_tstamp.ts). */
+  tx_flags = 0;
+  tskey = 0;
 
   constructor(kernel: Kernel, head: HeadBuf) {
     this.kernel = kernel;
@@ -324,7 +326,6 @@ export function head_put(head: HeadBuf): void {
   head.gso_size = 0;
   head.gso_segs = 0;
   head.gso_type = 0;
-  head.tx_flags = 0;
   if (k.config.debug) head.u8.fill(0xa5);
   k.skb_pool.live_heads--;
   k.skb_pool.heads[head.klass]!.push(head);
@@ -388,6 +389,7 @@ function skb_take(k: Kernel, head: HeadBuf): SkBuff {
   skb.ipcb_opt = null;
   skb.frag_max_size = 0;
   skb.pkt_len = 0;
+  skb.tx_flags = 0;
   return skb;
 }
 
@@ -672,6 +674,8 @@ export function skb_copy_header(n: SkBuff, skb: SkBuff): void {
   n.ipcb_opt = skb.ipcb_opt;
   n.frag_max_size = skb.frag_max_size;
   n.pkt_len = skb.pkt_len;
+  n.tx_flags = skb.tx_flags;
+  n.tskey = skb.tskey;
 }
 
 /** A packet that stands for another one: its trace says whose. Call only behind `if (trace_key.on)`. */
@@ -766,7 +770,6 @@ export function pskb_expand_head(skb: SkBuff, nhead: number, ntail: number): num
   head.gso_size = old.gso_size;
   head.gso_segs = old.gso_segs;
   head.gso_type = old.gso_type;
-  head.tx_flags = old.tx_flags;
   head_put(old);
   if (skb.sk === null || skb.destructor === null) skb.truesize += bytes - SHINFO_SIZE - skb.end;
   skb.head = head;

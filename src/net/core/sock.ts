@@ -12,6 +12,7 @@ import {
   EPOLLHUP,
   EPOLLIN,
   EPOLLOUT,
+  POLLPRI,
   POLLRDHUP,
   POLLRDNORM,
   POLLWRBAND,
@@ -22,6 +23,7 @@ import {
   AF_NETLINK,
   AF_PACKET,
   MSG_DONTWAIT,
+  MSG_PEEK,
   RCV_SHUTDOWN,
   SEND_SHUTDOWN,
   SHUTDOWN_MASK,
@@ -65,10 +67,25 @@ export const SOCK_DBG = 1 << 10;
 export const SOCK_RCVTSTAMP = 1 << 11;
 export const SOCK_RCVTSTAMPNS = 1 << 12;
 export const SOCK_LOCALROUTE = 1 << 13;
+export const SOCK_TIMESTAMPING_RX_SOFTWARE = 1 << 15;
+export const SOCK_WIFI_STATUS = 1 << 16;
+export const SOCK_NOFCS = 1 << 17;
+/** POLLPRI says that the error queue has something. */
+export const SOCK_SELECT_ERR_QUEUE = 1 << 18;
+export const SOCK_TXTIME = 1 << 19;
 export const SOCK_RXQ_OVFL = 1 << 20;
+export const SOCK_PREFER_BUSY_POLL = 1 << 21;
 export const SOCK_FILTER_LOCKED = 1 << 22;
 export const SOCK_ZEROCOPY = 1 << 24;
 export const SOCK_RCU_FREE = 1 << 25;
+/** Time stamps go out in the layout with 64-bit times. */
+export const SOCK_TSTAMP_NEW = 1 << 26;
+export const SOCK_RCVMARK = 1 << 27;
+export const SOCK_RCVPRIORITY = 1 << 28;
+/** Whoever has one of these needs arriving packets stamped. */
+export const SK_FLAGS_TIMESTAMP = SOCK_RCVTSTAMP | SOCK_TIMESTAMPING_RX_SOFTWARE;
+/** Ancillary data of every received packet. */
+export const SOCK_RECV_CMSGS = SK_FLAGS_TIMESTAMP | SOCK_RXQ_OVFL | SOCK_RCVMARK | SOCK_RCVPRIORITY;
 
 // sk->sk_userlocks
 export const SOCK_SNDBUF_LOCK = 1;
@@ -94,6 +111,18 @@ export class Socket {
   }
 }
 
+/** Options of struct sock that next to no socket ever has. */
+export class SockRare {
+  sk_busy_poll_budget = 8;
+  sk_clockid = 0;
+  /** SOF_TXTIME_*. */
+  sk_txtime_flags = 0;
+  sk_bind_phc = -1;
+  sk_txrehash = 1;
+  /** Of sockets that do not pace by themselves. */
+  sk_max_pacing_rate: number = Number.POSITIVE_INFINITY;
+}
+
 /** struct proto_ops: what a family does for a system call. All return >= 0 or -errno; -EAGAIN means "wait on sk's queue". */
 export interface ProtoOps {
   readonly family: number;
@@ -112,6 +141,8 @@ export interface ProtoOps {
   getsockopt(sock: Socket, level: number, optname: number, optval: Uint8Array): number;
   sendmsg(sock: Socket, msg: MsgHdr, len: number, flags: number): number;
   recvmsg(sock: Socket, msg: MsgHdr, len: number, flags: number): number;
+  /** SO_PEEK_OFF: 0 or -errno. */
+  set_peek_off?: ((sk: Sock, val: number) => number) | undefined;
 }
 
 /** struct proto: what a transport does for a family. */
@@ -140,6 +171,8 @@ export interface Proto {
   memory?(k: Kernel): readonly [pages: number, pressure: boolean];
   /** SO_KEEPALIVE is switched; the flag follows. */
   keepalive?(sk: Sock, on: boolean): void;
+  /** SOF_TIMESTAMPING_OPT_STATS: what a time stamp of `orig` tells of the connection, as netlink attributes. */
+  timestamping_opt_stats?(sk: Sock, orig: SkBuff, ack: SkBuff | null): Uint8Array | null;
   /** SO_RCVLOWAT, where it takes more than noting the number. */
   set_rcvlowat?(sk: Sock, val: number): number;
   /** Sockets alive per protocol, for /proc/net/protocols, are counted here by the kernel. */
@@ -223,7 +256,12 @@ export class Sock {
   sk_socket: Socket | null = null;
   sk_max_ack_backlog = 0;
   sk_ack_backlog = 0;
+  /** SO_TIMESTAMPING: SOF_TIMESTAMPING_*; the number of the next time stamp, or of the first byte (TCP). */
   sk_tsflags = 0;
+  sk_tskey = 0;
+  /** SO_PEEK_OFF: where the next MSG_PEEK begins; negative: at the front, always. */
+  sk_peek_off = -1;
+  sk_rare: SockRare | null = null;
   /** SO_BUSY_POLL: kept for programs that ask; there is nothing to poll busily for. */
   sk_ll_usec = 0;
   sk_stamp = 0.5;
@@ -321,7 +359,7 @@ function sk_destruct(sk: Sock): void {
   sk.sk_destruct(sk);
   sk_dst_reset(sk);
   sk.sk_filter = null;
-  if ((sk.sk_flags & (SOCK_RCVTSTAMP | SOCK_RCVTSTAMPNS)) !== 0) k.rx_timestamps--;
+  if ((sk.sk_flags & SK_FLAGS_TIMESTAMP) !== 0) k.rx_timestamps--;
   k.live_socks--;
   k.socks_by_proto.set(sk.prot.name, (k.socks_by_proto.get(sk.prot.name) ?? 1) - 1);
 }
@@ -446,6 +484,36 @@ export function sock_queue_err_skb(sk: Sock, skb: SkBuff): number {
   return 0;
 }
 
+/** SK_MEMINFO_*: receive memory and its limit, send memory and its, reserved, queued to send, options, backlog, drops. */
+export function sk_get_meminfo(sk: Sock): number[] {
+  // Only streams queue what is not sent yet.
+  const queued = (sk as Sock & { sk_wmem_queued?: number }).sk_wmem_queued ?? 0;
+  const wmem = sk.sk_wmem_alloc;
+  const v = [sk.sk_rmem_alloc, sk.sk_rcvbuf, wmem, sk.sk_sndbuf, sk.sk_forward_alloc, queued, sk.sk_omem_alloc, 0];
+  return [...v, sk.sk_drops].map((n) => Math.max(0, n));
+}
+
+/** Where and through which NAPI the socket's packets come in (SO_INCOMING_CPU, SO_INCOMING_NAPI_ID). */
+export function sk_mark_incoming(sk: Sock, skb: SkBuff): void {
+  if (skb.napi_id !== 0) sk.sk_napi_id = skb.napi_id;
+  const cpu = skb.kernel.cpu.id;
+  if (sk.sk_incoming_cpu !== cpu) sk.sk_incoming_cpu = cpu;
+}
+
+/** The byte from which MSG_PEEK reads (SO_PEEK_OFF), and how it moves: on with what was peeked, back with what was read. */
+export const sk_peek_offset = (sk: Sock, flags: number): number =>
+  (flags & MSG_PEEK) !== 0 && sk.sk_peek_off > 0 ? sk.sk_peek_off : 0;
+export function sk_peek_offset_fwd(sk: Sock, n: number): void {
+  if (sk.sk_peek_off >= 0) sk.sk_peek_off = (sk.sk_peek_off + n) | 0;
+}
+export function sk_peek_offset_bwd(sk: Sock, n: number): void {
+  if (sk.sk_peek_off >= 0) sk.sk_peek_off = Math.max(0, sk.sk_peek_off - n);
+}
+export function sk_set_peek_off(sk: Sock, val: number): number {
+  sk.sk_peek_off = val;
+  return 0;
+}
+
 // --- wake-ups -----------------------------------------------------------------------------------------------------
 
 function sock_def_readable(sk: Sock): void {
@@ -465,12 +533,16 @@ function sock_def_error_report(sk: Sock): void {
   if (sk.sk_socket !== null) wake_up(sk.sk_socket.wq, EPOLLERR);
 }
 
+/** What poll says of an error, or of something on the error queue. */
+export const sk_error_mask = (sk: Sock): number =>
+  sock_flag(sk, SOCK_SELECT_ERR_QUEUE) ? EPOLLERR | POLLPRI : EPOLLERR;
+
 /** poll(2) of datagram sockets. */
 export function datagram_poll(sock: Socket, wait: PollTable | null): number {
   const sk = sock.sk;
   if (wait !== null) wait.poll_wait(sock.wq);
   let mask = 0;
-  if (sk.sk_err !== 0 || sk.sk_error_queue.next !== null) mask |= EPOLLERR;
+  if (sk.sk_err !== 0 || sk.sk_error_queue.next !== null) mask |= sk_error_mask(sk);
   if ((sk.sk_shutdown & RCV_SHUTDOWN) !== 0) mask |= POLLRDHUP | EPOLLIN | POLLRDNORM;
   if (sk.sk_shutdown === SHUTDOWN_MASK) mask |= EPOLLHUP;
   if (sk.sk_receive_queue.next !== null) mask |= EPOLLIN | POLLRDNORM;

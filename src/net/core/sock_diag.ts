@@ -7,7 +7,7 @@ import { SK_MEMINFO_VARS, SKNLGRP_MAX, SOCK_DESTROY, SOCK_DIAG_BY_FAMILY } from 
 import { NETLINK_SOCK_DIAG } from "../../uapi/netlink.ts";
 import { type NlMsgWriter, nla_reserve } from "../../uapi/nlattr.ts";
 import { type NlRequest, netlink_kernel_create } from "../netlink/af_netlink.ts";
-import type { Sock } from "./sock.ts";
+import { type Sock, sk_get_meminfo } from "./sock.ts";
 
 /** A family's answer to one request: 0, -errno, or -EINTR when a dump answers. */
 export type SockDiagHandler = (req: NlRequest) => number;
@@ -35,20 +35,8 @@ function sock_diag_rcv_msg(req: NlRequest): number {
 /** SK_MEMINFO_*: an array of u32. */
 export function sock_diag_put_meminfo(w: NlMsgWriter, type: number, sk: Sock): void {
   const at = nla_reserve(w, type, SK_MEMINFO_VARS * 4);
-  const v = [
-    sk.sk_rmem_alloc,
-    sk.sk_rcvbuf,
-    sk.sk_wmem_alloc,
-    sk.sk_sndbuf,
-    sk.sk_forward_alloc,
-    // Only streams queue what is not sent yet.
-    (sk as Sock & { sk_wmem_queued?: number }).sk_wmem_queued ?? 0,
-    sk.sk_omem_alloc,
-    0,
-    sk.sk_drops,
-  ];
-  v.forEach((n, i) => {
-    w.dv.setUint32(at + 4 * i, Math.max(0, n), true);
+  sk_get_meminfo(sk).forEach((n, i) => {
+    w.dv.setUint32(at + 4 * i, n, true);
   });
 }
 

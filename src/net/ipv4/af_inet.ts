@@ -52,6 +52,7 @@ import {
   SS_UNCONNECTED,
   sk_alloc,
   sk_dst_reset,
+  sk_set_peek_off,
   sock_error,
   sock_init_data,
   sock_put,
@@ -422,6 +423,7 @@ export const inet_dgram_ops: ProtoOps = {
   getsockopt: get,
   sendmsg: inet_sendmsg,
   recvmsg: inet_recvmsg,
+  set_peek_off: sk_set_peek_off,
 };
 export const inet_stream_ops: ProtoOps = {
   family: AF_INET,
@@ -438,9 +440,10 @@ export const inet_stream_ops: ProtoOps = {
   getsockopt: get,
   sendmsg: inet_sendmsg,
   recvmsg: inet_recvmsg,
+  set_peek_off: sk_set_peek_off,
 };
 /** The same calls for raw sockets: Linux has a table of its own, which differs in nothing that programs see. */
-export const inet_sockraw_ops: ProtoOps = { ...inet_dgram_ops };
+export const inet_sockraw_ops: ProtoOps = { ...inet_dgram_ops, set_peek_off: undefined };
 
 export const inet_family_ops: NetProtoFamily = { family: AF_INET, create: inet_create };
 

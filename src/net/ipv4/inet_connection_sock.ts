@@ -15,9 +15,8 @@ import {
 } from "../core/snmp.ts";
 import {
   __sk_dst_check,
+  SK_FLAGS_TIMESTAMP,
   SOCK_DEAD,
-  SOCK_RCVTSTAMP,
-  SOCK_RCVTSTAMPNS,
   type Sock,
   sk_alloc,
   sk_dst_reset,
@@ -655,7 +654,7 @@ export function inet_csk_clone_lock(sk: Sock, req: RequestSock): TcpSock {
   n.sk_bound_dev_if = req.sk_bound_dev_if;
   n.sk_write_space = sk_stream_write_space;
   n.sk_mark = req.ir_mark;
-  if ((n.sk_flags & (SOCK_RCVTSTAMP | SOCK_RCVTSTAMPNS)) !== 0) sk.net.kernel.rx_timestamps++;
+  if ((n.sk_flags & SK_FLAGS_TIMESTAMP) !== 0) sk.net.kernel.rx_timestamps++;
   sk_sockets_allocated_inc(n);
   return n;
 }

@@ -64,6 +64,8 @@ export class InetSock extends Sock {
   uc_ttl = -1;
   mc_ttl = 1;
   tos = 0;
+  /** TOS of the SYN that made a stream's connection. */
+  rcv_tos = 0;
   min_ttl = 0;
   pmtudisc = 1;
   recverr = false;

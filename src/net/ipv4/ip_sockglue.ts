@@ -2,11 +2,12 @@
 // Way in: ip_setsockopt(), ip_getsockopt(), ip_cmsg_send(), ip_cmsg_recv_offset(), ip_icmp_error(), ip_recv_error().
 
 import type { Kernel } from "../../kernel/kernel.ts";
-import { EADDRNOTAVAIL, EAGAIN, EINVAL, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP } from "../../uapi/errno.ts";
+import { EADDRNOTAVAIL, EAGAIN, EINVAL, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP, EPROTO } from "../../uapi/errno.ts";
 import { IPH_DADDR, IPH_SADDR, IPH_TOS, IPH_TTL } from "../../uapi/ip.ts";
 import * as S from "../../uapi/socket.ts";
 import type { MsgHdr } from "../../uapi/sys.ts";
 import { for_each_cmsg, put_cmsg, skb_copy_datagram_msg } from "../core/datagram.ts";
+import type {} from "../core/errqueue.ts";
 import { IpOptions } from "../core/ip_options_type.ts";
 import { skb_checksum } from "../core/skb_checksum.ts";
 import {
@@ -101,7 +102,6 @@ export function ip_cmsg_send(sk: Sock, msg: MsgHdr, ipc: IpcmCookie): number {
         return -EINVAL;
     }
   }
-  void sk;
   return 0;
 }
 
@@ -173,31 +173,6 @@ export function ip_cmsg_recv_offset(msg: MsgHdr, sk: Sock, skb: SkBuff, tlen: nu
 export const ip_cmsg_recv = (msg: MsgHdr, sk: Sock, skb: SkBuff): void => ip_cmsg_recv_offset(msg, sk, skb, 0);
 
 // --- the error queue ----------------------------------------------------------------------------------------------
-
-/** struct sock_exterr_skb: what a packet on the error queue says. Kept by the packet's id while it waits. */
-export interface SockExterr {
-  ee_errno: number;
-  ee_origin: number;
-  ee_type: number;
-  ee_code: number;
-  ee_info: number;
-  /** struct sock_ee_data_rfc4884, with IP_RECVERR_RFC4884: where extensions begin in the payload; negative when broken. */
-  rfc4884: number;
-  /** ee_data of what is no ICMP error: the last of a range of MSG_ZEROCOPY sends. */
-  ee_data?: number;
-  /** Whom the packet was for. */
-  addr: number;
-  port: number;
-  /** Who reported it. */
-  offender: number;
-}
-
-declare module "../core/skbuff.ts" {
-  interface SkBuff {
-    /** SKB_EXT_ERR. */
-    exterr: SockExterr | undefined;
-  }
-}
 
 /** An ICMP error for a socket with IP_RECVERR: the packet that caused it is queued from byte `payload` of head on. */
 export function ip_icmp_error(sk: Sock, skb: SkBuff, err: number, port: number, info: number, payload: number): void {
@@ -323,8 +298,10 @@ const cmsg_option: readonly (readonly [number, number])[] = [
 ];
 
 function set_tos(sk: Sock, inet: InetSock, val: number): void {
-  inet.tos = val & 0xff;
-  sk.sk_priority = rt_tos2priority(val & 0xff);
+  // The ECN bits of a stream are TCP's own.
+  const tos = sk.sk_type === S.SOCK_STREAM ? (val & 0xfc) | (inet.tos & 3) : val & 0xff;
+  inet.tos = tos;
+  sk.sk_priority = rt_tos2priority(tos);
   sk_dst_reset(sk);
 }
 
@@ -339,12 +316,19 @@ const needs_value: readonly number[] = [
   S.IP_TRANSPARENT,
 ];
 
+const not_for_streams: readonly number[] = [S.IP_RECVFRAGSIZE, S.IP_MULTICAST_IF, S.IP_MULTICAST_TTL];
+
 /** SOL_IP options; 0 or -errno. */
 export function ip_setsockopt(sk: Sock, level: number, optname: number, optval: Uint8Array): number {
   if (level !== S.SOL_IP) return -ENOPROTOOPT;
   const inet = inet_sk(sk);
   const val = optval_int(optval);
   const on = val !== 0;
+  if (sk.sk_type === S.SOCK_STREAM) {
+    // A stream neither joins groups nor is fragmented.
+    if (optname === S.IP_ADD_MEMBERSHIP || optname === S.IP_DROP_MEMBERSHIP) return -EPROTO;
+    if (not_for_streams.includes(optname)) return -EINVAL;
+  }
   if (optval.length < 1 && needs_value.includes(optname)) return -EINVAL;
   for (const [name, flag] of cmsg_option) {
     if (name !== optname) continue;
@@ -491,6 +475,34 @@ function put_ip_int(optval: Uint8Array, val: number): number {
   return 1;
 }
 
+/** IP_PKTOPTIONS of a stream: what it would tell of a packet, as control messages. */
+function get_pktoptions(inet: InetSock, optval: Uint8Array): number {
+  const msg: MsgHdr = {
+    msg_name: null,
+    msg_namelen: 0,
+    msg_iov: [],
+    msg_control: optval,
+    msg_controllen: 0,
+    msg_flags: 0,
+  };
+  const put = (type: number, size: number, fill: (dv: DataView) => void): void => {
+    const b = new Uint8Array(size);
+    fill(new DataView(b.buffer));
+    put_cmsg(msg, S.SOL_IP, type, b);
+  };
+  const flags = inet.cmsg_flags;
+  if ((flags & IP_CMSG_PKTINFO) !== 0) {
+    put(S.IP_PKTINFO, 12, (dv) => {
+      dv.setInt32(0, inet.mc_index, true);
+      dv.setInt32(4, inet.inet_rcv_saddr);
+      dv.setInt32(8, inet.inet_rcv_saddr);
+    });
+  }
+  if ((flags & IP_CMSG_TTL) !== 0) put(S.IP_TTL, 4, (dv) => dv.setInt32(0, inet.mc_ttl, true));
+  if ((flags & IP_CMSG_TOS) !== 0) put(S.IP_TOS, 4, (dv) => dv.setInt32(0, inet.rcv_tos, true));
+  return msg.msg_controllen;
+}
+
 export function ip_getsockopt(sk: Sock, level: number, optname: number, optval: Uint8Array): number {
   if (level !== S.SOL_IP) return -EOPNOTSUPP;
   const inet = inet_sk(sk);
@@ -554,6 +566,8 @@ export function ip_getsockopt(sk: Sock, level: number, optname: number, optval: 
     }
     case S.IP_MSFILTER:
       return ip_mc_msfget(sk, optval);
+    case S.IP_PKTOPTIONS:
+      return sk.sk_type === S.SOCK_STREAM ? get_pktoptions(inet, optval) : -ENOPROTOOPT;
     case S.IP_ROUTER_ALERT:
       return put_ip_int(optval, sk.net.ipv4_ra_chain.some((raw) => raw === sk) ? 1 : 0);
     case S.IP_PROTOCOL:

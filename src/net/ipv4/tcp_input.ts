@@ -52,6 +52,7 @@ import {
   SOCK_DEAD,
   SOCK_DONE,
   SOCK_KEEPOPEN,
+  SOCK_SNDBUF_LOCK,
   SOCK_URGINLINE,
   type Sock,
   sock_flag,
@@ -369,7 +370,7 @@ export function tcp_check_space(sk: Sock): void {
   const tp = tcp_sk(sk);
   const sock = sk.sk_socket;
   if (sock === null || (sock.flags & SOCK_NOSPACE) === 0) return;
-  if ((sk.sk_userlocks & 1) === 0 && tcp_packets_in_flight(tp) < tp.snd_cwnd) {
+  if ((sk.sk_userlocks & SOCK_SNDBUF_LOCK) === 0 && tcp_packets_in_flight(tp) < tp.snd_cwnd) {
     tcp_sndbuf_expand(tp);
     tp.snd_cwnd_stamp = jiffies(sk.net.kernel);
   }
@@ -536,6 +537,7 @@ export function tcp_init_transfer(sk: Sock, _bpf_op: number, _skb: SkBuff | null
   else tp.snd_cwnd = tcp_init_cwnd_of(tp);
   tp.snd_cwnd_stamp = jiffies(sk.net.kernel);
   if (!tp.icsk_ca_initialized) tcp_init_congestion_control(sk);
+  if ((sk.sk_userlocks & SOCK_SNDBUF_LOCK) === 0) tcp_sndbuf_expand(tp);
   tcp_init_buffer_space(tp);
 }
 

@@ -25,7 +25,7 @@ import {
 } from "./inet_connection_sock.ts";
 import { ip_getsockopt, ip_setsockopt } from "./ip_sockglue.ts";
 import { tcp_set_congestion_control } from "./tcp_cong.ts";
-import { tcp_fastopen_get_cipher, tcp_fastopen_init_key_once, tcp_fastopen_reset_cipher_sk } from "./tcp_fastopen.ts";
+import { tcp_fastopen_init_key_once, tcp_fastopen_reset_cipher_sk } from "./tcp_fastopen.ts";
 import { tcp_get_info } from "./tcp_info.ts";
 import { tcp_mtup_init } from "./tcp_mss.ts";
 import { tcp_push_pending_frames } from "./tcp_output.ts";
@@ -277,12 +277,9 @@ export function tcp_setsockopt(sk: Sock, level: number, optname: number, optval:
       return optval.length < 1 ? -EINVAL : -ENOENT;
     case T.TCP_FASTOPEN_KEY:
       if (optval.length !== 16 && optval.length !== 32) return -EINVAL;
+      accept_queue(tp);
       tcp_fastopen_reset_cipher_sk(sk, optval.slice(0, 16), optval.length === 32 ? optval.slice(16, 32) : null);
       return 0;
-    case T.TCP_MD5SIG:
-    case T.TCP_MD5SIG_EXT:
-      // RFC 2385 is as in a kernel without CONFIG_TCP_MD5SIG.
-      return -ENOPROTOOPT;
   }
   if (optval.length < 4) return -EINVAL;
   return set_int(tp, optname, optval_int(optval), optval);
@@ -404,6 +401,9 @@ function set_int(tp: TcpSock, optname: number, val: number, optval: Uint8Array):
       if (!tp.repair) return -EPERM;
       tp.tsoffset = (val - tcp_time_stamp_ts(tp)) | 0;
       return 0;
+    case T.TCP_AO_REPAIR:
+      return tp.sk_state === TCP_LISTEN ? -EPERM : -ENOPROTOOPT;
+    // TCP_MD5SIG (RFC 2385) and the TCP_AO ones (RFC 5925) are as in a kernel that has neither built in.
     default:
       return -ENOPROTOOPT;
   }
@@ -437,8 +437,9 @@ export function tcp_getsockopt(sk: Sock, level: number, optname: number, optval:
     case T.TCP_ULP:
       return 0;
     case T.TCP_FASTOPEN_KEY: {
-      const key = tcp_fastopen_get_cipher(sk.net, sk);
-      return key === null ? 0 : put_bytes(optval, key);
+      // The socket's own; that of all is in net.ipv4.tcp_fastopen_key.
+      const key = tp.icsk_accept_queue?.fastopenq.ctx as Uint8Array | null | undefined;
+      return key ? put_bytes(optval, key) : 0;
     }
     case T.TCP_REPAIR_WINDOW:
       return tcp_repair_get_window(tp, optval);
@@ -455,6 +456,7 @@ export function tcp_getsockopt(sk: Sock, level: number, optname: number, optval:
       // There is no memory of ours to map packets into.
       return -EINVAL;
   }
+  if (optname === T.TCP_AO_REPAIR && tp.sk_state === TCP_LISTEN) return -EPERM;
   const val = get_int(tp, optname);
   return val === null ? -ENOPROTOOPT : val === "EINVAL" ? -EINVAL : put_int(optval, val);
 }

@@ -3,13 +3,14 @@
 
 import type { PollTable } from "../../kernel/fs/file.ts";
 import { EFAULT, EINVAL, ENOIOCTLCMD } from "../../uapi/errno.ts";
-import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, POLLPRI, POLLRDHUP, POLLRDNORM, POLLWRNORM } from "../../uapi/fcntl.ts";
+import { EPOLLHUP, EPOLLIN, EPOLLOUT, POLLPRI, POLLRDHUP, POLLRDNORM, POLLWRNORM } from "../../uapi/fcntl.ts";
 import { RCV_SHUTDOWN, SEND_SHUTDOWN, SHUTDOWN_MASK } from "../../uapi/socket.ts";
 import {
   SOCK_DONE,
   SOCK_URGINLINE,
   type Sock,
   type Socket,
+  sk_error_mask,
   sock_flag,
   TCP_CLOSE,
   TCP_LISTEN,
@@ -62,7 +63,7 @@ export function tcp_poll(sock: Socket, wait: PollTable | null): number {
     // TCP_FASTOPEN_CONNECT: the first write makes the connection.
     mask |= EPOLLOUT | POLLWRNORM;
   }
-  if (sk.sk_err !== 0 || sk.sk_error_queue.next !== null) mask |= EPOLLERR;
+  if (sk.sk_err !== 0 || sk.sk_error_queue.next !== null) mask |= sk_error_mask(sk);
   return mask;
 }
 

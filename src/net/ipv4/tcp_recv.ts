@@ -11,18 +11,20 @@ import { TCP_CM_INQ } from "../../uapi/tcp.ts";
 import { put_cmsg, skb_copy_datagram_msg } from "../core/datagram.ts";
 import { __skb_unlink, consume_skb, type SkBuff, skb_copy_bits } from "../core/skbuff.ts";
 import {
+  SK_FLAGS_TIMESTAMP,
   SOCK_DONE,
   SOCK_RCVBUF_LOCK,
-  SOCK_RCVTSTAMP,
-  SOCK_RCVTSTAMPNS,
   SOCK_URGINLINE,
   type Sock,
+  sk_peek_offset,
+  sk_peek_offset_bwd,
+  sk_peek_offset_fwd,
   sock_error,
   sock_flag,
   TCP_CLOSE,
   TCP_LISTEN,
 } from "../core/sock.ts";
-import { sock_recv_cmsgs } from "../core/sock_opt.ts";
+import { sock_recv_timestamp } from "../core/sock_tstamp.ts";
 import { inet_csk_ack_scheduled, inet_csk_in_pingpong_mode } from "./inet_connection_sock.ts";
 import { ip_recv_error } from "./ip_sockglue.ts";
 import { tcp_fast_path_check, tcp_rcv_space_adjust } from "./tcp_data.ts";
@@ -114,7 +116,7 @@ export function tcp_recvmsg(sk: Sock, msg: MsgHdr, len: number, flags: number): 
   const peek = (flags & MSG_PEEK) !== 0;
   const resumed = (flags & MSG_CONTINUED) !== 0;
   const queue = sk.sk_receive_queue;
-  let seq = tp.copied_seq;
+  let seq = (tp.copied_seq + sk_peek_offset(sk, flags)) | 0;
   let copied = 0;
   let stamped: SkBuff | null = null;
   let skb = queue.next;
@@ -164,7 +166,9 @@ export function tcp_recvmsg(sk: Sock, msg: MsgHdr, len: number, flags: number): 
         }
         seq = (seq + used) | 0;
         copied += used;
-        if (!peek) {
+        if (peek) sk_peek_offset_fwd(sk, used);
+        else {
+          sk_peek_offset_bwd(sk, used);
           tp.copied_seq = seq;
           tcp_rcv_space_adjust(sk);
         }
@@ -224,7 +228,7 @@ function tcp_recv_nothing(sk: Sock, resumed: boolean): number {
 }
 
 function tcp_recv_timestamp(msg: MsgHdr, sk: Sock, skb: SkBuff): void {
-  if ((sk.sk_flags & (SOCK_RCVTSTAMP | SOCK_RCVTSTAMPNS)) !== 0) sock_recv_cmsgs(msg, sk, skb);
+  if ((sk.sk_flags & SK_FLAGS_TIMESTAMP) !== 0 || sk.sk_tsflags !== 0) sock_recv_timestamp(msg, sk, skb, false);
 }
 
 /** TCP_INQ: what is left; 1 for a FIN alone, so that a reader comes and gets it. */

@@ -5,7 +5,7 @@ import type { Kernel } from "../../kernel/kernel.ts";
 import { trace_fn } from "../../kernel/trace.ts";
 import { F_tcp_v4_send_synack, F_tcp_v4_syn_recv_sock } from "../../kernel/trace_fn.ts";
 import { trace_key } from "../../kernel/trace_key.ts";
-import { IPH_TTL } from "../../uapi/ip.ts";
+import { IPH_TOS, IPH_TTL } from "../../uapi/ip.ts";
 import { SKB_DROP_REASON_QUEUE_PURGE } from "../core/dropreason.ts";
 import { type DstEntry, dst_mtu, dst_release } from "../core/dst.ts";
 import { NET_XMIT_CN, NETIF_F_GSO, NETIF_F_GSO_SOFTWARE, NETIF_F_HW_CSUM, NETIF_F_SG } from "../core/netdevice.ts";
@@ -153,6 +153,7 @@ export function tcp_v4_syn_recv_sock(
   newtp.inet_opt = req.ireq_opt;
   newtp.mc_index = skb.skb_iif;
   newtp.mc_ttl = dv.getUint8(iph + IPH_TTL);
+  newtp.rcv_tos = dv.getUint8(iph + IPH_TOS);
   newtp.icsk_ext_hdr_len = req.ireq_opt !== null ? req.ireq_opt.optlen : 0;
   newtp.inet_id = (Math.imul(req.snt_isn, 0x85ebca6b) >>> 16) & 0xffff;
   newtp.sk_rx_dst = null;

@@ -16,16 +16,13 @@ import {
   EAFNOSUPPORT,
   EAGAIN,
   EDESTADDRREQ,
-  EFAULT,
   EHOSTUNREACH,
   EINVAL,
   EMSGSIZE,
   ENETUNREACH,
   ENOBUFS,
   ENOENT,
-  ENOIOCTLCMD,
   ENOMEM,
-  ENOPROTOOPT,
   EOPNOTSUPP,
   EPROTO,
 } from "../../uapi/errno.ts";
@@ -61,13 +58,9 @@ import {
   MSG_PROBE_BIT,
   MSG_TRUNC,
   PACKET_HOST,
-  SIOCINQ,
-  SIOCOUTQ,
   SOCKADDR_IN_LEN,
   SOL_UDP,
-  UDP_CORK,
   UDP_GRO,
-  UDP_SEGMENT,
 } from "../../uapi/socket.ts";
 import type { MsgHdr } from "../../uapi/sys.ts";
 import { __skb_recv_datagram, put_cmsg, skb_copy_datagram_msg } from "../core/datagram.ts";
@@ -124,13 +117,14 @@ import {
   SOCK_BROADCAST,
   SOCK_DEAD,
   SOCK_LOCALROUTE,
-  SOCK_RCVTSTAMP,
-  SOCK_RCVTSTAMPNS,
-  SOCK_RXQ_OVFL,
+  SOCK_RECV_CMSGS,
   type Sock,
   sk_common_release,
   sk_dst_reset,
   sk_dst_set,
+  sk_mark_incoming,
+  sk_peek_offset_bwd,
+  sk_peek_offset_fwd,
   skb_set_owner_r,
   sock_flag,
   TCP_CLOSE,
@@ -155,10 +149,8 @@ import { FLOWI_FLAG_ANYSRC, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from "./ip_fib.ts
 import {
   ip_cmsg_recv_offset,
   ip_cmsg_send,
-  ip_getsockopt,
   ip_icmp_error,
   ip_recv_error,
-  ip_setsockopt,
   ipv4_pktinfo_prepare,
 } from "./ip_sockglue.ts";
 import { ipv4_is_multicast } from "./netns_ipv4.ts";
@@ -172,6 +164,7 @@ import {
   type Rtable,
 } from "./route.ts";
 import { udp_gro_enabled_update, udp_rcv_segment } from "./udp_offload.ts";
+import { udp_getsockopt, udp_ioctl, udp_setsockopt } from "./udp_opts.ts";
 import {
   __udp4_lib_lookup,
   UdpSock,
@@ -183,9 +176,6 @@ import {
 
 /** Datagrams that one send may become. */
 const UDP_MAX_SEGMENTS = 128;
-
-/** Socket flags that ask for ancillary data. */
-const SOCK_RECV_CMSGS = SOCK_RXQ_OVFL | SOCK_RCVTSTAMP | SOCK_RCVTSTAMPNS;
 
 const udp_sk = (sk: Sock): UdpSock => sk as UdpSock;
 const table_of = (sk: Sock): UdpTable => (sk.sk_protocol === IPPROTO_UDPLITE ? sk.net.udplite_table : sk.net.udp_table);
@@ -647,7 +637,10 @@ function __udp_enqueue_schedule_skb(sk: UdpSock, skb: SkBuff): number {
   if (skb.dst !== null) ipv4_pktinfo_prepare(sk, skb);
   skb.dev = null;
   // RFS: the flow of a connected socket is steered to where it is read.
-  if (sk.inet_daddr !== 0) sk.sk_rxhash = skb.hash;
+  if (sk.inet_daddr !== 0) {
+    sk.sk_rxhash = skb.hash;
+    sk_mark_incoming(sk, skb);
+  } else if (sk.sk_napi_id === 0) sk.sk_napi_id = skb.napi_id;
   skb.dropcount = sk.sk_drops;
   skb_set_owner_r(skb, sk);
   __skb_queue_tail(sk.sk_receive_queue, skb);
@@ -715,13 +708,14 @@ export function udp_recvmsg(sk: Sock, msg: MsgHdr, len: number, flags: number): 
   if (k.rps_sock_flow_table !== null) sock_rps_record_flow(sk);
   const err = k.udp_err;
   for (;;) {
-    const skb = __skb_recv_datagram(sk, flags, err);
+    const skb = __skb_recv_datagram(sk, flags, err, UDP_HLEN);
     if (skb === null) return err[0]!;
+    const peek_off = err[0]!;
     const off = UDP_HLEN;
     const th = skb.transport_header - skb.data;
     const ulen = skb.len - th - off;
     let copied = len;
-    if (copied > ulen) copied = ulen;
+    if (copied > ulen - peek_off) copied = ulen - peek_off;
     else if (copied < ulen) msg.msg_flags |= MSG_TRUNC;
     const mib = mib_of(sk);
     if (!skb_csum_unnecessary(skb) && udp_recv_checksum(skb, copied < ulen || (flags & MSG_PEEK) !== 0) !== 0) {
@@ -733,7 +727,7 @@ export function udp_recvmsg(sk: Sock, msg: MsgHdr, len: number, flags: number): 
       msg.msg_flags &= ~MSG_TRUNC;
       continue;
     }
-    const e = skb_copy_datagram_msg(skb, th + off, msg, copied);
+    const e = skb_copy_datagram_msg(skb, th + off + peek_off, msg, copied);
     if (e < 0) {
       consume_skb(skb);
       return e;
@@ -763,6 +757,7 @@ export function udp_recvmsg(sk: Sock, msg: MsgHdr, len: number, flags: number): 
     if ((sk as UdpSock).gro_enabled && skb.head.gso_size !== 0) udp_cmsg_recv(msg, skb);
     if (inet.cmsg_flags !== 0) ip_cmsg_recv_offset(msg, sk, skb, UDP_HLEN);
     const ret = (flags & MSG_TRUNC) !== 0 ? ulen : copied;
+    if (sk.sk_peek_off >= 0) (flags & MSG_PEEK) !== 0 ? sk_peek_offset_fwd(sk, ret) : sk_peek_offset_bwd(sk, ret);
     consume_skb(skb);
     return ret;
   }
@@ -873,7 +868,7 @@ export function udp_disconnect(sk: Sock, _flags: number): number {
   return 0;
 }
 
-function udp_set_gro(up: UdpSock, on: boolean): void {
+export function udp_set_gro(up: UdpSock, on: boolean): void {
   if (up.gro_enabled === on) return;
   up.gro_enabled = on;
   udp_gro_enabled_update(up.net.kernel, on ? 1 : -1);
@@ -890,69 +885,6 @@ function udp_unhash(sk: Sock): void {
   if (sk.sk_state === TCP_ESTABLISHED) table_of(sk).connected--;
   sk.sk_state = TCP_CLOSE;
   udp_lib_unhash(table_of(sk), udp_sk(sk));
-}
-
-const get_int = (v: Uint8Array): number =>
-  v.length >= 4 ? new DataView(v.buffer, v.byteOffset).getInt32(0, true) : v.length > 0 ? v[0]! : 0;
-
-function udp_setsockopt(sk: Sock, level: number, optname: number, optval: Uint8Array): number {
-  if (level !== SOL_UDP) return ip_setsockopt(sk, level, optname, optval);
-  if (optval.length < 4) return -EINVAL;
-  const up = udp_sk(sk);
-  const val = get_int(optval);
-  switch (optname) {
-    case UDP_CORK:
-      up.corkflag = val !== 0;
-      if (val === 0 && up.pending !== 0) udp_push_pending_frames(up);
-      return 0;
-    case UDP_SEGMENT:
-      if (val < 0 || val > 0xffff) return -EINVAL;
-      up.gso_size = val;
-      return 0;
-    case UDP_GRO:
-      udp_set_gro(up, val !== 0);
-      return 0;
-    default:
-      return -ENOPROTOOPT;
-  }
-}
-
-function udp_getsockopt(sk: Sock, level: number, optname: number, optval: Uint8Array): number {
-  if (level !== SOL_UDP) return ip_getsockopt(sk, level, optname, optval);
-  const up = udp_sk(sk);
-  let val: number;
-  switch (optname) {
-    case UDP_CORK:
-      val = up.corkflag ? 1 : 0;
-      break;
-    case UDP_SEGMENT:
-      val = up.gso_size;
-      break;
-    case UDP_GRO:
-      val = up.gro_enabled ? 1 : 0;
-      break;
-    default:
-      return -ENOPROTOOPT;
-  }
-  const n = Math.min(4, optval.length);
-  for (let i = 0; i < n; i++) optval[i] = (val >> (8 * i)) & 0xff;
-  return n;
-}
-
-function udp_ioctl(sk: Sock, cmd: number, arg: Uint8Array): number {
-  const dv = new DataView(arg.buffer, arg.byteOffset, arg.byteLength);
-  if (arg.length < 4) return -EFAULT;
-  if (cmd === SIOCOUTQ) {
-    dv.setInt32(0, sk.sk_wmem_alloc, true);
-    return 0;
-  }
-  if (cmd === SIOCINQ) {
-    // SIOCINQ: bytes of the next datagram.
-    const skb = sk.sk_receive_queue.next;
-    dv.setInt32(0, skb !== null ? skb.len - (skb.transport_header - skb.data) - UDP_HLEN : 0, true);
-    return 0;
-  }
-  return -ENOIOCTLCMD;
 }
 
 export const udp_prot: Proto = {

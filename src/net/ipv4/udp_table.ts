@@ -23,6 +23,7 @@ export class UdpSock extends InetSock {
   /** Bytes of payload appended to the corked message, with the header. */
   cork_len = 0;
   no_check6_tx = false;
+  no_check6_rx = false;
   reuseport_key = 0;
   hashed = false;
   /** The route of the last datagram that named its destination, while what was asked for stays the same. */
