@@ -37,6 +37,7 @@ import { BpfSkb } from "../net/core/sock_filter.ts";
 import { sysctl_core_init } from "../net/core/sysctl_net_core.ts";
 import { inet_init } from "../net/ipv4/inet_init.ts";
 import { sysctl_ipv4_init } from "../net/ipv4/sysctl_net_ipv4.ts";
+import { inet6_init } from "../net/ipv6/inet6_init.ts";
 import { netfilter_init } from "../net/netfilter/core.ts";
 import { netlink_proto_init } from "../net/netlink/af_netlink.ts";
 import { packet_init } from "../net/packet/af_packet.ts";
@@ -122,6 +123,7 @@ export function start_kernel(host: Host, config: MachineConfig = {}): Kernel {
   // fs_initcall
   initcall(k, "inet_init", inet_init);
   initcall(k, "sysctl_ipv4_init", sysctl_ipv4_init);
+  initcall(k, "inet6_init", inet6_init);
   // The initial namespace; its lo comes first, as ifindex 1.
   initcall(k, "loopback_init", loopback_init);
   k.init_net = setup_net(k, "");

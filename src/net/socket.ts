@@ -230,6 +230,8 @@ function recvmsg(sock: Socket, msg: MsgHdr, flags: number): number {
   msg.msg_flags = 0;
   const ctl_room = msg.msg_controllen;
   msg.msg_controllen = 0;
+  // Who has no sender to name says so by its length.
+  msg.msg_namelen = 0;
   const n = sock_recvmsg(sock, msg, flags);
   // A call that has to wait is made again: it must find the room that the program gave.
   if (n < 0) msg.msg_controllen = ctl_room;

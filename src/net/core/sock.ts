@@ -20,6 +20,7 @@ import {
 } from "../../uapi/fcntl.ts";
 import {
   AF_INET,
+  AF_INET6,
   AF_NETLINK,
   AF_PACKET,
   MSG_DONTWAIT,
@@ -305,6 +306,7 @@ export function sock_core_init(k: Kernel): void {
 
 const FAMILY_NAMES: Record<number, string> = {
   [AF_INET]: "PF_INET",
+  [AF_INET6]: "PF_INET6",
   [AF_NETLINK]: "PF_NETLINK/PF_ROUTE",
   [AF_PACKET]: "PF_PACKET",
 };

@@ -44,7 +44,7 @@ import {
   inet_sk_get_local_port_range,
   reuseport_migrate_sock,
 } from "./inet_hashtables.ts";
-import { type InetSock, inet_sk } from "./inet_sock.ts";
+import { type InetSock, inet_rcv_saddr_equal, inet_sk } from "./inet_sock.ts";
 import { FLOWI_FLAG_ANYSRC, type Flowi4, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from "./ip_fib.ts";
 import {
   type RequestSock,
@@ -95,7 +95,7 @@ export const ICSK_TIME_DACK = 2;
 function inet_bind_conflict(sk: TcpSock, o: InetBindOwner, relax: boolean, reuseport_ok: boolean): boolean {
   if (o === (sk as InetBindOwner)) return false;
   if (sk.sk_bound_dev_if !== 0 && o.sk_bound_dev_if !== 0 && sk.sk_bound_dev_if !== o.sk_bound_dev_if) return false;
-  if (sk.inet_rcv_saddr !== 0 && o.inet_rcv_saddr !== 0 && sk.inet_rcv_saddr !== o.inet_rcv_saddr) return false;
+  if (!inet_rcv_saddr_equal(sk, o)) return false;
   const both_reuseport = sk.sk_reuseport && o.sk_reuseport && (o.sk_state === TCP_TIME_WAIT || sk.sk_uid === o.sk_uid);
   if (sk.sk_reuse !== 0 && o.sk_reuse !== 0 && o.sk_state !== TCP_LISTEN) {
     return !relax || (!reuseport_ok && both_reuseport);
@@ -584,6 +584,7 @@ function sk_clone(sk: TcpSock): TcpSock {
   n.sk_error_report = sk.sk_error_report;
   n.sk_destruct = sk.sk_destruct;
   // inet_sock
+  if (sk.pinet6 !== null) n.pinet6 = sk.pinet6.clone_mapped();
   n.inet_rcv_saddr = sk.inet_rcv_saddr;
   n.inet_saddr = sk.inet_saddr;
   n.uc_ttl = sk.uc_ttl;

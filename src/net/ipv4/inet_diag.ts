@@ -16,7 +16,17 @@ import {
   nlmsg_put,
 } from "../../uapi/nlattr.ts";
 import { AF_INET, AF_INET6, SOCK_RAW } from "../../uapi/socket.ts";
+import {
+  type In6Addr,
+  in6_addr,
+  ipv6_addr_equal,
+  ipv6_addr_v4mapped,
+  put_in6_addr,
+  sk_v6_daddr,
+  sk_v6_rcv_saddr,
+} from "../core/in6.ts";
 import type { Net } from "../core/net_namespace.ts";
+import { TCP_CLOSE, TCP_LISTEN } from "../core/sock.ts";
 import { sock_diag_put_meminfo, sock_diag_register, sock_diag_save_cookie } from "../core/sock_diag.ts";
 import { type NetlinkDump, type NlRequest, netlink_dump_start, nlmsg_unicast } from "../netlink/af_netlink.ts";
 import type { InetSock } from "./inet_sock.ts";
@@ -33,6 +43,8 @@ export interface InetDiagReq {
   readonly dport: number;
   readonly src: number;
   readonly dst: number;
+  readonly src6: In6Addr;
+  readonly dst6: In6Addr;
   readonly ifindex: number;
   readonly cookie: number;
   readonly any_cookie: boolean;
@@ -83,6 +95,8 @@ function parse_req(req: NlRequest): InetDiagReq {
     dport: dv.getUint16(id + 2),
     src: dv.getInt32(id + 4),
     dst: dv.getInt32(id + 20),
+    src6: in6_addr(m.buf, id + 4),
+    dst6: in6_addr(m.buf, id + 20),
     ifindex: dv.getUint32(id + 36, true) | 0,
     cookie: c0 + c1 * 0x100000000,
     any_cookie: c0 === D.INET_DIAG_NOCOOKIE && c1 === D.INET_DIAG_NOCOOKIE,
@@ -152,9 +166,19 @@ function cond_matches(a: NlAttr, at: number, sk: InetSock, source: boolean): boo
   const prefix = a.buf[at + 5]!;
   const port = a.dv.getInt32(at + 8, true);
   if (port !== -1 && port !== (source ? sk.inet_sport : sk.inet_dport)) return false;
-  if (family !== 0 && family !== sk.family) return false;
-  if (prefix === 0 || family !== AF_INET) return true;
-  const differ = a.dv.getInt32(at + 12) ^ (source ? sk.inet_rcv_saddr : sk.inet_daddr);
+  const addr6 = sk.family === AF_INET6 ? (source ? sk_v6_rcv_saddr(sk) : sk_v6_daddr(sk)) : null;
+  // An address of IPv4 is meant by its mapped form as well.
+  const mapped = addr6 !== null && family === AF_INET && ipv6_addr_v4mapped(addr6);
+  if (family !== 0 && family !== sk.family && !mapped) return false;
+  if (prefix === 0 || family === 0) return true;
+  if (family === AF_INET6) {
+    for (let i = 0, left = prefix; left > 0; i++, left -= 32) {
+      const d = a.dv.getInt32(at + 12 + 4 * i) ^ addr6![i]!;
+      if (d >>> (left >= 32 ? 0 : 32 - left) !== 0) return false;
+    }
+    return true;
+  }
+  const differ = a.dv.getInt32(at + 12) ^ (addr6 !== null ? addr6[3] : source ? sk.inet_rcv_saddr : sk.inet_daddr);
   return differ >>> (32 - prefix) === 0;
 }
 
@@ -239,8 +263,13 @@ function put_sockopt(w: NlMsgWriter, sk: InetSock): void {
 export function inet_diag_put_id(w: NlMsgWriter, at: number, sk: InetSock): void {
   w.dv.setUint16(at, sk.inet_sport);
   w.dv.setUint16(at + 2, sk.inet_dport);
-  w.dv.setInt32(at + 4, sk.inet_rcv_saddr);
-  w.dv.setInt32(at + 20, sk.inet_daddr);
+  if (sk.family === AF_INET6) {
+    put_in6_addr(w.dv, at + 4, sk_v6_rcv_saddr(sk));
+    put_in6_addr(w.dv, at + 20, sk_v6_daddr(sk));
+  } else {
+    w.dv.setInt32(at + 4, sk.inet_rcv_saddr);
+    w.dv.setInt32(at + 20, sk.inet_daddr);
+  }
   w.dv.setUint32(at + 36, sk.sk_bound_dev_if, true);
   sock_diag_save_cookie(w, at + 40, sk);
 }
@@ -270,6 +299,11 @@ export function inet_sk_diag_fill(
   w.dv.setUint32(at + D.INET_DIAG_MSG_INODE, sk.sk_socket !== null ? sk.sk_cookie >>> 0 : 0, true);
   nla_put_u8(w, D.INET_DIAG_SHUTDOWN, sk.sk_shutdown);
   if (wants(r.ext, D.INET_DIAG_TOS)) nla_put_u8(w, D.INET_DIAG_TOS, sk.tos);
+  if (sk.pinet6 !== null) {
+    if (wants(r.ext, D.INET_DIAG_TCLASS)) nla_put_u8(w, D.INET_DIAG_TCLASS, sk.pinet6.tclass);
+    if (sk.sk_state === TCP_LISTEN || sk.sk_state === TCP_CLOSE)
+      nla_put_u8(w, D.INET_DIAG_SKV6ONLY, sk.pinet6.ipv6only ? 1 : 0);
+  }
   nla_put_u32(w, D.INET_DIAG_MARK, sk.sk_mark);
   put_sockopt(w, sk);
   if (wants(r.ext, D.INET_DIAG_MEMINFO)) {
@@ -304,7 +338,9 @@ function* inet_diag_dump(req: NlRequest, w: NlMsgWriter): NetlinkDump {
 function find_exact(net: Net, handler: InetDiagHandler, r: InetDiagReq): InetSock | null {
   for (const sk of handler.sockets(net)) {
     if (sk.family !== r.family || sk.inet_sport !== r.sport || sk.inet_dport !== r.dport) continue;
-    if (sk.inet_rcv_saddr !== r.src || sk.inet_daddr !== r.dst) continue;
+    if (sk.family === AF_INET6) {
+      if (!ipv6_addr_equal(sk_v6_rcv_saddr(sk), r.src6) || !ipv6_addr_equal(sk_v6_daddr(sk), r.dst6)) continue;
+    } else if (sk.inet_rcv_saddr !== r.src || sk.inet_daddr !== r.dst) continue;
     if (r.ifindex !== 0 && sk.sk_bound_dev_if !== r.ifindex) continue;
     if (r.any_cookie || r.cookie === sk.sk_cookie) return sk;
   }

@@ -24,7 +24,7 @@ import {
   TCP_TIME_WAIT,
 } from "../core/sock.ts";
 import { inet_csk_destroy_sock, inet_csk_reqsk_queue_drop } from "./inet_connection_sock.ts";
-import type { InetSock } from "./inet_sock.ts";
+import { type InetBound, type InetSock, inet_rcv_saddr_same, ipv6_only_sock } from "./inet_sock.ts";
 import { InetTimewaitDeathRow, type InetTimewaitSock, inet_twsk_deschedule_put } from "./inet_timewait_sock.ts";
 import type { RequestSock } from "./request_sock.ts";
 import { tcp_done } from "./tcp.ts";
@@ -55,7 +55,7 @@ export const HASHED_EHASH = 1;
 export const HASHED_LHASH2 = 2;
 
 /** What shares a local port: a TcpSock or an InetTimewaitSock. */
-export interface InetBindOwner {
+export interface InetBindOwner extends InetBound {
   bind_next: InetBindOwner | null;
   bind_prev: InetBindOwner | null;
   sk_state: number;
@@ -106,6 +106,8 @@ export class InetHashinfo {
   ehash_count = 0;
   /** Connections and listeners, without requests and TIME_WAIT (sock_prot_inuse). */
   inuse = 0;
+  /** How many of them are of AF_INET6. */
+  inuse6 = 0;
   /** By hash of address and port; chains of different keys never mix, and equal keys are compared in full. */
   readonly lhash2: Map<number, InetListenHashbucket> = new Map();
   /** By port: 256 pages of 256, made when needed. */
@@ -220,10 +222,15 @@ export function inet_ehash_unlink(e: InetEhashEntry): boolean {
   return true;
 }
 
+function sock_prot_inuse_add(h: InetHashinfo, tp: TcpSock, n: number): void {
+  h.inuse += n;
+  if (tp.family !== AF_INET) h.inuse6 += n;
+}
+
 /** TIME_WAIT takes the place of the connection. */
 export function inet_ehash_replace(tp: TcpSock, by: InetEhashEntry): void {
   const h = tp.net.tcp_hashinfo;
-  if (inet_ehash_unlink(tp)) h.inuse--;
+  if (inet_ehash_unlink(tp)) sock_prot_inuse_add(h, tp, -1);
   ehash_add(h, by);
 }
 
@@ -268,7 +275,7 @@ export function inet_ehash_insert(e: InetEhashEntry, osk: RequestSock | null): b
 export function inet_ehash_nolisten(sk: Sock, osk: RequestSock | null): boolean {
   const tp = tcp_sk(sk);
   if (inet_ehash_insert(tp, osk)) {
-    tp.net.tcp_hashinfo.inuse++;
+    sock_prot_inuse_add(tp.net.tcp_hashinfo, tp, 1);
     return true;
   }
   tp.net.kernel.tcp_orphan_count++;
@@ -311,7 +318,7 @@ export function* inet_bound_sockets(net: Net): Generator<TcpSock, void> {
 
 /** How well a listener fits; -1: not at all. */
 function compute_score(sk: TcpSock, daddr: number, dport: number, dif: number): number {
-  if (sk.inet_num !== dport || sk.inet_rcv_saddr !== daddr) return -1;
+  if (sk.inet_num !== dport || sk.inet_rcv_saddr !== daddr || ipv6_only_sock(sk)) return -1;
   let score = 1;
   if (sk.sk_bound_dev_if !== 0) {
     if (sk.sk_bound_dev_if !== dif) return -1;
@@ -409,7 +416,7 @@ function inet_reuseport_add_sock(sk: TcpSock, b: InetListenHashbucket): void {
       o.sk_bound_dev_if === sk.sk_bound_dev_if &&
       o.sk_reuseport &&
       o.sk_uid === sk.sk_uid &&
-      o.inet_rcv_saddr === sk.inet_rcv_saddr
+      inet_rcv_saddr_same(o, sk)
     ) {
       sk.sk_reuseport_cb = o.sk_reuseport_cb;
       sk.sk_reuseport_cb.socks.push(sk);
@@ -481,7 +488,7 @@ export function inet_hash(sk: Sock): number {
   b.first = tp;
   tp.icsk_listen_hash = b;
   tp.hashed = HASHED_LHASH2;
-  h.inuse++;
+  sock_prot_inuse_add(h, tp, 1);
   return 0;
 }
 
@@ -490,7 +497,7 @@ export function inet_unhash(sk: Sock): void {
   const h = tp.net.tcp_hashinfo;
   if (tp.hashed === HASHED_EHASH) {
     inet_ehash_unlink(tp);
-    h.inuse--;
+    sock_prot_inuse_add(h, tp, -1);
   } else if (tp.hashed === HASHED_LHASH2) {
     const b = tp.icsk_listen_hash!;
     const next = tp.hash_next as TcpSock | null;
@@ -503,7 +510,7 @@ export function inet_unhash(sk: Sock): void {
     tp.hashed = 0;
     tp.icsk_listen_hash = null;
     reuseport_detach_sock(tp);
-    h.inuse--;
+    sock_prot_inuse_add(h, tp, -1);
   }
 }
 
@@ -633,7 +640,7 @@ function __inet_check_established(h: InetHashinfo, tp: TcpSock, lport: number, b
   tp.inet_sport = lport;
   tp.sk_hash = hash;
   ehash_add(h, tp);
-  h.inuse++;
+  sock_prot_inuse_add(h, tp, 1);
   return 0;
 }
 

@@ -2,7 +2,9 @@
 // Ports are host order numbers, addresses int32.
 
 import { IPDEFTTL } from "../../uapi/ip.ts";
+import { AF_INET6 } from "../../uapi/socket.ts";
 import type { DstEntry } from "../core/dst.ts";
+import { type In6Addr, type Ipv6Pinfo, ipv6_addr_any, ipv6_addr_equal, ipv6_addr_v4mapped } from "../core/in6.ts";
 import type { IpOptions } from "../core/ip_options_type.ts";
 import type { Net } from "../core/net_namespace.ts";
 import { type Proto, Sock } from "../core/sock.ts";
@@ -14,6 +16,7 @@ export const IP_CMSG_TTL = 2;
 export const IP_CMSG_TOS = 4;
 export const IP_CMSG_RECVOPTS = 8;
 export const IP_CMSG_RETOPTS = 16;
+export const IP_CMSG_PASSSEC = 32;
 export const IP_CMSG_ORIGDSTADDR = 64;
 export const IP_CMSG_CHECKSUM = 128;
 export const IP_CMSG_RECVFRAGSIZE = 256;
@@ -52,6 +55,8 @@ export const IPCORK_ALLFRAG = 2;
 const NO_RANGE: readonly [number, number] = [0, 0];
 
 export class InetSock extends Sock {
+  /** Of AF_INET6 sockets. */
+  pinet6: Ipv6Pinfo | null = null;
   inet_daddr = 0;
   inet_rcv_saddr = 0;
   inet_saddr = 0;
@@ -106,6 +111,38 @@ export class InetSock extends Sock {
 }
 
 export const inet_sk = (sk: Sock): InetSock => sk as InetSock;
+
+/** IPV6_V6ONLY: what comes by IPv4 is not for this socket. */
+export const ipv6_only_sock = (sk: InetSock): boolean => sk.pinet6?.ipv6only ?? false;
+
+/** What a local address is compared by: sockets, and what is left of them in TIME_WAIT. */
+export interface InetBound {
+  readonly family: number;
+  readonly inet_rcv_saddr: number;
+  readonly pinet6?: Ipv6Pinfo | null;
+}
+/** The IPv6 address that `o` is bound to; null when that is one of IPv4, mapped or not. */
+function v6_bound(o: InetBound): In6Addr | null {
+  if (o.family !== AF_INET6 || o.pinet6 === null || o.pinet6 === undefined) return null;
+  const a = o.pinet6.sk_v6_rcv_saddr;
+  return a !== null && ipv6_addr_v4mapped(a) ? null : a;
+}
+/** Do the two want packets of one address? "::" takes those of IPv4 as well, unless it is v6only. */
+export function inet_rcv_saddr_equal(a: InetBound, b: InetBound): boolean {
+  const a6 = v6_bound(a);
+  const b6 = v6_bound(b);
+  if (a6 !== null && b6 !== null) return ipv6_addr_any(a6) || ipv6_addr_any(b6) || ipv6_addr_equal(a6, b6);
+  if (a6 !== null) return ipv6_addr_any(a6) && !a.pinet6!.ipv6only;
+  if (b6 !== null) return ipv6_addr_any(b6) && !b.pinet6!.ipv6only;
+  return a.inet_rcv_saddr === 0 || b.inet_rcv_saddr === 0 || a.inet_rcv_saddr === b.inet_rcv_saddr;
+}
+/** Bound to the very same, as members of a group are. */
+export function inet_rcv_saddr_same(a: InetBound, b: InetBound): boolean {
+  const a6 = v6_bound(a);
+  const b6 = v6_bound(b);
+  if (a6 === null || b6 === null) return a6 === b6 && a.inet_rcv_saddr === b.inet_rcv_saddr;
+  return ipv6_addr_equal(a6, b6) && a.pinet6!.ipv6only === b.pinet6!.ipv6only;
+}
 
 /** The TTL of a packet: the socket's, else the route's metric, else the namespace's default. */
 export function ip_select_ttl(inet: InetSock, dst: DstEntry): number {

@@ -3,11 +3,13 @@
 
 import type { Kernel } from "../../kernel/kernel.ts";
 import { EADDRNOTAVAIL, EAGAIN, EINVAL, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP, EPROTO } from "../../uapi/errno.ts";
+import { IPV6_2292PKTINFO, IPV6_PKTINFO, IPV6_RECVPKTINFO } from "../../uapi/in6.ts";
 import { IPH_DADDR, IPH_SADDR, IPH_TOS, IPH_TTL } from "../../uapi/ip.ts";
 import * as S from "../../uapi/socket.ts";
 import type { MsgHdr } from "../../uapi/sys.ts";
 import { for_each_cmsg, put_cmsg, skb_copy_datagram_msg } from "../core/datagram.ts";
 import type {} from "../core/errqueue.ts";
+import { type Ipv6Pinfo, in6_addr, ipv6_addr_v4mapped } from "../core/in6.ts";
 import { IpOptions } from "../core/ip_options_type.ts";
 import { skb_checksum } from "../core/skb_checksum.ts";
 import {
@@ -39,6 +41,7 @@ import {
   type InetSock,
   IP_CMSG_CHECKSUM,
   IP_CMSG_ORIGDSTADDR,
+  IP_CMSG_PASSSEC,
   IP_CMSG_PKTINFO,
   IP_CMSG_RECVFRAGSIZE,
   IP_CMSG_RECVOPTS,
@@ -55,7 +58,7 @@ import type { Rtable } from "./route.ts";
 
 // --- control messages of a send -----------------------------------------------------------------------------------
 
-/** Reads IP_PKTINFO, IP_TTL, IP_TOS, IP_RETOPTS, UDP_SEGMENT and SO_MARK/SO_PRIORITY into `ipc`. 0 or -errno. */
+/** Reads IP_PKTINFO (an AF_INET6 socket's IPV6_PKTINFO, too), IP_TTL, IP_TOS, IP_RETOPTS, UDP_SEGMENT and SO_MARK/SO_PRIORITY into `ipc`. 0 or -errno. */
 export function ip_cmsg_send(sk: Sock, msg: MsgHdr, ipc: IpcmCookie): number {
   for (const [level, type, data] of for_each_cmsg(msg)) {
     const dv = new DataView(data.buffer, data.byteOffset, data.byteLength);
@@ -69,6 +72,14 @@ export function ip_cmsg_send(sk: Sock, msg: MsgHdr, ipc: IpcmCookie): number {
     if (level === S.SOL_UDP) {
       if (type !== S.UDP_SEGMENT || data.length !== 2) return -EINVAL;
       ipc.gso_size = dv.getUint16(0, true);
+      continue;
+    }
+    if (level === S.IPPROTO_IPV6 && type === IPV6_PKTINFO && sk.family === S.AF_INET6) {
+      if (data.length < 20) return -EINVAL;
+      const src = in6_addr(data, 0);
+      if (!ipv6_addr_v4mapped(src)) return -EINVAL;
+      if (dv.getInt32(16, true) !== 0) ipc.oif = dv.getInt32(16, true);
+      ipc.addr = src[3];
       continue;
     }
     if (level !== S.SOL_IP) continue;
@@ -107,9 +118,12 @@ export function ip_cmsg_send(sk: Sock, msg: MsgHdr, ipc: IpcmCookie): number {
 
 // --- control messages of a receive --------------------------------------------------------------------------------
 
+const ipv6_sk_rxinfo = (np: Ipv6Pinfo): boolean => np.is_on(IPV6_RECVPKTINFO) || np.is_on(IPV6_2292PKTINFO);
+
 /** Before a packet is queued: what IP_PKTINFO will say, while route and device are known; then the route may go. */
 export function ipv4_pktinfo_prepare(sk: InetSock, skb: SkBuff): void {
-  if ((sk.cmsg_flags & IP_CMSG_PKTINFO) !== 0 && skb.dst !== null) {
+  const wanted = (sk.cmsg_flags & IP_CMSG_PKTINFO) !== 0 || (sk.pinet6 !== null && ipv6_sk_rxinfo(sk.pinet6));
+  if (wanted && skb.dst !== null) {
     skb.ipcb_spec_dst = fib_compute_spec_dst(skb);
     // What a machine sends to itself is shown as come in where the address lives.
     const rt = skb.dst as Rtable;
@@ -228,6 +242,10 @@ export function ip_local_error(sk: Sock, err: number, daddr: number, port: numbe
   sock_queue_err_skb(sk, skb);
 }
 
+/** As ip_recv_error(), whatever the family of the socket. */
+export const inet_recv_error = (sk: Sock, msg: MsgHdr, len: number): number =>
+  sk.family === S.AF_INET ? ip_recv_error(sk, msg, len) : sk.net.kernel.ipv6_stub.recv_error(sk, msg, len);
+
 /** recvmsg(MSG_ERRQUEUE): the packet, who it was for, and struct sock_extended_err with the offender. */
 export function ip_recv_error(sk: Sock, msg: MsgHdr, len: number): number {
   const skb = __skb_dequeue(sk.sk_error_queue);
@@ -292,6 +310,8 @@ const cmsg_option: readonly (readonly [number, number])[] = [
   [S.IP_RECVTOS, IP_CMSG_TOS],
   [S.IP_RECVOPTS, IP_CMSG_RECVOPTS],
   [S.IP_RETOPTS, IP_CMSG_RETOPTS],
+  // Of packets that carry a security label; none does.
+  [S.IP_PASSSEC, IP_CMSG_PASSSEC],
   [S.IP_ORIGDSTADDR, IP_CMSG_ORIGDSTADDR],
   [S.IP_CHECKSUM, IP_CMSG_CHECKSUM],
   [S.IP_RECVFRAGSIZE, IP_CMSG_RECVFRAGSIZE],

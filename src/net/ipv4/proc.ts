@@ -118,7 +118,8 @@ export function sockstat_seq_show(net: Net): string {
   const [inuse, orphan, tw, alloc, mem] = k.tcp_sockstat !== null ? k.tcp_sockstat(net) : [0, 0, 0, 0, 0];
   return (
     `sockets: used ${sockets_in_use(net)}\nTCP: inuse ${inuse} orphan ${orphan} tw ${tw} alloc ${alloc} mem ${mem}\n` +
-    `UDP: inuse ${net.udp_table.count} mem 0\nUDPLITE: inuse ${net.udplite_table.count}\n` +
+    `UDP: inuse ${net.udp_table.count - net.udp_table.count6} mem 0\n` +
+    `UDPLITE: inuse ${net.udplite_table.count - net.udplite_table.count6}\n` +
     `RAW: inuse ${[...raw_sockets(net)].length}\n` +
     `FRAG: inuse ${ip_frag_nqueues(net)} memory ${ip_frag_mem(net)}\n`
   );

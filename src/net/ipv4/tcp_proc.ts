@@ -3,6 +3,7 @@
 
 import { jiffies, type Kernel } from "../../kernel/kernel.ts";
 import { timer_pending } from "../../kernel/time/timer.ts";
+import { AF_INET } from "../../uapi/socket.ts";
 import type { Net } from "../core/net_namespace.ts";
 import { proc_create_net } from "../core/net-procfs.ts";
 import { TCP_LISTEN, TCP_NEW_SYN_RECV, TCP_SYN_RECV, TCP_TIME_WAIT } from "../core/sock.ts";
@@ -18,7 +19,7 @@ import {
   type TcpSock,
   tcp_in_initial_slowstart,
 } from "./tcp_sock.ts";
-import { proc_addr } from "./udp_proc.ts";
+import { proc_addresses } from "./udp_proc.ts";
 
 const HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode";
 /** Each line is padded to this, and ends in a newline. */
@@ -30,8 +31,6 @@ const hex = (v: number, width: number): string => (v >>> 0).toString(16).toUpper
 const clock_t = (ms: number): number => Math.floor(ms / CLOCK_TICK);
 /** How long until a timer is due, in clock ticks; not less than 0. */
 const delta_to_clock_t = (ms: number): number => (ms > 0 ? clock_t(ms) : 0);
-const addresses = (laddr: number, lport: number, raddr: number, rport: number): string =>
-  `${proc_addr(laddr)}:${hex(lport, 4)} ${proc_addr(raddr)}:${hex(rport, 4)}`;
 /** What Linux prints of a kernel pointer is a hash of it; here it is the cookie. */
 const pointer = (v: number): string => v.toString(16).padStart(16, "0");
 
@@ -69,7 +68,7 @@ function get_tcp4_sock(tp: TcpSock): string {
       ? -1
       : tp.snd_ssthresh;
   return (
-    `${addresses(tp.inet_rcv_saddr, tp.inet_num, tp.inet_daddr, tp.inet_dport)} ${hex(tp.sk_state, 2)} ` +
+    `${proc_addresses(tp)} ${hex(tp.sk_state, 2)} ` +
     `${hex(tx_queue, 8)}:${hex(rx_queue, 8)} ${hex(timer, 2)}:${hex(delta_to_clock_t(expires - now), 8)} ` +
     `${hex(tp.icsk_retransmits, 8)} ${String(tp.sk_uid).padStart(5)} ${String(tp.icsk_probes_out).padStart(8)} ` +
     // Without a program (sk_socket) there is no inode.
@@ -81,7 +80,7 @@ function get_tcp4_sock(tp: TcpSock): string {
 function get_openreq4(req: RequestSock): string {
   const left = req.timer !== null ? req.timer.expires - jiffies(req.net.kernel) : 0;
   return (
-    `${addresses(req.ir_loc_addr, req.ir_num, req.ir_rmt_addr, req.ir_rmt_port)} ${hex(TCP_SYN_RECV, 2)} ` +
+    `${proc_addresses(req)} ${hex(TCP_SYN_RECV, 2)} ` +
     `00000000:00000000 ${hex(TIMER_RETRANS, 2)}:${hex(delta_to_clock_t(left), 8)} ${hex(req.num_timeout, 8)} ` +
     `${String(req.rsk_listener?.sk_uid ?? 0).padStart(5)} ${"0".padStart(8)} 0 0 ${pointer(req.sk_hash >>> 0)}`
   );
@@ -90,20 +89,24 @@ function get_openreq4(req: RequestSock): string {
 function get_timewait4_sock(tw: InetTimewaitSock): string {
   const left = tw.tw_timer.expires - jiffies(tw.net.kernel);
   return (
-    `${addresses(tw.inet_rcv_saddr, tw.inet_num, tw.inet_daddr, tw.inet_dport)} ${hex(tw.tw_substate, 2)} ` +
+    `${proc_addresses(tw)} ${hex(tw.tw_substate, 2)} ` +
     `00000000:00000000 ${hex(TIMER_TIME_WAIT, 2)}:${hex(delta_to_clock_t(left), 8)} 00000000 ` +
     `${"0".padStart(5)} ${"0".padStart(8)} 0 3 ${pointer(tw.sk_hash >>> 0)}`
   );
 }
 
 /** Text of /proc/net/tcp: listeners, then everything in the hash of connections. */
-export function tcp4_seq_show(net: Net): string {
-  const lines = [HEADER.padEnd(WIDTH)];
+export const tcp4_seq_show = (net: Net): string => tcp_seq_show(net, AF_INET, HEADER, WIDTH);
+
+/** The sockets of one family, each line as wide as `width` at least. */
+export function tcp_seq_show(net: Net, family: number, header: string, width: number): string {
+  const lines = [header.padEnd(width)];
   const add = (what: string): void => {
-    lines.push(`${String(lines.length - 1).padStart(4)}: ${what}`.padEnd(WIDTH));
+    lines.push(`${String(lines.length - 1).padStart(4)}: ${what}`.padEnd(width));
   };
-  for (const sk of inet_listeners(net)) add(get_tcp4_sock(sk));
+  for (const sk of inet_listeners(net)) if (sk.family === family) add(get_tcp4_sock(sk));
   for (const e of inet_ehash_entries(net)) {
+    if (e.family !== family) continue;
     if (e.sk_state === TCP_TIME_WAIT) add(get_timewait4_sock(e as InetTimewaitSock));
     else if (e.sk_state === TCP_NEW_SYN_RECV) add(get_openreq4(e as RequestSock));
     else add(get_tcp4_sock(e as TcpSock));
@@ -115,7 +118,7 @@ export function tcp4_seq_show(net: Net): string {
 function tcp_sockstat(net: Net): readonly [number, number, number, number, number] {
   const k = net.kernel;
   return [
-    net.tcp_hashinfo.inuse,
+    net.tcp_hashinfo.inuse - net.tcp_hashinfo.inuse6,
     k.tcp_orphan_count,
     net.tcp_death_row.tw_refcount,
     k.tcp_sockets_allocated,

@@ -26,7 +26,7 @@ import {
 } from "../core/sock.ts";
 import { sock_recv_timestamp } from "../core/sock_tstamp.ts";
 import { inet_csk_ack_scheduled, inet_csk_in_pingpong_mode } from "./inet_connection_sock.ts";
-import { ip_recv_error } from "./ip_sockglue.ts";
+import { inet_recv_error } from "./ip_sockglue.ts";
 import { tcp_fast_path_check, tcp_rcv_space_adjust } from "./tcp_data.ts";
 import { tcp_data_ready } from "./tcp_input.ts";
 import { sk_mem_reclaim } from "./tcp_mem.ts";
@@ -105,7 +105,7 @@ function tcp_recv_urg(tp: TcpSock, msg: MsgHdr, len: number, flags: number): num
 export function tcp_recvmsg(sk: Sock, msg: MsgHdr, len: number, flags: number): number {
   const tp = tcp_sk(sk);
   if (trace_key.on) trace_call(F_tcp_recvmsg, sk.net.kernel);
-  if ((flags & MSG_ERRQUEUE) !== 0) return ip_recv_error(sk, msg, len);
+  if ((flags & MSG_ERRQUEUE) !== 0) return inet_recv_error(sk, msg, len);
   if (sk.sk_state === TCP_LISTEN) return -ENOTCONN;
   if ((flags & MSG_OOB) !== 0) return tcp_recv_urg(tp, msg, len, flags);
   if (tp.repair) {

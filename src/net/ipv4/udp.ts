@@ -73,6 +73,7 @@ import {
   SKB_DROP_REASON_UDP_CSUM,
 } from "../core/dropreason.ts";
 import { dst_release } from "../core/dst.ts";
+import { inet6_reset_saddr } from "../core/in6.ts";
 import { neigh_release } from "../core/neigh_table.ts";
 import { neigh_confirm } from "../core/neighbour.ts";
 import type { Net } from "../core/net_namespace.ts";
@@ -135,7 +136,7 @@ import { sock_recv_cmsgs } from "../core/sock_opt.ts";
 import { __ip_datagram_connect } from "./datagram4.ts";
 import { icmp_err_convert, icmp_send } from "./icmp.ts";
 import { ip_mc_drop_socket, ip_mc_sf_allow } from "./igmp.ts";
-import { type InetSock, inet_sk } from "./inet_sock.ts";
+import { type InetSock, inet_sk, ipv6_only_sock } from "./inet_sock.ts";
 import {
   type IpcmCookie,
   ip_append_data,
@@ -147,10 +148,10 @@ import {
 } from "./ip_append.ts";
 import { FLOWI_FLAG_ANYSRC, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from "./ip_fib.ts";
 import {
+  inet_recv_error,
   ip_cmsg_recv_offset,
   ip_cmsg_send,
   ip_icmp_error,
-  ip_recv_error,
   ipv4_pktinfo_prepare,
 } from "./ip_sockglue.ts";
 import { ipv4_is_multicast } from "./netns_ipv4.ts";
@@ -673,6 +674,7 @@ function udp_mcast_deliver(
       (sk.inet_dport !== 0 && sk.inet_dport !== sport) ||
       (sk.inet_rcv_saddr !== 0 && sk.inet_rcv_saddr !== daddr) ||
       (sk.sk_bound_dev_if !== 0 && sk.sk_bound_dev_if !== dif) ||
+      ipv6_only_sock(sk) ||
       (ipv4_is_multicast(daddr) && !ip_mc_sf_allow(sk, daddr, saddr, dif))
     ) {
       continue;
@@ -702,8 +704,15 @@ function udp_cmsg_recv(msg: MsgHdr, skb: SkBuff): void {
 const udp_recv_checksum = (skb: SkBuff, part: boolean): number =>
   part ? __skb_checksum_complete(skb) : csum_fold(skb_checksum(skb, 0, skb.len, skb.csum));
 
+/** An AF_INET6 socket has the sender as a mapped address, and ancillary data of its own. */
+function recv_v6(sk: Sock, msg: MsgHdr, skb: SkBuff): void {
+  const dv = skb.head.dv;
+  const saddr = dv.getInt32(skb.network_header + IPH_SADDR);
+  sk.net.kernel.ipv6_stub.datagram_recv(sk, msg, skb, saddr, dv.getUint16(skb.transport_header + UDPH_SOURCE));
+}
+
 export function udp_recvmsg(sk: Sock, msg: MsgHdr, len: number, flags: number): number {
-  if ((flags & MSG_ERRQUEUE) !== 0) return ip_recv_error(sk, msg, len);
+  if ((flags & MSG_ERRQUEUE) !== 0) return inet_recv_error(sk, msg, len);
   const k = sk.net.kernel;
   if (k.rps_sock_flow_table !== null) sock_rps_record_flow(sk);
   const err = k.udp_err;
@@ -736,7 +745,7 @@ export function udp_recvmsg(sk: Sock, msg: MsgHdr, len: number, flags: number): 
     if (sk.sk_tsflags !== 0 || (sk.sk_flags & SOCK_RECV_CMSGS) !== 0) sock_recv_cmsgs(msg, sk, skb);
     const name = msg.msg_name;
     const dv = skb.head.dv;
-    if (name !== null) {
+    if (name !== null && sk.family === AF_INET) {
       if (name.length >= SOCKADDR_IN_LEN) {
         const iph = skb.network_header;
         const sport = dv.getUint16(skb.transport_header + UDPH_SOURCE);
@@ -754,6 +763,7 @@ export function udp_recvmsg(sk: Sock, msg: MsgHdr, len: number, flags: number): 
       msg.msg_namelen = SOCKADDR_IN_LEN;
     }
     const inet = sk as InetSock;
+    if (inet.pinet6 !== null) recv_v6(sk, msg, skb);
     if ((sk as UdpSock).gro_enabled && skb.head.gso_size !== 0) udp_cmsg_recv(msg, skb);
     if (inet.cmsg_flags !== 0) ip_cmsg_recv_offset(msg, sk, skb, UDP_HLEN);
     const ret = (flags & MSG_TRUNC) !== 0 ? ulen : copied;
@@ -841,7 +851,7 @@ function __udp4_lib_err(skb: SkBuff, info: number, table: UdpTable): number {
 
 // --- the protocol -------------------------------------------------------------------------------------------------
 
-function udp_connect(sk: Sock, addr: Uint8Array, len: number): number {
+export function udp_connect(sk: Sock, addr: Uint8Array, len: number): number {
   const was = sk.sk_state === TCP_ESTABLISHED;
   const err = __ip_datagram_connect(sk, addr, len);
   if (err === 0 && !was) table_of(sk).connected++;
@@ -859,6 +869,7 @@ export function udp_disconnect(sk: Sock, _flags: number): number {
   if ((sk.sk_userlocks & SOCK_BINDADDR_LOCK) === 0) {
     inet.inet_rcv_saddr = 0;
     inet.inet_saddr = 0;
+    inet6_reset_saddr(inet.pinet6);
   }
   if ((sk.sk_userlocks & SOCK_BINDPORT_LOCK) === 0) {
     udp_lib_unhash(table_of(sk), udp_sk(sk));

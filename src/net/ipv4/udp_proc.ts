@@ -1,8 +1,14 @@
 // /proc/net/udp and udplite, and the line format that raw and ping sockets share. Mirrors the proc half of net/ipv4/udp.c.
 // Read first: proc_net(5). Way in: udp4_seq_show(), inet_sock_seq_line().
 
+import { AF_INET, AF_INET6 } from "../../uapi/socket.ts";
+import { type In6Addr, type Ipv6Pinfo, sk_v6_daddr, sk_v6_rcv_saddr } from "../core/in6.ts";
 import type { InetSock } from "./inet_sock.ts";
 import { type UdpTable, udp_bucket_of, udp_sockets } from "./udp_table.ts";
+
+type InetNamed = Pick<InetSock, "family" | "inet_rcv_saddr" | "inet_num" | "inet_daddr" | "inet_dport"> & {
+  readonly pinet6?: Ipv6Pinfo | null;
+};
 
 const hex = (v: number, width: number): string => (v >>> 0).toString(16).toUpperCase().padStart(width, "0");
 
@@ -11,12 +17,20 @@ export function proc_addr(addr: number): string {
   return hex(((addr & 0xff) << 24) | ((addr & 0xff00) << 8) | ((addr >>> 8) & 0xff00) | (addr >>> 24), 8);
 }
 
+/** The same of IPv6: each word as the machine has it. */
+export const proc_addr6 = (a: In6Addr): string => a.map(proc_addr).join("");
+/** LOCAL:PORT REMOTE:PORT of a socket, request or TIME_WAIT of either family. */
+export const proc_addresses = (e: InetNamed): string =>
+  e.family === AF_INET6
+    ? `${proc_addr6(sk_v6_rcv_saddr(e))}:${hex(e.inet_num, 4)} ${proc_addr6(sk_v6_daddr(e))}:${hex(e.inet_dport, 4)}`
+    : `${proc_addr(e.inet_rcv_saddr)}:${hex(e.inet_num, 4)} ${proc_addr(e.inet_daddr)}:${hex(e.inet_dport, 4)}`;
+
 /** " 126: LOCAL:PORT REMOTE:PORT ST TX:RX …" without padding and newline; `bucket` is already in its column. */
 export function inet_sock_seq_line(sk: InetSock, bucket: string): string {
   // A hashed socket has the table's reference beside its owner's.
   const refs = sk.sk_refcnt + 1;
   return (
-    `${bucket}: ${proc_addr(sk.inet_rcv_saddr)}:${hex(sk.inet_num, 4)} ${proc_addr(sk.inet_daddr)}:${hex(sk.inet_dport, 4)} ` +
+    `${bucket}: ${proc_addresses(sk)} ` +
     `${hex(sk.sk_state, 2)} ${hex(sk.sk_wmem_alloc, 8)}:${hex(sk.sk_rmem_alloc, 8)} 00:00000000 00000000 ` +
     `${String(sk.sk_uid).padStart(5)} ${"0".padStart(8)} ${sk.sk_cookie} ${refs} ` +
     `${sk.sk_cookie.toString(16).padStart(16, "0")} ${sk.sk_drops}`
@@ -30,6 +44,7 @@ const HEADER =
 export function udp4_seq_show(table: UdpTable): string {
   let s = `${`   ${HEADER}`.padEnd(127)}\n`;
   for (const sk of udp_sockets(table)) {
+    if (sk.family !== AF_INET) continue;
     s += `${inet_sock_seq_line(sk, String(udp_bucket_of(sk.inet_num)).padStart(5)).padEnd(127)}\n`;
   }
   return s;

@@ -10,7 +10,7 @@ import { DST_OBSOLETE_FORCE_CHK, dst_release } from "../core/dst.ts";
 import type { Net } from "../core/net_namespace.ts";
 import type { SkBuff } from "../core/skbuff.ts";
 import { type Proto, TCP_ESTABLISHED } from "../core/sock.ts";
-import { InetSock } from "./inet_sock.ts";
+import { InetSock, inet_rcv_saddr_equal, ipv6_only_sock } from "./inet_sock.ts";
 import type { Rtable } from "./route.ts";
 
 export class UdpSock extends InetSock {
@@ -104,6 +104,8 @@ export class UdpTable {
   /** Sockets with a peer: early demux looks only while there are some. */
   connected = 0;
   count = 0;
+  /** How many of them are of AF_INET6. */
+  count6 = 0;
   /** Sockets that joined multicast or broadcast are found by walking the port's bucket. */
 }
 
@@ -121,9 +123,7 @@ function conflicts(sk: UdpSock, other: UdpSock): boolean {
   if (sk.inet_num !== 0 && other.inet_num !== sk.inet_num) return false;
   if (sk.sk_bound_dev_if !== 0 && other.sk_bound_dev_if !== 0 && sk.sk_bound_dev_if !== other.sk_bound_dev_if)
     return false;
-  const a = sk.inet_rcv_saddr;
-  const b = other.inet_rcv_saddr;
-  if (a !== 0 && b !== 0 && a !== b) return false;
+  if (!inet_rcv_saddr_equal(sk, other)) return false;
   if (sk.sk_reuse !== 0 && other.sk_reuse !== 0) return false;
   if (sk.sk_reuseport && other.sk_reuseport && sk.sk_uid === other.sk_uid) return false;
   return true;
@@ -172,6 +172,7 @@ export function udp_lib_get_port(table: UdpTable, sk: UdpSock, snum: number): nu
     sk.hashed = true;
     bucket(table, port).unshift(sk);
     table.count++;
+    if (sk.family !== AF_INET) table.count6++;
   }
   return 0;
 }
@@ -189,6 +190,7 @@ export function udp_lib_unhash(table: UdpTable, sk: UdpSock): void {
   sk.hashed = false;
   sk.inet_num = 0;
   table.count--;
+  if (sk.family !== AF_INET) table.count6--;
 }
 
 /** How well a socket fits; -1 when it does not. A connected, more specific one wins. */
@@ -201,8 +203,8 @@ function compute_score(
   dif: number,
   sdif: number,
 ): number {
-  if (sk.inet_num !== hnum || sk.family !== AF_INET) return -1;
-  let score = 2;
+  if (sk.inet_num !== hnum || ipv6_only_sock(sk)) return -1;
+  let score = sk.family === AF_INET ? 2 : 1;
   const rcv = sk.inet_rcv_saddr;
   if (rcv !== 0) {
     if (rcv !== daddr) return -1;

@@ -1,0 +1,82 @@
+// IPv6 as programs see it: struct sockaddr_in6 and the options of ipv6(7). Mirrors include/uapi/linux/in6.h. Read first: RFC 3493, RFC 3542.
+
+export const SOCKADDR_IN6_LEN = 28;
+/** Without sin6_scope_id, as RFC 2133 had it: still enough for a call. */
+export const SIN6_LEN_RFC2133 = 24;
+export const SIN6_PORT = 2;
+export const SIN6_FLOWINFO = 4;
+export const SIN6_ADDR = 8;
+export const SIN6_SCOPE_ID = 24;
+
+export const IPPROTO_ICMPV6 = 58;
+export const SOL_IPV6 = 41;
+export const SOL_ICMPV6 = 58;
+
+export const IPV6_ADDRFORM = 1;
+export const IPV6_2292PKTINFO = 2;
+export const IPV6_2292HOPOPTS = 3;
+export const IPV6_2292DSTOPTS = 4;
+export const IPV6_2292RTHDR = 5;
+export const IPV6_2292PKTOPTIONS = 6;
+export const IPV6_CHECKSUM = 7;
+export const IPV6_2292HOPLIMIT = 8;
+export const IPV6_NEXTHOP = 9;
+export const IPV6_FLOWINFO = 11;
+export const IPV6_UNICAST_HOPS = 16;
+export const IPV6_MULTICAST_IF = 17;
+export const IPV6_MULTICAST_HOPS = 18;
+export const IPV6_MULTICAST_LOOP = 19;
+export const IPV6_ADD_MEMBERSHIP = 20;
+export const IPV6_JOIN_GROUP = 20;
+export const IPV6_DROP_MEMBERSHIP = 21;
+export const IPV6_LEAVE_GROUP = 21;
+export const IPV6_ROUTER_ALERT = 22;
+export const IPV6_MTU_DISCOVER = 23;
+export const IPV6_MTU = 24;
+export const IPV6_RECVERR = 25;
+export const IPV6_JOIN_ANYCAST = 27;
+export const IPV6_LEAVE_ANYCAST = 28;
+export const IPV6_MULTICAST_ALL = 29;
+export const IPV6_ROUTER_ALERT_ISOLATE = 30;
+export const IPV6_RECVERR_RFC4884 = 31;
+export const IPV6_FLOWLABEL_MGR = 32;
+export const IPV6_FLOWINFO_SEND = 33;
+export const IPV6_HDRINCL = 36;
+export const IPV6_RECVPKTINFO = 49;
+export const IPV6_PKTINFO = 50;
+export const IPV6_RECVHOPLIMIT = 51;
+export const IPV6_HOPLIMIT = 52;
+export const IPV6_RECVHOPOPTS = 53;
+export const IPV6_RECVRTHDR = 56;
+export const IPV6_RECVDSTOPTS = 58;
+export const IPV6_RECVPATHMTU = 60;
+export const IPV6_PATHMTU = 61;
+export const IPV6_DONTFRAG = 62;
+export const IPV6_HDR_VERSION = 64;
+export const IPV6_RECVTCLASS = 66;
+export const IPV6_TCLASS = 67;
+export const IPV6_AUTOFLOWLABEL = 70;
+export const IPV6_ADDR_PREFERENCES = 72;
+export const IPV6_MINHOPCOUNT = 73;
+export const IPV6_ORIGDSTADDR = 74;
+export const IPV6_RECVORIGDSTADDR = 74;
+export const IPV6_TRANSPARENT = 75;
+export const IPV6_UNICAST_IF = 76;
+export const IPV6_RECVFRAGSIZE = 77;
+export const IPV6_FREEBIND = 78;
+
+export const IPV6_PREFER_SRC_TMP = 1;
+export const IPV6_PREFER_SRC_PUBLIC = 2;
+export const IPV6_PREFER_SRC_COA = 4;
+export const IPV6_PREFER_SRC_PUBTMP_DEFAULT = 0x100;
+export const IPV6_PREFER_SRC_HOME = 0x400;
+export const IPV6_PREFER_SRC_CGA = 8;
+export const IPV6_PREFER_SRC_NONCGA = 0x800;
+
+export const IPV6_PMTUDISC_DONT = 0;
+export const IPV6_PMTUDISC_WANT = 1;
+export const IPV6_PMTUDISC_DO = 2;
+export const IPV6_PMTUDISC_PROBE = 3;
+export const IPV6_PMTUDISC_INTERFACE = 4;
+export const IPV6_PMTUDISC_OMIT = 5;
+export const IPV6_MIN_MTU = 1280;
