@@ -3,7 +3,7 @@
 // Way in: secure_tcp_seq(), secure_tcp_ts_off(), secure_ipv4_port_ephemeral().
 
 import type { Kernel } from "../../kernel/kernel.ts";
-import { SiphashKey, siphash_2u32, siphash_3u32 } from "../../lib/siphash.ts";
+import { SiphashKey, siphash_3u32 } from "../../lib/siphash.ts";
 import type { Net } from "./net_namespace.ts";
 
 declare module "../../kernel/kernel.ts" {
@@ -33,10 +33,13 @@ export function secure_tcp_seq(net: Net, saddr: number, daddr: number, sport: nu
   return (hash + Math.floor(k.now / 64)) | 0;
 }
 
-/** Where the timestamp clock of connections between two hosts starts; 0 unless tcp_timestamps is 1. */
-export function secure_tcp_ts_off(net: Net, saddr: number, daddr: number): number {
+/**
+ * Where the timestamp clock of a connection starts, from the four numbers that name it, as Linux 6.18 is seen to do (older ones
+ * took the addresses alone); 0 unless tcp_timestamps is 1.
+ */
+export function secure_tcp_ts_off(net: Net, saddr: number, daddr: number, sport: number, dport: number): number {
   if (net.ipv4.sysctl_tcp_timestamps !== 1) return 0;
-  return siphash_2u32(saddr, daddr, net.kernel.ts_secret);
+  return siphash_3u32(saddr, daddr, (sport << 16) | dport, net.kernel.ts_secret);
 }
 
 /** RFC 6056, algorithm 4: the offset of a destination, an integer of 53 bits. */

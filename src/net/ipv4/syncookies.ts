@@ -206,7 +206,7 @@ function cookie_tcp_check(sk: Sock, skb: SkBuff): RequestSock | null | undefined
   const daddr = dv.getInt32(iph + IPH_DADDR);
   let tsoff = 0;
   if (opt.saw_tstamp && opt.rcv_tsecr !== 0) {
-    tsoff = secure_tcp_ts_off(net, daddr, saddr);
+    tsoff = secure_tcp_ts_off(net, daddr, saddr, dv.getUint16(th + TCPH_DEST), dv.getUint16(th + TCPH_SOURCE));
     opt.rcv_tsecr = (opt.rcv_tsecr - tsoff) | 0;
   }
   if (!cookie_timestamp_decode(sk, opt)) return null;

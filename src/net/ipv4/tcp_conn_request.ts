@@ -212,7 +212,7 @@ export function tcp_conn_request(sk: Sock, skb: SkBuff, isn = 0): number {
     reqsk_free(req);
     return refused(sk);
   }
-  if (opt.tstamp_ok) req.ts_off = secure_tcp_ts_off(net, req.ir_loc_addr, req.ir_rmt_addr);
+  if (opt.tstamp_ok) req.ts_off = secure_tcp_ts_off(net, req.ir_loc_addr, req.ir_rmt_addr, req.ir_num, req.ir_rmt_port);
   if (!want_cookie && isn === 0) {
     // Without cookies the last quarter of the queue is for those who are known to be there.
     const backlog = net.ipv4.sysctl_max_syn_backlog;

@@ -100,7 +100,7 @@ export function tcp_v4_connect(sk: Sock, addr: Uint8Array, len: number): number 
   sk_setup_caps(tp, route);
   if (!tp.repair) {
     if (tp.write_seq === 0) tp.write_seq = secure_tcp_seq(net, saddr, daddr, tp.inet_sport, dport);
-    tp.tsoffset = secure_tcp_ts_off(net, saddr, daddr);
+    tp.tsoffset = secure_tcp_ts_off(net, saddr, daddr, tp.inet_sport, dport);
   }
   tp.inet_id = (tp.write_seq ^ Math.floor(net.kernel.now / 1000)) & 0xffff;
   // TCP_FASTOPEN_CONNECT with a cookie: the SYN waits for the first write.
