@@ -61,6 +61,7 @@ if (only.length > 0) {
     results.push(run("types", process.execPath, ["tools/typecheck.mjs"]));
     results.push(run("layers", process.execPath, ["tools/check-layers.mjs"]));
     results.push(run("trace functions", process.execPath, ["tools/gen-trace-fns.mjs", "--check"]));
+    results.push(run("rare fields", process.execPath, ["tools/gen-rare.mjs", "--check"]));
   }
   results.push(tests("unit tests", ["test/kunit"]));
   results.push(tests("machine to machine", ["test/selftests"]));

@@ -10,6 +10,9 @@ export class SkBuffHead {
   qlen = 0;
 }
 
+/** What a queue that was never used points to. Never written. */
+export const NO_PACKETS: SkBuffHead = new SkBuffHead();
+
 export function __skb_queue_tail(list: SkBuffHead, skb: SkBuff): void {
   skb.next = null;
   skb.prev = list.prev;

@@ -830,6 +830,7 @@ export {
   __skb_queue_head,
   __skb_queue_tail,
   __skb_unlink,
+  NO_PACKETS,
   SkBuffHead,
   skb_peek,
   skb_peek_tail,

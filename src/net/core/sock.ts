@@ -34,7 +34,16 @@ import { SKB_DROP_REASON_QUEUE_PURGE } from "./dropreason.ts";
 import { type DstEntry, dst_check, dst_release } from "./dst.ts";
 import type { BpfProg } from "./filter.ts";
 import type { Net } from "./net_namespace.ts";
-import { __skb_queue_tail, alloc_skb, consume_skb, type SkBuff, SkBuffHead, skb_queue_purge_reason } from "./skbuff.ts";
+import {
+  __skb_queue_tail,
+  alloc_skb,
+  consume_skb,
+  NO_PACKETS,
+  type SkBuff,
+  SkBuffHead,
+  skb_queue_purge_reason,
+} from "./skbuff.ts";
+import { SockFields } from "./sock_rare.ts";
 
 export const SS_FREE = 0;
 export const SS_UNCONNECTED = 1;
@@ -110,18 +119,6 @@ export class Socket {
   constructor(type: number) {
     this.type = type;
   }
-}
-
-/** Options of struct sock that next to no socket ever has. */
-export class SockRare {
-  sk_busy_poll_budget = 8;
-  sk_clockid = 0;
-  /** SOF_TXTIME_*. */
-  sk_txtime_flags = 0;
-  sk_bind_phc = -1;
-  sk_txrehash = 1;
-  /** Of sockets that do not pace by themselves. */
-  sk_max_pacing_rate: number = Number.POSITIVE_INFINITY;
 }
 
 /** struct proto_ops: what a family does for a system call. All return >= 0 or -errno; -EAGAIN means "wait on sk's queue". */
@@ -207,8 +204,8 @@ declare module "./net_namespace.ts" {
   }
 }
 
-/** struct sock. Protocols extend it (InetSock, PacketSock, NetlinkSock …). */
-export class Sock {
+/** struct sock. Protocols extend it (InetSock, PacketSock, NetlinkSock …). Its rare fields: sock_fields.ts. */
+export class Sock extends SockFields {
   next: Sock | null = null;
   readonly net: Net;
   readonly family: number;
@@ -226,19 +223,14 @@ export class Sock {
   sk_rcvbuf = 0;
   sk_sndbuf = 0;
   sk_rcvlowat = 1;
-  /** ms; Infinity waits for ever. */
-  sk_rcvtimeo: number = Number.POSITIVE_INFINITY;
-  sk_sndtimeo: number = Number.POSITIVE_INFINITY;
-  sk_lingertime = 0;
   /** Bytes (truesize) in the receive queue, and in flight from the send side. */
   sk_rmem_alloc = 0;
   sk_wmem_alloc = 0;
-  sk_omem_alloc = 0;
-  sk_forward_alloc = 0;
   sk_drops = 0;
   readonly sk_receive_queue: SkBuffHead = new SkBuffHead();
   readonly sk_write_queue: SkBuffHead = new SkBuffHead();
-  readonly sk_error_queue: SkBuffHead = new SkBuffHead();
+  /** NO_PACKETS until one comes. */
+  sk_error_queue: SkBuffHead = NO_PACKETS;
   sk_err = 0;
   sk_err_soft = 0;
   sk_priority = 0;
@@ -248,24 +240,13 @@ export class Sock {
   sk_dst_pending_confirm = false;
   sk_tx_queue_mapping = -1;
   sk_incoming_cpu = -1;
-  sk_napi_id = 0;
   sk_rxhash = 0;
   sk_txhash = 0;
-  sk_uid = 0;
   sk_cookie = 0;
   sk_refcnt = 1;
   sk_socket: Socket | null = null;
-  sk_max_ack_backlog = 0;
-  sk_ack_backlog = 0;
-  /** SO_TIMESTAMPING: SOF_TIMESTAMPING_*; the number of the next time stamp, or of the first byte (TCP). */
+  /** SO_TIMESTAMPING: SOF_TIMESTAMPING_*. */
   sk_tsflags = 0;
-  sk_tskey = 0;
-  /** SO_PEEK_OFF: where the next MSG_PEEK begins; negative: at the front, always. */
-  sk_peek_off = -1;
-  sk_rare: SockRare | null = null;
-  /** SO_BUSY_POLL: kept for programs that ask; there is nothing to poll busily for. */
-  sk_ll_usec = 0;
-  sk_stamp = 0.5;
   /** Peak of allocated options etc.; the task that made it, for ss -p. */
   sk_owner_pid = 0;
   sk_data_ready: (sk: Sock) => void = sock_def_readable;
@@ -275,10 +256,10 @@ export class Sock {
   sk_destruct: (sk: Sock) => void = sock_def_destruct;
 
   constructor(net: Net, family: number, prot: Proto) {
+    super();
     this.net = net;
     this.family = family;
     this.prot = prot;
-    this.sk_stamp = 0;
   }
 }
 
@@ -481,6 +462,7 @@ export function sock_queue_err_skb(sk: Sock, skb: SkBuff): number {
     return -12;
   }
   skb_set_owner_r(skb, sk);
+  if (sk.sk_error_queue === NO_PACKETS) sk.sk_error_queue = new SkBuffHead();
   __skb_queue_tail(sk.sk_error_queue, skb);
   if (!sock_flag(sk, SOCK_DEAD)) sk.sk_error_report(sk);
   return 0;

@@ -32,7 +32,6 @@ import {
   SOCK_ZEROCOPY,
   type Sock,
   type Socket,
-  SockRare,
   sk_dst_reset,
   sk_get_meminfo,
   sock_flag,
@@ -132,10 +131,6 @@ const flags_of_options: ReadonlyMap<number, number> = new Map([
 ]);
 
 const is_tcp = (sk: Sock): boolean => sk.sk_type === S.SOCK_STREAM && sk.sk_protocol === S.IPPROTO_TCP;
-const rare_of = (sk: Sock): SockRare => {
-  sk.sk_rare ??= new SockRare();
-  return sk.sk_rare;
-};
 const paced_of = (sk: Sock): Paced | null => (is_tcp(sk) ? (sk as Sock & Paced) : null);
 
 /** Credentials travel over AF_UNIX and AF_NETLINK alone. DIFF: with netlink they are not there either. */
@@ -170,7 +165,7 @@ function set_max_pacing_rate(sk: Sock, val: number, optval: Uint8Array): number 
   }
   const p = paced_of(sk);
   if (p === null) {
-    rare_of(sk).sk_max_pacing_rate = rate;
+    sk.sk_max_pacing_rate = rate;
     return 0;
   }
   if (rate !== Number.POSITIVE_INFINITY && p.sk_pacing_status === 0) p.sk_pacing_status = SK_PACING_NEEDED;
@@ -187,9 +182,8 @@ function set_txtime(sk: Sock, optval: Uint8Array): number {
   const flags = dv.getUint32(4, true);
   if ((flags & ~3) !== 0 || (clock !== 0 && clock !== 1 && clock !== NSEC_TAI)) return -EINVAL;
   sock_valbool_flag(sk, SOCK_TXTIME, true);
-  const rare = rare_of(sk);
-  rare.sk_clockid = clock;
-  rare.sk_txtime_flags = flags;
+  sk.sk_clockid = clock;
+  sk.sk_txtime_flags = flags;
   return 0;
 }
 
@@ -329,13 +323,13 @@ function set_int(sock: Socket, optname: number, val: number, optval: Uint8Array)
       return 0;
     case S.SO_BUSY_POLL_BUDGET:
       if (val < 0 || val > 0xffff) return -EINVAL;
-      rare_of(sk).sk_busy_poll_budget = val;
+      sk.sk_busy_poll_budget = val;
       return 0;
     case S.SO_TXREHASH:
       if (!is_tcp(sk)) return -EOPNOTSUPP;
       if (val < -1 || val > 1) return -EINVAL;
       // -1: what net.core.txrehash says, which is 1.
-      rare_of(sk).sk_txrehash = val === -1 ? 1 : val;
+      sk.sk_txrehash = val === -1 ? 1 : val;
       return 0;
     case S.SO_CNX_ADVISE:
       // What is cached of the way there is looked up anew.
@@ -422,7 +416,7 @@ function get_int(sock: Socket, optname: number): number | null {
     case S.SO_BUSY_POLL:
       return sk.sk_ll_usec;
     case S.SO_TXREHASH:
-      return is_tcp(sk) ? (sk.sk_rare?.sk_txrehash ?? 1) : null;
+      return is_tcp(sk) ? sk.sk_txrehash : null;
     default:
       return null;
   }
@@ -453,7 +447,7 @@ function get_struct(sock: Socket, optname: number, optval: Uint8Array): number {
       return optval.length;
     }
     case S.SO_MAX_PACING_RATE: {
-      const rate = paced_of(sk)?.sk_max_pacing_rate ?? sk.sk_rare?.sk_max_pacing_rate ?? Number.POSITIVE_INFINITY;
+      const rate = sk.sk_max_pacing_rate;
       if (optval.length < 8) return put_int(optval, rate > 0xfffffffe ? -1 : rate);
       return put_struct(optval, 8, (dv) => {
         dv.setBigUint64(0, rate === Number.POSITIVE_INFINITY ? 0xffffffffffffffffn : BigInt(Math.floor(rate)), true);
@@ -479,8 +473,8 @@ function get_struct(sock: Socket, optname: number, optval: Uint8Array): number {
       });
     case S.SO_TXTIME:
       return put_struct(optval, 8, (dv) => {
-        dv.setInt32(0, sk.sk_rare?.sk_clockid ?? 0, true);
-        dv.setUint32(4, sk.sk_rare?.sk_txtime_flags ?? 0, true);
+        dv.setInt32(0, sk.sk_clockid, true);
+        dv.setUint32(4, sk.sk_txtime_flags, true);
       });
     case S.SO_MEMINFO:
       return put_struct(optval, 36, (dv) => {

@@ -16,7 +16,6 @@ import {
   SOCK_TIMESTAMPING_RX_SOFTWARE,
   SOCK_TSTAMP_NEW,
   type Sock,
-  SockRare,
   sock_flag,
   sock_queue_err_skb,
   sock_valbool_flag,
@@ -89,8 +88,7 @@ export function sock_set_timestamping(sk: Sock, optname: number, val: number, bi
   // No card here has a clock that could be bound to.
   if ((val & S.SOF_TIMESTAMPING_BIND_PHC) !== 0) return -EOPNOTSUPP;
   if (bind_phc !== 0 && (val & S.SOF_TIMESTAMPING_BIND_PHC) !== 0) {
-    sk.sk_rare ??= new SockRare();
-    sk.sk_rare.sk_bind_phc = bind_phc;
+    sk.sk_bind_phc = bind_phc;
   }
   sk.sk_tsflags = val;
   set_flags(sk, () => {

@@ -445,20 +445,35 @@ export function sk_stop_timer(sk: Sock, timer: TimerList): void {
   if (timer_delete(timer)) sock_put(sk);
 }
 
-export function inet_csk_init_xmit_timers(
-  sk: Sock,
-  retransmit: (t: TimerList) => void,
-  delack: (t: TimerList) => void,
-  keepalive: (t: TimerList) => void,
-): void {
-  const tp = tcp_sk(sk);
-  const k = sk.net.kernel;
-  tp.icsk_retransmit_timer = timer_setup(k, retransmit, sk);
-  tp.icsk_delack_timer = timer_setup(k, delack, sk);
-  tp.sk_timer = timer_setup(k, keepalive, sk);
-  tp.icsk_pending = 0;
-  tp.ack_pending = 0;
+declare module "../../kernel/kernel.ts" {
+  interface Kernel {
+    tcp_xmit_timers: XmitTimers;
+    /** Scratch: in it a connection asks for a route. */
+    tcp_fl4: Flowi4;
+  }
 }
+
+/** What the timers of a connection do. Each is made when it is first armed: most connections never need all three. */
+export interface XmitTimers {
+  retransmit(t: TimerList): void;
+  delack(t: TimerList): void;
+  keepalive(t: TimerList): void;
+}
+
+const retransmit_timer = (tp: TcpSock): TimerList => {
+  if (tp.icsk_retransmit_timer === null) {
+    const k = tp.net.kernel;
+    tp.icsk_retransmit_timer = timer_setup(k, k.tcp_xmit_timers.retransmit, tp);
+  }
+  return tp.icsk_retransmit_timer;
+};
+export const inet_csk_delack_timer = (tp: TcpSock): TimerList => {
+  if (tp.icsk_delack_timer === null) {
+    const k = tp.net.kernel;
+    tp.icsk_delack_timer = timer_setup(k, k.tcp_xmit_timers.delack, tp);
+  }
+  return tp.icsk_delack_timer;
+};
 
 export function inet_csk_clear_xmit_timers(sk: Sock): void {
   const tp = tcp_sk(sk);
@@ -485,14 +500,14 @@ export function inet_csk_reset_xmit_timer(sk: Sock, what: number, when: number, 
     case ICSK_TIME_REO_TIMEOUT: {
       tp.icsk_pending = what;
       tp.icsk_timeout = expires;
-      const t = tp.icsk_retransmit_timer!;
+      const t = retransmit_timer(tp);
       if (t.index < 0 || t.expires > expires) sk_reset_timer(sk, t, expires);
       return;
     }
     case ICSK_TIME_DACK: {
       tp.ack_pending |= ICSK_ACK_TIMER;
       tp.ack_timeout = expires;
-      const t = tp.icsk_delack_timer!;
+      const t = inet_csk_delack_timer(tp);
       if (t.index < 0 || t.expires > expires) sk_reset_timer(sk, t, expires);
       return;
     }
@@ -511,7 +526,10 @@ export function inet_csk_clear_xmit_timer(sk: Sock, what: number): void {
 }
 
 export function inet_csk_reset_keepalive_timer(sk: Sock, len: number): void {
-  sk_reset_timer(sk, tcp_sk(sk).sk_timer!, jiffies(sk.net.kernel) + Math.ceil(len));
+  const tp = tcp_sk(sk);
+  const k = sk.net.kernel;
+  if (tp.sk_timer === null) tp.sk_timer = timer_setup(k, k.tcp_xmit_timers.keepalive, sk);
+  sk_reset_timer(sk, tp.sk_timer, jiffies(k) + Math.ceil(len));
 }
 export function inet_csk_delete_keepalive_timer(sk: Sock): void {
   const t = tcp_sk(sk).sk_timer;
@@ -710,7 +728,7 @@ export function inet_csk_route_req(sk: Sock, fl4: Flowi4, req: RequestSock): Rta
   return null;
 }
 
-/** The same for the new connection itself, whose flow key stays with it. */
+/** The same for the new connection itself. */
 export const inet_csk_route_child_sock = (_sk: Sock, newsk: Sock, req: RequestSock): Rtable | null =>
   inet_csk_route_req(newsk, inet_sk(newsk).fl4, req);
 

@@ -7,7 +7,8 @@ import type { DstEntry } from "../core/dst.ts";
 import { type In6Addr, type Ipv6Pinfo, ipv6_addr_any, ipv6_addr_equal, ipv6_addr_v4mapped } from "../core/in6.ts";
 import type { IpOptions } from "../core/ip_options_type.ts";
 import type { Net } from "../core/net_namespace.ts";
-import { type Proto, Sock } from "../core/sock.ts";
+import type { Proto, Sock } from "../core/sock.ts";
+import { InetSockFields } from "./inet_sock_rare.ts";
 import { Flowi4 } from "./ip_fib.ts";
 
 // inet->cmsg_flags: which ancillary data the program asked for.
@@ -45,16 +46,19 @@ export class InetCork {
   gso_size = 0;
   mark = 0;
   transmit_time = 0;
-  readonly fl4: Flowi4 = new Flowi4();
+  get fl4(): Flowi4 {
+    if (this.flow === null) this.flow = new Flowi4();
+    return this.flow;
+  }
+  private flow: Flowi4 | null = null;
 }
 
 /** Set in InetCork.flags: a route is held. */
 export const IPCORK_OPT = 1;
 export const IPCORK_ALLFRAG = 2;
 
-const NO_RANGE: readonly [number, number] = [0, 0];
-
-export class InetSock extends Sock {
+/** Its rare fields: inet_sock_fields.ts. */
+export class InetSock extends InetSockFields {
   /** Of AF_INET6 sockets. */
   pinet6: Ipv6Pinfo | null = null;
   inet_daddr = 0;
@@ -65,30 +69,12 @@ export class InetSock extends Sock {
   inet_sport = 0;
   inet_dport = 0;
   inet_id = 0;
-  inet_opt: IpOptions | null = null;
   uc_ttl = -1;
   mc_ttl = 1;
   tos = 0;
-  /** TOS of the SYN that made a stream's connection. */
-  rcv_tos = 0;
-  min_ttl = 0;
   pmtudisc = 1;
-  recverr = false;
-  recverr_rfc4884 = false;
   is_icsk = false;
-  freebind = false;
-  hdrincl = false;
-  mc_loop = true;
-  transparent = false;
-  mc_all = true;
-  nodefrag = false;
-  bind_address_no_port = false;
-  defer_connect = false;
-  uc_index = 0;
   mc_index = 0;
-  mc_addr = 0;
-  cmsg_flags = 0;
-  local_port_range: readonly [number, number] = NO_RANGE;
   private mc_joined: IpMcSocklist[] | null = null;
   get mc_list(): IpMcSocklist[] {
     if (this.mc_joined === null) this.mc_joined = [];
@@ -101,7 +87,11 @@ export class InetSock extends Sock {
     return this.corked;
   }
   /** Flow key of this socket's own packets; one per socket, so that sending allocates nothing. */
-  readonly fl4: Flowi4 = new Flowi4();
+  get fl4(): Flowi4 {
+    if (this.flow === null) this.flow = new Flowi4();
+    return this.flow;
+  }
+  private flow: Flowi4 | null = null;
   rx_dst_ifindex = 0;
 
   constructor(net: Net, family: number, prot: Proto) {

@@ -166,6 +166,7 @@ export { __tcp_cleanup_rbuf, tcp_cleanup_rbuf, tcp_peek_len, tcp_recvmsg, tcp_se
 /** tcp_init(): the machine's part of TCP that no other file has. */
 export function tcp_init(k: Kernel): void {
   tcp_mem_init(k);
+  tcp_init_xmit_timers(k);
 }
 
 // --- a new socket -------------------------------------------------------------------------------------------------
@@ -173,7 +174,6 @@ export function tcp_init(k: Kernel): void {
 export function tcp_init_sock(sk: Sock): number {
   const tp = tcp_sk(sk);
   const ipv4 = sk.net.ipv4;
-  tcp_init_xmit_timers(sk);
   tp.icsk_rto = TCP_TIMEOUT_INIT;
   tp.icsk_rto_min = Math.ceil(ipv4.sysctl_tcp_rto_min_us / 1000) || TCP_RTO_MIN;
   tp.icsk_rto_max = ipv4.sysctl_tcp_rto_max_ms;
@@ -514,7 +514,9 @@ function tcp_reset_connection(tp: TcpSock): void {
   tp.total_rto_recoveries = 0;
   tp.total_rto_time = 0;
   tp.chrono_type = 0;
-  tp.chrono_stat = null;
+  tp.chrono_busy = 0;
+  tp.chrono_rwnd_limited = 0;
+  tp.chrono_sndbuf_limited = 0;
 }
 
 export function tcp_free_fastopen_req(tp: TcpSock): void {

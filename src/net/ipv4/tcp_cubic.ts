@@ -82,9 +82,13 @@ class Bictcp {
   }
 }
 
-/** The handshake comes before cubictcp_init(): what happens then meets a state of zeros, as in Linux. */
+/** Made when the first data is acknowledged, which begins a round anyway: a connection that only exists has none. */
 function bictcp(tp: TcpSock): Bictcp {
-  tp.icsk_ca_priv ??= new Bictcp();
+  if (tp.icsk_ca_priv === null) {
+    const ca = new Bictcp();
+    tp.icsk_ca_priv = ca;
+    bictcp_hystart_reset(tp, ca);
+  }
   return tp.icsk_ca_priv as Bictcp;
 }
 
@@ -111,16 +115,13 @@ function bictcp_hystart_reset(tp: TcpSock, ca: Bictcp): void {
 }
 
 function cubictcp_init(sk: Sock): void {
-  const tp = tcp_sk(sk);
-  const ca = new Bictcp();
-  tp.icsk_ca_priv = ca;
-  bictcp_hystart_reset(tp, ca);
+  tcp_sk(sk).icsk_ca_priv = null;
 }
 
 /** RFC 9438 section 5.8: time in which the program sent nothing is no time in which the window should have grown. */
 function cubictcp_cwnd_event(sk: Sock, event: number): void {
-  if (event !== CA_EVENT_TX_START) return;
   const tp = tcp_sk(sk);
+  if (event !== CA_EVENT_TX_START || tp.icsk_ca_priv === null) return;
   const ca = bictcp(tp);
   const now = tcp_jiffies32(sk.net);
   const idle = (now - tp.lsndtime) | 0;
@@ -256,8 +257,9 @@ function hystart_update(tp: TcpSock, ca: Bictcp, delay: number): void {
 }
 
 function cubictcp_acked(sk: Sock, sample: AckSample): void {
-  if (sample.rtt_us < 0) return;
   const tp = tcp_sk(sk);
+  // The handshake comes before cubictcp_init(), which forgets what it told.
+  if (sample.rtt_us < 0 || !tp.icsk_ca_initialized) return;
   const ca = bictcp(tp);
   // Right after a recovery RTTs are of retransmissions and of queues that others left.
   if (ca.epoch && ((tcp_jiffies32(sk.net) - ca.epoch_start) | 0) < 1000) return;

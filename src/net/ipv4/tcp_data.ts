@@ -20,7 +20,9 @@ import {
   __skb_unlink,
   consume_skb,
   kfree_skb_reason,
+  NO_PACKETS,
   type SkBuff,
+  SkBuffHead,
   skb_dst_drop,
 } from "../core/skbuff.ts";
 import {
@@ -406,6 +408,7 @@ function tcp_data_queue_ofo(tp: TcpSock, skb: SkBuff): void {
   mib[LINUX_MIB_TCPOFOQUEUE]!++;
   const seq = skb.tcp_seq;
   let end_seq = skb.tcp_end_seq;
+  if (tp.out_of_order_queue === NO_PACKETS) tp.out_of_order_queue = new SkBuffHead();
   const q = tp.out_of_order_queue;
   if (q.next === null) {
     if (tcp_is_sack(tp)) {

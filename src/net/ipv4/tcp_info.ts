@@ -32,8 +32,11 @@ function put_u64(dv: DataView, at: number, v: number): void {
 
 /** Microseconds spent in each kind of waiting; the kind that goes on now up to now. */
 function chrono_us(tp: TcpSock, type: number): number {
-  let ms = tp.chrono_stat !== null ? tp.chrono_stat[type - 1]! : 0;
-  if (tp.chrono_type === type) ms += jiffies(tp.net.kernel) - tp.chrono_start;
+  let ms = 0;
+  if (type === TCP_CHRONO_BUSY) ms = tp.chrono_busy;
+  else if (type === TCP_CHRONO_RWND_LIMITED) ms = tp.chrono_rwnd_limited;
+  else if (type === TCP_CHRONO_SNDBUF_LIMITED) ms = tp.chrono_sndbuf_limited;
+  if (tp.chrono_type === type) ms += (jiffies(tp.net.kernel) - tp.chrono_start) | 0;
   return ms * 1000;
 }
 

@@ -87,7 +87,7 @@ import {
   tcp_receive_window,
   tcp_sk,
 } from "./tcp_sock.ts";
-import { keepalive_time_when, tcp_init_xmit_timers } from "./tcp_timer.ts";
+import { keepalive_time_when } from "./tcp_timer.ts";
 
 // What tcp_timewait_state_process() wants to be done. With SYN, kernel.tcp_tw_isn is the sequence number to begin with.
 export const TCP_TW_SUCCESS = 0;
@@ -368,7 +368,6 @@ export function tcp_create_openreq_child(sk: Sock, req: RequestSock, skb: SkBuff
   tp.lsndtime = now;
   tp.snd_cwnd = TCP_INIT_CWND;
   tp.total_retrans = req.num_retrans;
-  tcp_init_xmit_timers(tp);
   if (sock_flag(tp, SOCK_KEEPOPEN)) inet_csk_reset_keepalive_timer(tp, keepalive_time_when(tp));
 
   const opt = tp.rx_opt;

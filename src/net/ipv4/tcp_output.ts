@@ -669,7 +669,7 @@ function tcp_cwnd_validate(tp: TcpSock, is_cwnd_limited: boolean): void {
   if (tp.packets_out > tp.snd_cwnd_used) tp.snd_cwnd_used = tp.packets_out;
   if (
     tp.net.ipv4.sysctl_tcp_slow_start_after_idle !== 0 &&
-    now - tp.snd_cwnd_stamp >= tp.icsk_rto &&
+    ((now - tp.snd_cwnd_stamp) | 0) >= tp.icsk_rto &&
     tp.icsk_ca_ops.cong_control === undefined
   ) {
     tcp_cwnd_application_limited(tp);
@@ -685,10 +685,10 @@ export const TCP_CHRONO_SNDBUF_LIMITED = 3;
 
 function tcp_chrono_set(tp: TcpSock, type: number): void {
   const now = jiffies(tp.net.kernel);
-  if (tp.chrono_type > TCP_CHRONO_UNSPEC) {
-    if (tp.chrono_stat === null) tp.chrono_stat = [0, 0, 0];
-    tp.chrono_stat[tp.chrono_type - 1]! += now - tp.chrono_start;
-  }
+  const span = (now - tp.chrono_start) | 0;
+  if (tp.chrono_type === TCP_CHRONO_BUSY) tp.chrono_busy += span;
+  else if (tp.chrono_type === TCP_CHRONO_RWND_LIMITED) tp.chrono_rwnd_limited += span;
+  else if (tp.chrono_type === TCP_CHRONO_SNDBUF_LIMITED) tp.chrono_sndbuf_limited += span;
   tp.chrono_start = now;
   tp.chrono_type = type;
 }

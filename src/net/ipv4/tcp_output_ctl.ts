@@ -19,6 +19,7 @@ import {
 import { __sk_dst_check, type Sock } from "../core/sock.ts";
 import {
   ICSK_TIME_DACK,
+  inet_csk_delack_timer,
   inet_csk_in_pingpong_mode,
   inet_csk_reset_xmit_timer,
   type RequestSock,
@@ -393,7 +394,7 @@ export function tcp_send_delayed_ack(sk: Sock): void {
   }
   tp.ack_pending |= ICSK_ACK_SCHED | ICSK_ACK_TIMER;
   tp.ack_timeout = timeout;
-  sk_reset_timer(sk, tp.icsk_delack_timer!, timeout);
+  sk_reset_timer(sk, inet_csk_delack_timer(tp), timeout);
 }
 
 // --- probes -------------------------------------------------------------------------------------------------------

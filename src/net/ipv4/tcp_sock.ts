@@ -3,18 +3,16 @@
 // Read first: RFC 9293 section 3.3. Sequence numbers are int32 and wrap; times are int32 microseconds or jiffies that wrap.
 
 import { jiffies } from "../../kernel/kernel.ts";
-import type { Hrtimer } from "../../kernel/time/hrtimer.ts";
 import type { TimerList } from "../../kernel/time/timer.ts";
-import type { MsgHdr } from "../../uapi/sys.ts";
 import type { DstEntry } from "../core/dst.ts";
 import type { Net } from "../core/net_namespace.ts";
-import { type SkBuff, SkBuffHead } from "../core/skbuff.ts";
+import { NO_PACKETS, type SkBuff, SkBuffHead } from "../core/skbuff.ts";
 import type { Proto, Sock } from "../core/sock.ts";
-import type { InetBindBucket, InetListenHashbucket, RequestSock, RequestSockQueue } from "./inet_connection_sock.ts";
-import type { InetBindOwner, InetEhashEntry, SockReuseport } from "./inet_hashtables.ts";
-import { InetSock } from "./inet_sock.ts";
+import type { InetBindBucket } from "./inet_connection_sock.ts";
+import type { InetBindOwner, InetEhashEntry } from "./inet_hashtables.ts";
+import type { Flowi4 } from "./ip_fib.ts";
 import type { TcpCongestionOps } from "./tcp_cong.ts";
-import type { FastopenCookie } from "./tcp_parse.ts";
+import { TcpSockFields } from "./tcp_sock_rare.ts";
 
 // --- sequence numbers ---------------------------------------------------------------------------------------------
 
@@ -168,248 +166,171 @@ export function minmax_reset(m: Minmax, t: number, v: number): void {
   m.v0 = m.v1 = m.v2 = v;
 }
 
-export class TcpSock extends InetSock {
+/** The fields stand in the order of their use, so that a packet touches few lines of cache. Rare ones: tcp_sock_fields.ts. */
+export class TcpSock extends TcpSockFields {
   // --- inet_connection_sock ---
   icsk_bind_hash: InetBindBucket | null = null;
-  icsk_listen_hash: InetListenHashbucket | null = null;
   /** Established and listening sockets in their hash chain (ehash, lhash). */
   hash_next: InetEhashEntry | null = null;
   hash_prev: InetEhashEntry | null = null;
   /** 0, HASHED_EHASH or HASHED_LHASH2. */
   hashed = 0;
   sk_hash = 0;
-  /** SO_REUSEPORT: the listeners that share address and port, this one among them. */
-  sk_reuseport_cb: SockReuseport | null = null;
   /** bind hash: sockets that share a local port. */
   bind_next: InetBindOwner | null = null;
   bind_prev: InetBindOwner | null = null;
-  /** Established but not accepted: the request it came from holds it. */
-  icsk_accept_queue: RequestSockQueue | null = null;
   /** The listener, while not yet accepted. */
   parent: TcpSock | null = null;
-  /** ms (jiffies): when icsk_pending is due. */
-  icsk_timeout = 0;
   icsk_retransmit_timer: TimerList | null = null;
   icsk_delack_timer: TimerList | null = null;
   /** Keepalive, FIN_WAIT2 and the SYN-ACKs of a listener (sk_timer). */
   sk_timer: TimerList | null = null;
-  icsk_rto = TCP_TIMEOUT_INIT;
-  icsk_rto_min = TCP_RTO_MIN;
-  icsk_rto_max = TCP_RTO_MAX;
-  icsk_delack_max = TCP_DELACK_MAX;
-  icsk_pmtu_cookie = 1500;
   icsk_ca_ops: TcpCongestionOps = null as unknown as TcpCongestionOps;
   /** Private state of the congestion control (icsk_ca_priv). */
   icsk_ca_priv: unknown = null;
-  icsk_ca_state = 0;
-  icsk_ca_initialized = false;
-  icsk_ca_setsockopt = false;
-  /** The route chose the congestion control and locked it. */
-  icsk_ca_dst_locked = false;
-  icsk_retransmits = 0;
-  icsk_pending = 0;
-  icsk_backoff = 0;
-  icsk_syn_retries = 0;
-  icsk_probes_out = 0;
-  icsk_probes_tstamp = 0;
-  icsk_user_timeout = 0;
-  icsk_ext_hdr_len = 0;
-  // icsk_ack
+
+  // --- tcp_sock ---
+  bytes_received = 0;
+  bytes_sent = 0;
+  bytes_acked = 0;
+  /** bytes/s; Infinity: not known, or not limited. */
+  sk_pacing_rate = 0.5;
+  /** ns: the earliest departure of the next packet (EDT pacing). */
+  tcp_wstamp_ns = 0.5;
+  ack_timeout = 0;
+  /** ms (jiffies): when icsk_pending is due. */
+  icsk_timeout = 0;
+  /** Header prediction word (host order): header length, ACK, window. */
+  pred_flags = 0;
+  tcp_header_len = 20;
+  rcv_nxt = 0;
+  rcv_wup = 0;
+  copied_seq = 0;
+  rcv_wnd = 0;
+  snd_una = 0;
+  snd_nxt = 0;
+  snd_wnd = 0;
+  snd_wl1 = 0;
+  max_window = 0;
+  window_clamp = 0;
+  /** us, the clock of the connection: sampled when a packet comes in or a call begins (tcp_mstamp_refresh). */
+  tcp_mstamp = 0;
+  /** jiffies */
+  rcv_tstamp = 0;
+  segs_in = 0;
+  data_segs_in = 0;
   ack_pending = 0;
   ack_quick = 0;
   ack_pingpong = 0;
   ack_retry = 0;
   ack_ato = 0;
-  ack_timeout = 0;
   ack_lrcvtime = 0;
   ack_last_seg_size = 0;
   ack_rcv_mss = 0;
-  // icsk_mtup (RFC 4821)
-  mtup_search_high = 0;
-  mtup_search_low = 0;
-  mtup_probe_size = 0;
-  /** Sequence numbers of the MTU probe in flight. */
-  mtu_probe_start = 0;
-  mtu_probe_end = 0;
-  mtup_probe_timestamp = 0;
-  mtup_enabled = false;
-
-  // --- tcp_sock ---
-  tcp_header_len = 20;
-  gso_segs = 0xffff;
-  /** Header prediction word (host order): header length, ACK, window. */
-  pred_flags = 0;
-  bytes_received = 0;
-  segs_in = 0;
-  data_segs_in = 0;
-  rcv_nxt = 0;
-  copied_seq = 0;
-  rcv_wup = 0;
-  snd_nxt = 0;
-  segs_out = 0;
-  data_segs_out = 0;
-  bytes_sent = 0;
-  bytes_acked = 0;
-  dsack_dups = 0;
-  snd_una = 0;
-  snd_sml = 0;
-  /** jiffies */
-  rcv_tstamp = 0;
-  lsndtime = 0;
-  last_oow_ack_time = 0;
-  compressed_ack_rcv_nxt = 0;
-  tsoffset = 0;
-  snd_wl1 = 0;
-  snd_wnd = 0;
-  max_window = 0;
-  mss_cache = TCP_MSS_DEFAULT;
-  window_clamp = 0;
   rcv_ssthresh = 0;
   /** Payload per memory of received packets, in 256ths; stale until the first one came. */
   scaling_ratio = 128;
-  scaling_stale = true;
   advmss = TCP_MSS_DEFAULT;
-  // RACK (RFC 8985)
-  rack_mstamp = 0;
-  rack_rtt_us = 0;
-  rack_end_seq = 0;
-  rack_last_delivered = 0;
-  rack_reo_wnd_steps = 1;
-  rack_reo_wnd_persist = 0;
-  rack_dsack_seen = false;
-  rack_advanced = false;
+  icsk_ca_state = 0;
+  urg_data = 0;
+  rcv_rtt_last_tsecr = 0;
   compressed_ack = 0;
-  dup_ack_counter = 0;
-  tlp_retrans = false;
+  packets_out = 0;
+  sacked_out = 0;
+  lost_out = 0;
+  retrans_out = 0;
+  delivered = 0;
+  delivered_mstamp = 0;
+  first_tx_mstamp = 0;
+  rate_delivered = 0;
+  rate_interval_us = 0;
+  app_limited = 0;
+  lost = 0;
+  high_seq = 0;
+  undo_marker = 0;
   tlp_high_seq = 0;
-  tcp_tx_delay = 0;
-  nonagle = 0;
-  thin_lto = false;
-  recvmsg_inq = false;
-  repair = false;
-  frto = false;
-  fastopen_connect = false;
-  fastopen_no_cookie = false;
-  fastopen_client_fail = 0;
-  syn_data = false;
-  syn_fastopen = false;
-  syn_fastopen_exp = false;
-  /** It goes well: Fast Open need not stay disabled (tcp_fastopen_active_should_disable). */
-  syn_fastopen_ch = false;
-  syn_data_acked = false;
-  is_sack_reneg = false;
-  is_cwnd_limited = false;
-  chrono_type = 0;
-  chrono_start = 0;
-  /** Made when the first span ends. */
-  chrono_stat: number[] | null = null;
-  rate_app_limited = false;
-  save_syn = 0;
-  saved_syn: Uint8Array | null = null;
-  /** us, the clock of the connection: sampled when a packet comes in or a call begins (tcp_mstamp_refresh). */
-  tcp_mstamp = 0;
-  tcp_clock_cache = 0;
+  snd_up = 0;
   /** us << 3 */
   srtt_us = 0;
   mdev_us = 0;
   mdev_max_us = 0;
   rttvar_us = 0;
+  /** The RTT round of mdev_max_us ends when this is acknowledged. */
   rtt_seq = 0;
-  readonly rtt_min: Minmax = new Minmax();
-  packets_out = 0;
-  retrans_out = 0;
-  sacked_out = 0;
-  lost_out = 0;
-  max_packets_out = 0;
-  cwnd_usage_seq = 0;
-  urg_data = 0;
-  urg_seq = 0;
-  ecn_flags = 0;
-  keepalive_probes = 0;
-  keepalive_time = 0;
-  keepalive_intvl = 0;
-  linger2 = 0;
-  reordering = 3;
-  reord_seen = 0;
-  snd_up = 0;
-  snd_ssthresh = TCP_INFINITE_SSTHRESH;
+  rack_mstamp = 0;
+  rack_rtt_us = 0;
+  rack_end_seq = 0;
+  icsk_rto = TCP_TIMEOUT_INIT;
+  icsk_pending = 0;
+  icsk_backoff = 0;
+  icsk_retransmits = 0;
+  icsk_probes_out = 0;
   snd_cwnd = TCP_INIT_CWND;
-  snd_cwnd_cnt = 0;
-  snd_cwnd_clamp = 0x7fffffff;
-  snd_cwnd_used = 0;
-  snd_cwnd_stamp = 0;
-  prior_cwnd = 0;
-  /** ssthresh before the last reduction: what an undo goes back to; 0 for none. */
-  prior_ssthresh = 0;
-  prr_delivered = 0;
-  prr_out = 0;
-  last_oow_ack_seq = 0;
-  delivered = 0;
-  delivered_ce = 0;
-  received_ce = 0;
-  lost = 0;
-  app_limited = 0;
-  first_tx_mstamp = 0;
-  delivered_mstamp = 0;
-  rate_delivered = 0;
-  rate_interval_us = 0;
-  rcv_wnd = 0;
+  snd_ssthresh = TCP_INFINITE_SSTHRESH;
   /** The end of the window that was advertised: it may not shrink (RFC 9293 section 3.8.6.2.1). */
   write_seq = 0;
-  notsent_lowat = 0;
   pushed_seq = 0;
-  high_seq = 0;
-  retrans_stamp = 0;
-  undo_marker = 0;
-  undo_retrans = -1;
-  bytes_retrans = 0;
-  total_retrans = 0;
-  total_rto = 0;
-  total_rto_recoveries = 0;
-  total_rto_time = 0;
-  rto_stamp = 0;
-  /** Times that a timeout chose another flow hash. */
-  timeout_rehash = 0;
-  rcv_ooopack = 0;
-  // receive buffer autotuning
-  rcv_rtt_us = 0;
-  rcv_rtt_seq = 0;
-  rcv_rtt_time = 0;
+  snd_sml = 0;
+  /** TCP_NAGLE_* bits. */
+  nonagle = 0;
+  mss_cache = TCP_MSS_DEFAULT;
+  gso_segs = 65535;
+  max_packets_out = 0;
+  cwnd_usage_seq = 0;
+  snd_cwnd_cnt = 0;
+  snd_cwnd_used = 0;
+  snd_cwnd_stamp = 0;
+  lsndtime = 0;
+  segs_out = 0;
+  data_segs_out = 0;
+  sk_wmem_queued = 0;
+  /** Bytes (whole pages) taken from net.ipv4.tcp_mem. */
+  sk_mem_allocated = 0;
+  ecn_flags = 0;
+  tsoffset = 0;
+  tsq_flags = 0;
+  sk_pacing_status = 0;
+  sk_route_caps = 0;
+  sk_gso_max_size = 65536;
+  chrono_type = 0;
+  icsk_rto_min = TCP_RTO_MIN;
   rcvq_space = 0;
   rcvq_seq = 0;
   rcvq_time = 0;
-  rcv_rtt_last_tsecr = 0;
-  mtu_info = 0;
-  /** bytes/s; Infinity: not known, or not limited. */
-  sk_pacing_rate = 0.5;
-  sk_max_pacing_rate = 0.5;
-  sk_pacing_status = 0;
-  sk_pacing_shift = 10;
-  pacing_timer: Hrtimer | null = null;
-  compressed_ack_timer: Hrtimer | null = null;
-  /** ns: the earliest departure of the next packet (EDT pacing). */
-  tcp_wstamp_ns = 0.5;
-  sk_wmem_queued = 0;
-  /** Somebody waits in send or connect with data (sk_write_pending). */
-  sk_write_pending = false;
-  /** Bytes (whole pages) taken from net.ipv4.tcp_mem. */
-  sk_mem_allocated = 0;
-  /** TCP_REPAIR_QUEUE. */
-  repair_queue = 0;
-  /** MSG_ZEROCOPY: number of the next notification. */
-  zckey = 0;
-  sk_gso_max_size = 65536;
-  sk_gso_max_segs = 65535;
-  sk_route_caps = 0;
+  icsk_pmtu_cookie = 1500;
+  rcv_rtt_us = 0;
+  rcv_rtt_seq = 0;
+  rcv_rtt_time = 0;
+  reordering = 3;
+  rack_last_delivered = 0;
+  rack_reo_wnd_steps = 1;
+  dup_ack_counter = 0;
+  retrans_stamp = 0;
+  undo_retrans = -1;
+  total_retrans = 0;
+  prior_cwnd = 0;
+  chrono_start = 0;
+  /** jiffies spent in each of the spans (chrono_stat). */
+  chrono_busy = 0;
+  chrono_rwnd_limited = 0;
+  chrono_sndbuf_limited = 0;
+  snd_cwnd_clamp = 0x7fffffff;
+  mtup_search_low = 0;
+  mtup_search_high = 0;
+  is_cwnd_limited = false;
+  rate_app_limited = false;
+  rack_advanced = false;
+  icsk_ca_initialized = false;
+  scaling_stale = true;
+  readonly rtt_min: Minmax = new Minmax();
   /** The route its segments come in by, for early demux; holds a reference. */
   sk_rx_dst: DstEntry | null = null;
-  tsq_flags = 0;
 
   readonly rx_opt: TcpOptionsReceived = new TcpOptionsReceived();
   /** Sent and not acknowledged, in sequence order (tcp_rtx_queue). Not yet sent: sk_write_queue. */
   readonly tcp_rtx_queue: SkBuffHead = new SkBuffHead();
-  /** Received out of order, in sequence order. */
-  readonly out_of_order_queue: SkBuffHead = new SkBuffHead();
+  /** Received out of order, in sequence order; NO_PACKETS until there is something. */
+  out_of_order_queue: SkBuffHead = NO_PACKETS;
   /** Made with the first hole: most connections never have one. */
   private sacks: TcpSacks | null = null;
   get duplicate_sack(): TcpSackBlock[] {
@@ -429,17 +350,18 @@ export class TcpSock extends InetSock {
   sacks_forget(): void {
     this.sacks = null;
   }
+  /** The flow key in which a route is asked for: one for all, as none is kept. */
+  override get fl4(): Flowi4 {
+    return this.net.kernel.tcp_fl4;
+  }
   highest_sack: SkBuff | null = null;
   lost_skb_hint: SkBuff | null = null;
   retransmit_skb_hint: SkBuff | null = null;
-  fastopen_rsk: RequestSock | null = null;
-  fastopen_req: { data: MsgHdr | null; size: number; copied: number; cookie: FastopenCookie } | null = null;
 
   constructor(net: Net, family: number, prot: Proto) {
     super(net, family, prot);
     this.is_icsk = true;
     this.sk_pacing_rate = Number.POSITIVE_INFINITY;
-    this.sk_max_pacing_rate = Number.POSITIVE_INFINITY;
     this.tcp_wstamp_ns = 0;
   }
 }

@@ -1,8 +1,8 @@
 // The timers of a connection: retransmission, zero-window probes, delayed ACKs, keepalive. Mirrors net/ipv4/tcp_timer.c.
 // Read first: RFC 6298, RFC 9293 section 3.8, RFC 1122 section 4.2.3.6, RFC 5482.
-// Way in: tcp_init_xmit_timers() once per socket, then whatever inet_csk_reset_xmit_timer() armed.
+// Way in: tcp_init_xmit_timers() once, then whatever inet_csk_reset_xmit_timer() armed.
 
-import { jiffies } from "../../kernel/kernel.ts";
+import { jiffies, type Kernel } from "../../kernel/kernel.ts";
 import { type Hrtimer, hrtimer_cancel } from "../../kernel/time/hrtimer.ts";
 import type { TimerList } from "../../kernel/time/timer.ts";
 import { trace_call, trace_fn } from "../../kernel/trace.ts";
@@ -43,7 +43,6 @@ import {
   inet_csk_delete_keepalive_timer,
   inet_csk_exit_pingpong_mode,
   inet_csk_in_pingpong_mode,
-  inet_csk_init_xmit_timers,
   inet_csk_reset_keepalive_timer,
   inet_csk_reset_xmit_timer,
   type RequestSock,
@@ -576,7 +575,7 @@ export function tcp_keepalive_timer(t: TimerList): void {
   sock_put(sk);
 }
 
-/** The timers of a new socket. Pacing and ACK compression make theirs when they first need one. */
-export function tcp_init_xmit_timers(sk: Sock): void {
-  inet_csk_init_xmit_timers(sk, tcp_write_timer, tcp_delack_timer, tcp_keepalive_timer);
+/** What the timers of connections do. Pacing and ACK compression have timers of their own. */
+export function tcp_init_xmit_timers(k: Kernel): void {
+  k.tcp_xmit_timers = { retransmit: tcp_write_timer, delack: tcp_delack_timer, keepalive: tcp_keepalive_timer };
 }

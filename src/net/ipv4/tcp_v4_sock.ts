@@ -59,6 +59,7 @@ export function tcp_v4_init(k: Kernel): void {
   secure_seq_init(k);
   syncookies_init(k);
   k.tcp_reply_fl4 = new Flowi4();
+  k.tcp_fl4 = new Flowi4();
   k.tcp_foc = new FastopenCookie();
   k.tcp_tw_isn = 0;
   k.tcp_own_req = false;
