@@ -8,6 +8,7 @@ import { ethtool } from "./ethtool/ethtool.ts";
 import { httpd } from "./httpd.ts";
 import { discardd, echod, inetd } from "./inetd.ts";
 import { ip } from "./ip/ip.ts";
+import { iperf3 } from "./iperf3/iperf3.ts";
 import { nc } from "./nc/nc.ts";
 import { arp } from "./net-tools/arp.ts";
 import { dnsdomainname, hostname } from "./net-tools/hostname.ts";
@@ -49,6 +50,7 @@ const own: Readonly<Record<string, Program>> = {
   ifconfig,
   inetd,
   ip,
+  iperf3,
   nc,
   netstat,
   nslookup,
