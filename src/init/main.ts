@@ -44,6 +44,8 @@ import { packet_init } from "../net/packet/af_packet.ts";
 import { packet_diag_init } from "../net/packet/packet_diag.ts";
 import { sched_init } from "../net/sched/init.ts";
 import { sock_init } from "../net/socket.ts";
+import { unix_init } from "../net/unix/af_unix.ts";
+import { unix_diag_init } from "../net/unix/unix_diag.ts";
 import type { Program } from "../uapi/sys.ts";
 
 export interface MachineConfig extends KernelConfig {
@@ -121,6 +123,7 @@ export function start_kernel(host: Host, config: MachineConfig = {}): Kernel {
   initcall(k, "gro_init", gro_init);
   initcall(k, "sysctl_core_init", sysctl_core_init);
   // fs_initcall
+  initcall(k, "af_unix_init", unix_init);
   initcall(k, "inet_init", inet_init);
   initcall(k, "sysctl_ipv4_init", sysctl_ipv4_init);
   initcall(k, "inet6_init", inet6_init);
@@ -133,6 +136,7 @@ export function start_kernel(host: Host, config: MachineConfig = {}): Kernel {
   initcall(k, "packet_init", packet_init);
   initcall(k, "sock_diag_init", sock_diag_init);
   initcall(k, "packet_diag_init", packet_diag_init);
+  initcall(k, "unix_diag_init", unix_diag_init);
   initcall(k, "veth_init", veth_init);
   initcall(k, "dummy_init_module", dummy_init);
   initcall(k, "pci_driver_init", pci_driver_init);

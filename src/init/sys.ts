@@ -60,6 +60,7 @@ import {
   sys_setsockopt,
   sys_shutdown,
   sys_socket,
+  sys_socketpair,
 } from "../net/socket.ts";
 import { sys_socketcall } from "../net/socketcall.ts";
 import {
@@ -591,6 +592,9 @@ export class TaskSys implements Sys {
 
   // --- sockets ----------------------------------------------------------------------------------------------------
 
+  socketpair(family: number, type: number, protocol: number, sv: [number, number]): number {
+    return this.enter(() => sys_socketpair(this.task, family, type, protocol, sv));
+  }
   socket(family: number, type: number, protocol: number): number {
     return this.enter(() => sys_socket(this.task, family, type, protocol));
   }

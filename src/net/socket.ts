@@ -2,7 +2,7 @@
 // Read first: socket(2), socket(7). Way in: sys_socket() … sys_sendmsg(), called by init/sys.ts within a system call.
 
 import { syscall_relax } from "../kernel/cpu.ts";
-import { File, type FileOps, fd_install, fget, get_unused_fd, set_close_on_exec } from "../kernel/fs/file.ts";
+import { close_fd, File, type FileOps, fd_install, fget, get_unused_fd, set_close_on_exec } from "../kernel/fs/file.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Task } from "../kernel/sched.ts";
 import { trace_call } from "../kernel/trace.ts";
@@ -111,6 +111,44 @@ export function sys_socket(task: Task, family: number, type: number, protocol: n
   const sock = sock_create(task.net_ns, family, type & SOCK_TYPE_MASK, protocol);
   if (typeof sock === "number") return sock;
   return sock_map_fd(task, sock, flags);
+}
+
+/** socketpair(2): two sockets, each the other's peer. 0 and the descriptors in `sv`, or -errno. */
+export function sys_socketpair(
+  task: Task,
+  family: number,
+  type: number,
+  protocol: number,
+  sv: [number, number],
+): number {
+  const flags = type & ~SOCK_TYPE_MASK;
+  if ((flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) !== 0) return -EINVAL;
+  const a = sock_create(task.net_ns, family, type & SOCK_TYPE_MASK, protocol);
+  if (typeof a === "number") return a;
+  const b = sock_create(task.net_ns, family, type & SOCK_TYPE_MASK, protocol);
+  if (typeof b === "number") {
+    a.ops.release(a);
+    return b;
+  }
+  const err = a.ops.socketpair ? a.ops.socketpair(a, b) : -EOPNOTSUPP;
+  if (err < 0) {
+    a.ops.release(a);
+    b.ops.release(b);
+    return err;
+  }
+  const first = sock_map_fd(task, a, flags);
+  if (first < 0) {
+    b.ops.release(b);
+    return first;
+  }
+  const second = sock_map_fd(task, b, flags);
+  if (second < 0) {
+    close_fd(task, first);
+    return second;
+  }
+  sv[0] = first;
+  sv[1] = second;
+  return 0;
 }
 
 /** move_addr_to_kernel: a sockaddr is at most 128 bytes (sockaddr_storage). */

@@ -3,6 +3,7 @@
 
 import {
   EACCES,
+  EADDRINUSE,
   EBUSY,
   EEXIST,
   EINVAL,
@@ -13,6 +14,7 @@ import {
   ENOSPC,
   ENOTDIR,
   ENOTEMPTY,
+  ENXIO,
   EPERM,
 } from "../../uapi/errno.ts";
 import {
@@ -26,6 +28,7 @@ import {
   O_WRONLY,
   S_IFDIR,
   S_IFREG,
+  S_IFSOCK,
 } from "../../uapi/fcntl.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Task } from "../sched.ts";
@@ -156,6 +159,21 @@ export function generic_lseek(file: File, offset: number, whence: number): numbe
   return file.f_pos;
 }
 
+/** The name of a socket (unix(7)): it can be connected to, not opened, and stays when the socket is closed. */
+export class SockInode implements Inode {
+  readonly ino: number;
+  readonly mode: number = S_IFSOCK | 0o755;
+  /** The socket that is bound here, as long as it is open. */
+  sk: unknown = null;
+
+  constructor(k: Kernel) {
+    this.ino = k.next_ino++;
+  }
+  open(): number {
+    return -ENXIO;
+  }
+}
+
 /** A directory in memory. */
 export class DirInode implements Inode {
   readonly ino: number;
@@ -174,11 +192,15 @@ export class DirInode implements Inode {
     return [...this.entries.keys()].sort();
   }
   create(name: string, dir: boolean): Inode | number {
+    return this.link(name, (k) => (dir ? new DirInode(k) : new RegInode(k)));
+  }
+  /** A new entry, or -errno. */
+  link<I extends Inode>(name: string, make: (k: Kernel) => I): I | number {
     if (this.entries.has(name)) return -EEXIST;
     if (name.length > NAME_MAX) return -ENAMETOOLONG;
     if (this.k.vfs_bytes + INODE_BYTES > VFS_MAX_BYTES) return -ENOSPC;
     this.k.vfs_bytes += INODE_BYTES;
-    const n = dir ? new DirInode(this.k) : new RegInode(this.k);
+    const n = make(this.k);
     this.entries.set(name, n);
     return n;
   }
@@ -322,6 +344,16 @@ export function do_mkdir(task: Task, path: string): number {
   if (!p[0].create) return -ENOENT;
   const r = p[0].create(p[1], true);
   return typeof r === "number" ? r : 0;
+}
+
+/** What bind(2) of a unix socket makes: its name in the tree. */
+export function vfs_mksock(task: Task, path: string): SockInode | number {
+  const p = parent_of(task, path);
+  if (p === -EEXIST) return -EADDRINUSE;
+  if (typeof p === "number") return p;
+  if (p[0].lookup?.(p[1], task)) return -EADDRINUSE;
+  if (!(p[0] instanceof DirInode)) return -EACCES;
+  return p[0].link(p[1], (k) => new SockInode(k));
 }
 
 export function do_unlink(task: Task, path: string, dir: boolean): number {

@@ -23,6 +23,7 @@ import {
   AF_INET6,
   AF_NETLINK,
   AF_PACKET,
+  AF_UNIX,
   MSG_DONTWAIT,
   MSG_PEEK,
   RCV_SHUTDOWN,
@@ -128,6 +129,8 @@ export interface ProtoOps {
   bind(sock: Socket, addr: Uint8Array): number;
   connect(sock: Socket, addr: Uint8Array, flags: number): number;
   accept?(sock: Socket, newsock: Socket, flags: number): number;
+  /** socketpair(2). */
+  socketpair?(a: Socket, b: Socket): number;
   /** Fills `addr` and returns its length, or -errno. `peer` 2: as accept(2) asks, of a connection that may be over. */
   getname(sock: Socket, addr: Uint8Array, peer: boolean | 2): number;
   poll(sock: Socket, wait: PollTable | null): number;
@@ -249,6 +252,8 @@ export class Sock extends SockFields {
   sk_tsflags = 0;
   /** Peak of allocated options etc.; the task that made it, for ss -p. */
   sk_owner_pid = 0;
+  /** SO_PEERCRED, where the other end is a program of the same machine (AF_UNIX): its pid; 0: nobody known. */
+  sk_peer_pid = 0;
   sk_data_ready: (sk: Sock) => void = sock_def_readable;
   sk_write_space: (sk: Sock) => void = sock_def_write_space;
   sk_state_change: (sk: Sock) => void = sock_def_wakeup;
@@ -290,6 +295,7 @@ const FAMILY_NAMES: Record<number, string> = {
   [AF_INET6]: "PF_INET6",
   [AF_NETLINK]: "PF_NETLINK/PF_ROUTE",
   [AF_PACKET]: "PF_PACKET",
+  [AF_UNIX]: "PF_UNIX/PF_LOCAL",
 };
 
 export function sock_register(k: Kernel, family: NetProtoFamily): void {

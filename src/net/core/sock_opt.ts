@@ -433,10 +433,11 @@ function get_struct(sock: Socket, optname: number, optval: Uint8Array): number {
     case S.SO_PEERPIDFD:
       return -ENODATA;
     case S.SO_PEERCRED:
-      // struct ucred: nobody of this machine is known to be there.
+      // struct ucred: nobody of this machine is known to be there, or root.
       return put_struct(optval, 12, (dv) => {
-        dv.setInt32(4, -1, true);
-        dv.setInt32(8, -1, true);
+        dv.setInt32(0, sk.sk_peer_pid, true);
+        dv.setInt32(4, sk.sk_peer_pid === 0 ? -1 : 0, true);
+        dv.setInt32(8, sk.sk_peer_pid === 0 ? -1 : 0, true);
       });
     case S.SO_PEERNAME: {
       const name = new Uint8Array(128);
