@@ -110,11 +110,17 @@ Examples:
     .option("--remote_ip <address>", "the other side's address, unless a script says")
     .option("--gateway_ip <address>", "the router's address, unless a script says")
     .option("--netmask_ip <mask>", "of the machine's address, unless a script says")
-    .option("--ip_version <version>", "ipv4; others are not there yet")
+    .option("--ip_version <version>", "ipv4, or ipv4-mapped-ipv6: sockets of AF_INET6; ipv6 is not there yet")
     .option("--strict_segments", "every segment as scripted, not several joined")
+    .option("--tcp_ts_tick_usecs <n>", "the clock of time stamps: their values are compared")
+    .option("--tcp_ts_ecr_scaled", "echoed time stamps keep their distance")
+    .option("--non_fatal <what>", "packet, syscall: what differs there is told, and the script goes on")
+    .option("--dry_run", "read the scripts only")
     .option("--seed <n>", "seed of all randomness", integer, 1)
     .option("-v, --verbose", "also name the scripts that pass")
     .addHelpText("after", "\nExample:\n  skbuff packetdrill test/packetdrill/handshake/*.pkt")
+    // The other options of packetdrill(1), as --name=value, are among the files.
+    .allowUnknownOption()
     .action(run(packetdrillCommand));
 
   program

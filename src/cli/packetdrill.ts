@@ -7,19 +7,27 @@ export interface PacketdrillOptions {
   define: string[];
   seed: number;
   verbose?: boolean;
-  tolerance_usecs?: string;
-  mtu?: string;
-  local_ip?: string;
-  remote_ip?: string;
-  gateway_ip?: string;
-  netmask_ip?: string;
-  ip_version?: string;
-  strict_segments?: boolean;
+  [name: string]: string | number | boolean | string[] | undefined;
 }
 
-export function packetdrillCommand(files: string[], o: PacketdrillOptions): number {
+/** Options that are this program's own. The others are the scripts': settings_of() knows them, and refuses what it does not. */
+const OWN = new Set(["define", "seed", "verbose"]);
+
+/** `args`: the scripts, and options in packetdrill's spelling that commander does not know. */
+export function packetdrillCommand(args: string[], o: PacketdrillOptions): number {
   const defines = new Map<string, string>();
-  for (const d of o.define) {
+  const options = new Map<string, string>();
+  const files: string[] = [];
+  const define = [...o.define];
+  for (const [name, v] of Object.entries(o))
+    if (!OWN.has(name) && v !== undefined && v !== false) options.set(name, v === true ? "" : String(v));
+  for (const a of args) {
+    const m = /^--?([A-Za-z_]\w*)(?:=(.*))?$/s.exec(a);
+    if (m === null) files.push(a);
+    else if (/^-D./.test(a)) define.push(a.slice(2));
+    else options.set(m[1]!, m[2] ?? "");
+  }
+  for (const d of define) {
     const m = /^([A-Za-z_]\w*)=(.*)$/s.exec(d);
     if (m === null) {
       process.stderr.write(`skbuff: -D ${d}: SYMBOL=value is wanted\n`);
@@ -27,18 +35,6 @@ export function packetdrillCommand(files: string[], o: PacketdrillOptions): numb
     }
     defines.set(m[1]!, m[2]!);
   }
-  const options = new Map<string, string>();
-  for (const name of [
-    "tolerance_usecs",
-    "mtu",
-    "local_ip",
-    "remote_ip",
-    "gateway_ip",
-    "netmask_ip",
-    "ip_version",
-  ] as const)
-    if (o[name] !== undefined) options.set(name, o[name]);
-  if (o.strict_segments === true) options.set("strict_segments", "");
   let failed = 0;
   for (const file of files) {
     let text: string;
@@ -51,6 +47,7 @@ export function packetdrillCommand(files: string[], o: PacketdrillOptions): numb
     }
     const r = runScript(file, text, { defines, options, seed: o.seed });
     for (const line of r.printed) process.stdout.write(`${line}\n`);
+    for (const line of r.warnings) process.stderr.write(`${line}\n`);
     if (!r.ok) {
       failed++;
       process.stderr.write(`${r.message}\n`);

@@ -189,7 +189,7 @@ class KernelBackend implements Backend {
         return plain(a[0], null, null, a[1]);
       case "getsockname":
       case "getpeername":
-        return plain(a[0], b1, len4(16));
+        return plain(a[0], b1, len4(b1.length));
       case "recvfrom":
         return plain(a[0], b1, b1.length, a[2], null, null);
       case "sendto":
@@ -298,11 +298,12 @@ export async function run_on_kernel(
   file: string,
   text: string,
   defines = new Map<string, string>(),
+  options = new Map<string, string>(),
 ): Promise<string | null> {
   let backend: KernelBackend | null = null;
   try {
     const script = parse_script(file, text, defines);
-    const s = settings_of(script.options);
+    const s = settings_of(new Map([...script.options, ...options]));
     // Virtual time is what judges times exactly; a busy computer is late.
     s.tolerance_us = Math.max(s.tolerance_us, 25_000);
     backend = new KernelBackend(`${ip_text(s.local_ip)}/16`, s.mtu, script.options.get("gateway_ip") ?? "192.168.0.2");
@@ -330,11 +331,19 @@ export async function run_on_kernel(
 
 if (process.argv[1]?.endsWith("packetdrill_kernel.ts")) {
   let bad = 0;
-  for (const file of process.argv.slice(2)) {
+  // --name=value: options as on the command line of skbuff packetdrill.
+  const args = process.argv.slice(2);
+  const options = new Map(
+    args
+      .filter((a) => a.startsWith("--"))
+      .map((a): [string, string] => [a.slice(2).split("=")[0]!, a.replace(/^[^=]*=?/, "")]),
+  );
+  for (const file of args.filter((a) => !a.startsWith("--"))) {
     const text = readFileSync(file, "utf8");
-    let r = await run_on_kernel(file, text);
+    const once = (): Promise<string | null> => run_on_kernel(file, text, new Map(), options);
+    let r = await once();
     // Real time on a busy computer: who was late once may see other packets. What Linux does not do, it never does.
-    for (let again = 0; again < 5 && r !== null; again++) r = await run_on_kernel(file, text);
+    for (let again = 0; again < 5 && r !== null; again++) r = await once();
     if (r !== null) bad++;
     console.log(r === null ? `ok ${file}` : `FAIL ${r}`);
   }

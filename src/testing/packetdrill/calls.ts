@@ -2,6 +2,8 @@
 // Read first: the man page of each call. Way in: prepare_call().
 
 import { errno_name } from "../../uapi/errno.ts";
+import { IPV6_RECVERR, SOCKADDR_IN6_LEN, SOL_IPV6 } from "../../uapi/in6.ts";
+import { AF_INET, AF_INET6 } from "../../uapi/socket.ts";
 import type { EpollEvent, MsgHdr, PollFd } from "../../uapi/sys.ts";
 import type { CallSpec, Expr, Field } from "./ast.ts";
 import { symbol_name, symbol_value } from "./symbols.ts";
@@ -15,6 +17,8 @@ export interface Request {
 export interface CallContext {
   /** Descriptor of the stack for one of the script; throws CallError for an unknown one. */
   fd(script_fd: number): number;
+  /** Of a socket that the script does not name, and of the addresses that it leaves open: AF_INET6 are mapped ones. */
+  domain: number;
   local_ip: number;
   remote_ip: number;
   bind_port: number;
@@ -80,7 +84,7 @@ const fields_of = (e: Expr | undefined): Field[] => (e?.k === "struct" ? e.field
 const field = (fs: Field[], name: string): Field | undefined => fs.find((f) => f.name === name);
 const items_of = (e: Expr | undefined): Expr[] => (e?.k === "list" ? e.items : fail("a [list] expected"));
 
-export function sockaddr_in(addr: number, port: number, family = 2): Uint8Array {
+export function sockaddr_in(addr: number, port: number, family = AF_INET): Uint8Array {
   const b = new Uint8Array(16);
   const dv = new DataView(b.buffer);
   dv.setUint16(0, family, true);
@@ -88,14 +92,78 @@ export function sockaddr_in(addr: number, port: number, family = 2): Uint8Array 
   dv.setUint32(4, addr);
   return b;
 }
-function sockaddr_of(e: Expr, addr: number, port: number): Uint8Array {
-  if (is_any(e)) return sockaddr_in(addr, port);
+export function sockaddr_in6(addr: Uint8Array, port: number, family = AF_INET6): Uint8Array {
+  const b = new Uint8Array(SOCKADDR_IN6_LEN);
+  const dv = new DataView(b.buffer);
+  dv.setUint16(0, family, true);
+  dv.setUint16(2, port);
+  b.set(addr, 8);
+  return b;
+}
+const mapped = (ip: number): Uint8Array => {
+  const b = new Uint8Array(16);
+  new DataView(b.buffer).setUint16(10, 0xffff);
+  new DataView(b.buffer).setUint32(12, ip);
+  return b;
+};
+/** The IPv4 address and port of a struct sockaddr of either family; null where it is no address of IPv4. */
+export function v4_of(sa: Uint8Array): { ip: number; port: number } | null {
+  const dv = new DataView(sa.buffer, sa.byteOffset, sa.byteLength);
+  if (sa.length < 16) return null;
+  if (dv.getUint16(0, true) === AF_INET) return { ip: dv.getUint32(4), port: dv.getUint16(2) };
+  if (sa.length < 24 || dv.getUint16(0, true) !== AF_INET6) return null;
+  const head = sa.subarray(8, 18).every((x) => x === 0);
+  const word = dv.getUint16(18);
+  if (!head || (word !== 0 && word !== 0xffff)) return null;
+  return { ip: dv.getUint32(20), port: dv.getUint16(2) };
+}
+
+/** RFC 4291 section 2.2: the text of an IPv6 address as bytes. */
+export function ip6_of(text: string): Uint8Array {
+  const bad = (): never => fail(`not an IPv6 address: ${text}`);
+  const quad = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(text);
+  const v4 = quad !== null ? ip_of(quad[2]!) : 0;
+  const plain = quad !== null ? `${quad[1]}${(v4 >>> 16).toString(16)}:${(v4 & 0xffff).toString(16)}` : text;
+  const halves = plain.split("::");
+  const words = (s: string | undefined): string[] => (s === undefined || s === "" ? [] : s.split(":"));
+  const [head, tail] = [words(halves[0]), words(halves[1])];
+  const gap = 8 - head.length - tail.length;
+  if (halves.length > 2 || (halves.length === 2 ? gap < 1 : gap !== 0)) bad();
+  const all = [...head, ...Array<string>(gap).fill("0"), ...tail];
+  const b = new Uint8Array(16);
+  for (const [i, w] of all.entries()) {
+    if (!/^[0-9a-fA-F]{1,4}$/.test(w)) bad();
+    new DataView(b.buffer).setUint16(2 * i, Number.parseInt(w, 16));
+  }
+  return b;
+}
+
+/** What stands where an IPv6 address is given: inet_pton(AF_INET6, "::1", &sin6_addr), or its text alone. */
+function in6_of(e: Expr): Uint8Array {
+  if (e.k !== "fn") return ip6_of(str_of(e));
+  if (e.name !== "inet_pton") return fail(`unknown function: ${e.name}()`);
+  return ip6_of(str_of(e.args.find((x) => x.k === "str")));
+}
+
+/** `{sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr("1.2.3.4")}`, the same with sin6_, or `...`. */
+function sockaddr_of(e: Expr, ctx: CallContext, addr: number, port: number): Uint8Array {
+  if (is_any(e)) return ctx.domain === AF_INET6 ? sockaddr_in6(mapped(addr), port) : sockaddr_in(addr, port);
   const fs = fields_of(e);
-  const f = field(fs, "sa_family");
-  const family = f ? int_of(f.value) : 2;
-  const p = field(fs, "sin_port");
+  const f = field(fs, "sa_family") ?? field(fs, "sin_family") ?? field(fs, "sin6_family");
+  const p = field(fs, "sin_port") ?? field(fs, "sin6_port");
+  const a6 = field(fs, "sin6_addr") ?? fs.find((x) => x.value.k === "fn" && x.value.name === "inet_pton");
+  const family = f !== undefined ? int_of(f.value) : a6 !== undefined ? AF_INET6 : AF_INET;
+  const to = p !== undefined ? int_of(p.value) : port;
+  if (a6 !== undefined || family === AF_INET6) {
+    const b = sockaddr_in6(a6 !== undefined && !is_any(a6.value) ? in6_of(a6.value) : mapped(addr), to, family);
+    const flow = field(fs, "sin6_flowinfo");
+    const scope = field(fs, "sin6_scope_id");
+    if (flow !== undefined) new DataView(b.buffer).setUint32(4, int_of(flow.value));
+    if (scope !== undefined) new DataView(b.buffer).setUint32(24, int_of(scope.value), true);
+    return b;
+  }
   const a = field(fs, "sin_addr");
-  return sockaddr_in(a ? int_of(a.value) >>> 0 : addr, p ? int_of(p.value) : port, family);
+  return sockaddr_in(a ? int_of(a.value) >>> 0 : addr, to, family);
 }
 
 const int_bytes = (...v: number[]): Uint8Array => {
@@ -216,7 +284,8 @@ function check_cmsg(e: Expr, got: Cmsg | undefined, ctx: CallContext): [string, 
     if (is_any(f.value)) continue;
     const want = int_of(f.value);
     const ee = EE_FIELDS[f.name];
-    if (level === SOL_IP && type === IP_RECVERR && ee !== undefined) {
+    const recverr = (level === SOL_IP && type === IP_RECVERR) || (level === SOL_IPV6 && type === IPV6_RECVERR);
+    if (recverr && ee !== undefined) {
       const have = ee[1] === 4 ? got.data.getUint32(ee[0], true) : got.data.getUint8(ee[0]);
       if (have !== want) return [`${f.name}=${want}`, String(have)];
     } else if (type === SO_TIMESTAMPING && f.name === "scm_nsec") {
@@ -271,14 +340,13 @@ export function prepare_call(spec: CallSpec, ctx: CallContext): Prepared {
   };
   switch (spec.name) {
     case "socket":
-      req = make("socket", is_any(a[0]) ? 2 : n(0), n(1), n(2));
-      if (req.a[0] === 10) fail("AF_INET6 is not supported");
+      req = make("socket", is_any(a[0]) ? ctx.domain : n(0), n(1), n(2));
       break;
     case "bind":
-      req = make("bind", fd(0), sockaddr_of(a[1]!, ctx.local_ip, ctx.bind_port));
+      req = make("bind", fd(0), sockaddr_of(a[1]!, ctx, ctx.local_ip, ctx.bind_port));
       break;
     case "connect":
-      req = make("connect", fd(0), sockaddr_of(a[1]!, ctx.remote_ip, ctx.connect_port));
+      req = make("connect", fd(0), sockaddr_of(a[1]!, ctx, ctx.remote_ip, ctx.connect_port));
       break;
     case "listen":
       req = make("listen", fd(0), n(1));
@@ -291,7 +359,7 @@ export function prepare_call(spec: CallSpec, ctx: CallContext): Prepared {
       break;
     case "getsockname":
     case "getpeername":
-      req = make(spec.name, fd(0), new Uint8Array(16));
+      req = make(spec.name, fd(0), new Uint8Array(SOCKADDR_IN6_LEN));
       break;
     case "read": {
       const b = new Uint8Array(n(2));
@@ -326,7 +394,7 @@ export function prepare_call(spec: CallSpec, ctx: CallContext): Prepared {
         fd(0),
         data_of(a[1], n(2)),
         n(3),
-        none ? null : sockaddr_of(a[4]!, ctx.remote_ip, ctx.connect_port),
+        none ? null : sockaddr_of(a[4]!, ctx, ctx.remote_ip, ctx.connect_port),
       );
       break;
     }
@@ -346,14 +414,15 @@ export function prepare_call(spec: CallSpec, ctx: CallContext): Prepared {
           ? new Uint8Array(4096)
           : null;
       const msg: MsgHdr = {
-        msg_name: send && name && !is_any(name.value) ? sockaddr_of(name.value, ctx.remote_ip, ctx.connect_port) : null,
+        msg_name:
+          send && name && !is_any(name.value) ? sockaddr_of(name.value, ctx, ctx.remote_ip, ctx.connect_port) : null,
         msg_namelen: 0,
         msg_iov: bufs,
         msg_control: control,
         msg_controllen: control?.length ?? 0,
         msg_flags: 0,
       };
-      if (msg.msg_name !== null) msg.msg_namelen = 16;
+      if (msg.msg_name !== null) msg.msg_namelen = msg.msg_name.length;
       req = make(spec.name, fd(0), msg, n(2));
       if (!send) {
         const flags = field(fs, "msg_flags");

@@ -268,6 +268,8 @@ function primary(s: Scanner): Expr {
     s.need(")");
     return e;
   }
+  // inet_pton(AF_INET6, "::1", &sin6_addr): a place, not a value.
+  if (s.is("&")) return { k: "sym", name: `&${s.take(WORD)?.[0] ?? ""}` };
   if (s.is("~")) return { k: "fn", name: "~", args: [primary(s)] };
   const w = s.take(WORD);
   if (w !== null) {

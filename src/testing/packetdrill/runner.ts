@@ -1,8 +1,18 @@
 // Plays a script: events in their order and at their time, packets of the socket under test against the expected ones.
 // Read first: ast.ts, docs/packetdrill.md. Way in: run_events(), a generator that yields when it waits; a backend is the stack.
 
+import { AF_INET, AF_INET6 } from "../../uapi/socket.ts";
 import type { EventTime, IcmpSpec, PacketSpec, Script, ScriptEvent, TcpOption, TcpSpec } from "./ast.ts";
-import { type CallContext, CallError, int_of, ip_of, type Prepared, prepare_call, type Request } from "./calls.ts";
+import {
+  type CallContext,
+  CallError,
+  int_of,
+  ip_of,
+  type Prepared,
+  prepare_call,
+  type Request,
+  v4_of,
+} from "./calls.ts";
 import { icmp_name } from "./icmp_names.ts";
 import * as P from "./packet.ts";
 import { CWR, FIN, SYN } from "./parser.ts";
@@ -37,12 +47,19 @@ type Steps<T> = Generator<Wait, T, undefined>;
 export class RunError extends Error {}
 
 export interface Settings {
+  /** AF_INET6: sockets of it, with mapped addresses; on the wire it is IPv4 all the same. */
+  domain: number;
   local_ip: number;
   remote_ip: number;
   bind_port: number;
   connect_port: number;
   tolerance_us: number;
+  /** Of the distance to the event before. */
+  tolerance_percent: number;
   mtu: number;
+  /** Kinds of events whose differences do not end the script. */
+  non_fatal: ReadonlySet<string>;
+  dry_run: boolean;
   strict_segments: boolean;
   ts_tick_us: number;
   ts_ecr_scaled: boolean;
@@ -52,10 +69,8 @@ export interface Settings {
 const NO_EFFECT = new Set([
   "verbose",
   "debug",
-  "dry_run",
   "init_scripts",
   "speed",
-  "non_fatal",
   "send_omit_free",
   "gateway_ip",
   "netmask_ip",
@@ -63,14 +78,24 @@ const NO_EFFECT = new Set([
   "persistent_tun_dev",
 ]);
 
+function number_option(name: string, v: string): number {
+  const n = Number(v);
+  if (v.trim() === "" || !(n >= 0)) throw new RunError(`bad --${name}: ${v}`);
+  return n;
+}
+
 export function settings_of(options: ReadonlyMap<string, string>): Settings {
   const s: Settings = {
+    domain: AF_INET,
     local_ip: ip_of("192.168.0.1"),
     remote_ip: ip_of("192.0.2.1"),
     bind_port: 8080,
     connect_port: 8080,
     tolerance_us: 4000,
+    tolerance_percent: 12.5,
     mtu: 1500,
+    non_fatal: new Set(),
+    dry_run: false,
     strict_segments: false,
     ts_tick_us: 0,
     ts_ecr_scaled: false,
@@ -84,28 +109,40 @@ export function settings_of(options: ReadonlyMap<string, string>): Settings {
         s.remote_ip = ip_of(v.replace(/\/.*/, ""));
         break;
       case "bind_port":
-        s.bind_port = Number(v);
+        s.bind_port = number_option(name, v);
         break;
       case "connect_port":
-        s.connect_port = Number(v);
+        s.connect_port = number_option(name, v);
         break;
       case "tolerance_usecs":
-        s.tolerance_us = Number(v);
+        s.tolerance_us = number_option(name, v);
+        break;
+      case "tolerance_percent":
+        s.tolerance_percent = number_option(name, v);
         break;
       case "mtu":
-        s.mtu = Number(v);
+        s.mtu = number_option(name, v);
+        break;
+      case "non_fatal":
+        s.non_fatal = new Set(v.split(/[,\s]+/).filter((w) => w !== ""));
+        for (const w of s.non_fatal) if (w !== "packet" && w !== "syscall") throw new RunError(`bad --non_fatal: ${w}`);
+        break;
+      case "dry_run":
+        s.dry_run = true;
         break;
       case "strict_segments":
         s.strict_segments = true;
         break;
       case "tcp_ts_tick_usecs":
-        s.ts_tick_us = Number(v);
+        s.ts_tick_us = number_option(name, v);
         break;
       case "tcp_ts_ecr_scaled":
         s.ts_ecr_scaled = true;
         break;
       case "ip_version":
-        if (v !== "ipv4") throw new RunError(`--ip_version=${v} is not supported`);
+        if (v === "ipv6") throw new RunError("--ip_version=ipv6 is not there yet: ipv4 and ipv4-mapped-ipv6 are");
+        if (v !== "ipv4" && v !== "ipv4-mapped-ipv6") throw new RunError(`bad --ip_version: ${v}`);
+        s.domain = v === "ipv4" ? AF_INET : AF_INET6;
         break;
       default:
         if (!NO_EFFECT.has(name)) throw new RunError(`unknown option --${name}`);
@@ -171,6 +208,7 @@ export class Runner implements CallContext {
   private readonly b: Backend;
   private readonly script: Script;
   private readonly s: Settings;
+  readonly domain: number;
   local_ip: number;
   remote_ip: number;
   bind_port: number;
@@ -187,11 +225,13 @@ export class Runner implements CallContext {
   private readonly codes: { event: ScriptEvent; info: Uint8Array; text: string }[] = [];
   private next_remote_port = 33000;
   readonly printed: string[] = [];
+  readonly warnings: string[] = [];
 
   constructor(script: Script, backend: Backend, settings: Settings) {
     this.script = script;
     this.b = backend;
     this.s = settings;
+    this.domain = settings.domain;
     this.local_ip = settings.local_ip;
     this.remote_ip = settings.remote_ip;
     this.bind_port = settings.bind_port;
@@ -216,7 +256,10 @@ export class Runner implements CallContext {
     const base = t.rel ? this.prev_end : this.start;
     const from = base + t.us * 1000;
     const to = t.end === null ? from : base + t.end * 1000;
-    return [from, to, Math.max(this.tolerance_us * 1000, (from - this.prev_end) / 8)];
+    return [from, to, this.tolerance(from)];
+  }
+  private tolerance(at: number): number {
+    return Math.max(this.tolerance_us * 1000, ((at - this.prev_end) * this.s.tolerance_percent) / 100);
   }
   private check_time(event: ScriptEvent, what: string, at: number, from: number, to: number, tol: number): void {
     if (at >= from - tol && at <= to + tol) return;
@@ -234,7 +277,7 @@ export class Runner implements CallContext {
     this.start = this.b.now();
     this.start_s = this.b.wall_s();
     this.prev_end = this.start;
-    for (const event of this.script.events) yield* this.event(event);
+    for (const event of this.script.events) yield* this.lenient_event(event);
     if (this.pending !== null) yield* this.finish_pending();
     if (this.script.cleanup !== null) this.command(this.script.cleanup, this.script.cleanup.command);
     const vars = new Map<string, Value>();
@@ -297,6 +340,19 @@ export class Runner implements CallContext {
     const r = this.b.shell(cmd);
     if (r.code !== 0)
       this.fail(event, `command \`${text.trim()}\`: expected status 0 / actual ${r.code}: ${r.out.trim()}`);
+  }
+
+  /** --non_fatal: what differs in such events is noted only. */
+  private *lenient_event(event: ScriptEvent): Steps<void> {
+    const kind = event.action.k === "packet" ? "packet" : event.action.k === "call" ? "syscall" : "";
+    if (!this.s.non_fatal.has(kind)) return yield* this.event(event);
+    try {
+      yield* this.event(event);
+    } catch (e) {
+      if (!(e instanceof RunError)) throw e;
+      this.warnings.push(e.message);
+      this.prev_end = this.b.now();
+    }
   }
 
   private *event(event: ScriptEvent): Steps<void> {
@@ -366,8 +422,7 @@ export class Runner implements CallContext {
     const name = event.action.k === "call" ? `${event.action.call.name}()` : "";
     if (bad !== null) this.differ(event, name, bad[0], bad[1]);
     if (p.end_ns > 0) {
-      const tol = Math.max(this.tolerance_us * 1000, (p.end_ns - this.prev_end) / 8);
-      this.check_time(event, `${name} returned`, live.end, p.end_ns, p.end_ns, tol);
+      this.check_time(event, `${name} returned`, live.end, p.end_ns, p.end_ns, this.tolerance(p.end_ns));
     }
   }
 
@@ -375,24 +430,26 @@ export class Runner implements CallContext {
   private before(req: Request): void {
     const by_fd = (fd: unknown): TestSocket | undefined =>
       this.sockets.findLast((t) => t.fd_known && this.fds.get(t.script_fd) === fd);
-    const addr = (b: unknown): DataView => new DataView((b as Uint8Array).buffer);
     const t = by_fd(req.a[0]);
     if (t === undefined) return;
     if (req.op === "bind") {
-      const dv = addr(req.a[1]);
-      if (dv.getUint32(4) !== 0) t.local_ip = dv.getUint32(4);
-      t.local_port = dv.getUint16(2);
+      const to = v4_of(req.a[1] as Uint8Array);
+      if (to === null) return;
+      if (to.ip !== 0) t.local_ip = to.ip;
+      t.local_port = to.port;
     } else if (req.op === "listen") t.listening = true;
     else if (req.op === "connect" || (req.op === "sendto" && req.a[3] !== null)) {
-      const dv = addr(req.op === "connect" ? req.a[1] : req.a[3]);
-      t.remote_ip = dv.getUint32(4);
-      t.remote_port = dv.getUint16(2);
+      this.peer(t, (req.op === "connect" ? req.a[1] : req.a[3]) as Uint8Array);
     } else if (req.op === "sendmsg") {
       const name = (req.a[1] as { msg_name: Uint8Array | null }).msg_name;
-      if (name === null) return;
-      t.remote_ip = addr(name).getUint32(4);
-      t.remote_port = addr(name).getUint16(2);
+      if (name !== null) this.peer(t, name);
     }
+  }
+  private peer(t: TestSocket, name: Uint8Array): void {
+    const to = v4_of(name);
+    if (to === null) return;
+    t.remote_ip = to.ip;
+    t.remote_port = to.port;
   }
   done(op: string, spec: { result: Parameters<typeof int_of>[0] }, req: Request, ret: number): void {
     if (op === "socket" || op === "accept4" || op === "epoll_create1") {
@@ -504,7 +561,7 @@ export class Runner implements CallContext {
     if (t.local_port !== 0) return;
     const fd = this.fds.get(t.script_fd);
     if (fd === undefined) return;
-    const name = new Uint8Array(16);
+    const name = new Uint8Array(28);
     const live = this.b.call({ op: "getsockname", a: [fd, name] }, false);
     if (live.done && live.value! >= 0) t.local_port = (name[2]! << 8) | name[3]!;
   }

@@ -10,7 +10,7 @@ import { type Backend, type LiveCall, RunError, Runner, settings_of } from "./ru
 export interface RunOptions {
   /** -D: words of the script that stand for others. */
   defines?: ReadonlyMap<string, string>;
-  /** Options of the command line, by name without "--"; the script's own win. */
+  /** Options of the command line, by name without "--"; they win over the script's own. */
   options?: ReadonlyMap<string, string>;
   seed?: number;
 }
@@ -21,6 +21,8 @@ export interface RunResult {
   message: string;
   /** What the code of the script printed. */
   printed: string[];
+  /** What differed where --non_fatal lets the script go on. */
+  warnings: string[];
 }
 
 /** Makes the call in the stack. */
@@ -110,11 +112,17 @@ const ip_text = (ip: number): string => [24, 16, 8, 0].map((s) => (ip >>> s) & 2
 export function runScript(file: string, text: string, options: RunOptions = {}): RunResult {
   let runner: Runner | null = null;
   let stack: Stack | null = null;
-  const result = (message: string): RunResult => ({ ok: message === "", message, printed: runner?.printed ?? [] });
+  const result = (message: string): RunResult => ({
+    ok: message === "",
+    message,
+    printed: runner?.printed ?? [],
+    warnings: runner?.warnings ?? [],
+  });
   try {
     const script = parse_script(file, text, options.defines);
-    const all = new Map([...(options.options ?? []), ...script.options]);
+    const all = new Map([...script.options, ...(options.options ?? [])]);
     const s = settings_of(all);
+    if (s.dry_run) return result("");
     const netmask = all.get("netmask_ip") ?? "255.255.0.0";
     const bits = netmask.split(".").reduce((n, x) => n + Number(x).toString(2).replaceAll("0", "").length, 0);
     stack = new TestStack({
