@@ -207,7 +207,8 @@ const traffic: Scenario = {
 const ping: Scenario = {
   name: "ping and traceroute",
   namespaces: ["h1", "r", "h2"],
-  // Without the rate limit of ICMP errors, whose tokens depend on how fast a command runs.
+  // Without the rate limit of ICMP errors, whose tokens depend on how fast a command runs. And where a hop is asked more than
+  // once, -w says how long to wait: by default that is three times as long as its first answer took, too short on a busy computer.
   setup: `${LINE}
 for n in r h2; do ip netns exec $n sh -c 'echo 0 > /proc/sys/net/ipv4/icmp_ratemask'; done
 `,
@@ -257,9 +258,9 @@ for n in r h2; do ip netns exec $n sh -c 'echo 0 > /proc/sys/net/ipv4/icmp_ratem
     ping -Z
     ping -c 1 0
     ping -c 1 127.1
-    traceroute -n 10.0.2.2
+    traceroute -n -w 5 10.0.2.2
     traceroute -n -q 1 10.0.2.2
-    traceroute -I -n -q 2 10.0.2.2
+    traceroute -I -n -w 5 -q 2 10.0.2.2
     traceroute -n -m 1 -q 1 10.0.2.2
     traceroute -n -f 2 -q 1 10.0.2.2
     traceroute -n -q 1 -w 1 -m 3 10.0.1.99
@@ -268,7 +269,7 @@ for n in r h2; do ip netns exec $n sh -c 'echo 0 > /proc/sys/net/ipv4/icmp_ratem
     traceroute -n --mtu -q 1 10.0.2.2
     traceroute -n -q 1 -s 10.0.1.2 10.0.2.2
     traceroute -n -q 1 -i eth7 10.0.2.2
-    traceroute -n -q 11 10.0.2.2
+    traceroute -n -w 5 -q 11 10.0.2.2
     traceroute -V
     traceroute
     ip -n r link set eth1 mtu 1000

@@ -354,7 +354,7 @@ const iproute: Scenario = {
     ip netns identify $$
     ip netns identify 999999
     ip netns identify x
-    ip netns pids h1 | wc -l
+    ip netns pids h1 > $FILES/pids; wc -l < $FILES/pids
     ip netns pids nothere
     ip netns pids
     ip netns exec h2 ip -br link show lo
@@ -424,6 +424,18 @@ const iproute: Scenario = {
     ip tcp_metrics show x
     ip tcp_metrics show 1.2.3.0/24
     ip tcp_metrics flush 1.2.3.0/24
+    ip -s tcp_metrics flush 1.2.3.4
+    ip tcp_metrics show source 1.2.3.4
+    ip tcp_metrics show source 1.0.0.0/8
+    ip tcp_metrics show address 1.2.3.4 source 1.2.3.5
+    ip tcp_metrics show 1.2.3.0/24 foo
+    ip tcp_metrics show 1.2.3.4 foo
+    ip tcp_metrics show dst 1.2.3.4
+    ip tcp_metrics show any
+    ip tcp_metrics delete 1.2.3.0/24
+    ip tcp_metrics delete source 1.2.3.4
+    ip -j tcp_metrics
+    ip -6 tcp_metrics
     ip vrf exec
     ip vrf identify
     ip vrf pids

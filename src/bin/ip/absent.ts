@@ -1,10 +1,10 @@
 // Objects of ip whose part of the kernel is not there: usage, what can be empty is, and the rest fails as on such a kernel.
 // Read first: ip(8). Way in: OBJECTS of ip.ts.
 
+import { CTRL_ATTR_FAMILY_NAME, CTRL_CMD_GETFAMILY, GENL_HDRLEN, GENL_ID_CTRL } from "../../uapi/genetlink.ts";
 import { NETLINK_GENERIC, NETLINK_XFRM } from "../../uapi/netlink.ts";
 import { nla_put_string } from "../../uapi/nlattr.ts";
 import type { Blocking } from "../../uapi/sys.ts";
-import { addressBits, parsePrefix } from "../iproute/addr.ts";
 import type { Args } from "../iproute/context.ts";
 import { matches } from "../iproute/context.ts";
 import { openNetlink } from "../iproute/rtnl.ts";
@@ -35,21 +35,6 @@ export function* mroute(run: Run, a: Args): Blocking<number> {
   return 0;
 }
 
-/** What TCP learned of hosts: nothing yet. */
-export function* tcpMetrics(run: Run, a: Args): Blocking<number> {
-  const { ctx } = run;
-  const removes = matches(a.word, "delete");
-  const flushes = matches(a.word, "flush");
-  if (!lists(a) && !removes && !flushes) refuse(run, a, "tcp_metrics");
-  const rest = a.tail();
-  if (rest.is("address")) rest.next();
-  if (!rest.more) return removes ? ctx.missingArgument("address") : 0;
-  const p = parsePrefix(ctx, rest.word, ctx.opt.family);
-  if (!flushes && p.bits === addressBits(p.family)) ctx.fail("RTNETLINK answers: No such process\n", 2);
-  if (flushes) ctx.error("Nothing to flush.\n");
-  return 0;
-}
-
 export function* vrf(run: Run, a: Args): Blocking<number> {
   const { ctx } = run;
   if (lists(a)) {
@@ -62,11 +47,6 @@ export function* vrf(run: Run, a: Args): Blocking<number> {
   return refuse(run, a, "vrf");
 }
 
-const CTRL = 16;
-const CTRL_CMD_GETFAMILY = 3;
-const CTRL_ATTR_FAMILY_NAME = 2;
-const GENL_HDRLEN = 4;
-
 /** An object behind a family of generic netlink, for which the kernel is asked first. */
 export const generic = (name: string, family: string): Command =>
   function* (run, a) {
@@ -74,7 +54,7 @@ export const generic = (name: string, family: string): Command =>
     if (!a.more || a.is("help")) ctx.fail(MORE_USAGE[name], 255);
     const genl = openNetlink(ctx, NETLINK_GENERIC);
     try {
-      const w = genl.request(CTRL, 0, GENL_HDRLEN);
+      const w = genl.request(GENL_ID_CTRL, 0, GENL_HDRLEN);
       w.buf[w.msg + 16] = CTRL_CMD_GETFAMILY;
       w.buf[w.msg + 17] = 1;
       nla_put_string(w, CTRL_ATTR_FAMILY_NAME, family);

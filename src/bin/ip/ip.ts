@@ -10,7 +10,7 @@ import type { Context } from "../iproute/context.ts";
 import { Args, matches } from "../iproute/context.ts";
 import { runProgram } from "../iproute/program.ts";
 import { openNetlink } from "../iproute/rtnl.ts";
-import { generic, mroute, onlyHelp, tcpMetrics, vrf, xfrm } from "./absent.ts";
+import { generic, mroute, onlyHelp, vrf, xfrm } from "./absent.ts";
 import { address } from "./address.ts";
 import { link } from "./link.ts";
 import type { Run } from "./link_show.ts";
@@ -23,6 +23,7 @@ import { nexthop } from "./nexthop.ts";
 import { ntable } from "./ntable.ts";
 import { route } from "./route.ts";
 import { mrule, rule } from "./rule.ts";
+import { tcpMetrics } from "./tcp_metrics.ts";
 import { tunnel, tuntap } from "./tunnel.ts";
 import { IP_USAGE } from "./usage.ts";
 

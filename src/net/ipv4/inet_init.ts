@@ -58,6 +58,7 @@ import { tcp_cubic } from "./tcp_cubic.ts";
 import { tcp_dctcp } from "./tcp_dctcp.ts";
 import { tcp_prot, tcp_protocol, tcp_v4_init } from "./tcp_ipv4.ts";
 import { tcp_metrics_init } from "./tcp_metrics.ts";
+import { tcp_metrics_genl_init } from "./tcp_metrics_netlink.ts";
 import { tcpv4_offload_init } from "./tcp_offload.ts";
 import { TcpOutOptions } from "./tcp_options.ts";
 import { tcp_tasklet_init } from "./tcp_output.ts";
@@ -189,6 +190,7 @@ export function inet_init(k: Kernel): void {
   k.tcp_sack = new TcpSacktagState();
   tcp_cong_init(k, [tcp_cubic(), tcp_bbr(), tcp_dctcp()]);
   tcp_metrics_init(k);
+  tcp_metrics_genl_init(k);
   tcp_tasklet_init(k);
   icmp_init(k);
   ipfrag_init(k);

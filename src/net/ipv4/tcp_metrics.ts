@@ -1,10 +1,17 @@
 // What is remembered of peers between connections: RTT, ssthresh, reordering, and the Fast Open cookie.
 // Mirrors net/ipv4/tcp_metrics.c. Read first: RFC 9040 (sharing of control blocks), ip-tcp_metrics(8).
 // Way in: tcp_init_metrics() when a connection is established, tcp_update_metrics() when it ends.
-// DIFF: a bounded table in order of creation, not a hash whose chains forget their oldest; no generic netlink family yet.
+// DIFF: a bounded table in order of creation, not a hash whose chains forget their oldest. Generic netlink: tcp_metrics_netlink.ts.
 
 import type { Kernel } from "../../kernel/kernel.ts";
 import { jiffies } from "../../kernel/kernel.ts";
+import {
+  TCP_METRIC_CWND,
+  TCP_METRIC_REORDERING,
+  TCP_METRIC_RTT,
+  TCP_METRIC_RTTVAR,
+  TCP_METRIC_SSTHRESH,
+} from "../../uapi/genetlink.ts";
 import { RTAX_CWND, RTAX_LOCK, RTAX_REORDERING, RTAX_RTT, RTAX_RTTVAR, RTAX_SSTHRESH } from "../../uapi/rtnetlink.ts";
 import type { DstEntry } from "../core/dst.ts";
 import { type Net, register_pernet_subsys } from "../core/net_namespace.ts";
@@ -28,11 +35,6 @@ const TCP_METRICS_MAX = 8192;
 const TCP_METRICS_TIMEOUT = 60 * 60 * 1000;
 
 // tcpm_vals, and bits of tcpm_lock
-export const TCP_METRIC_RTT = 0;
-export const TCP_METRIC_RTTVAR = 1;
-export const TCP_METRIC_SSTHRESH = 2;
-export const TCP_METRIC_CWND = 3;
-export const TCP_METRIC_REORDERING = 4;
 const TCP_METRIC_MAX = 5;
 const RTAX_OF: readonly number[] = [RTAX_RTT, RTAX_RTTVAR, RTAX_SSTHRESH, RTAX_CWND, RTAX_REORDERING];
 
@@ -129,6 +131,43 @@ function get_metrics(net: Net, saddr: number, daddr: number, dst: DstEntry, crea
   table.by_daddr.set(daddr, tm);
   table.count++;
   return tm;
+}
+
+/** What is kept of a peer; without a source, of the first that was met. */
+export function tcp_metrics_find(net: Net, saddr: number | null, daddr: number): TcpMetricsBlock | null {
+  return saddr !== null ? lookup(net, saddr, daddr) : (net.tcp_metrics.by_daddr.get(daddr) ?? null);
+}
+
+/** Forgets a peer, from one source or from all. Was there anything? */
+export function tcp_metrics_del(net: Net, saddr: number | null, daddr: number): boolean {
+  const table = net.tcp_metrics;
+  let kept: TcpMetricsBlock | null = null;
+  let found = false;
+  for (let tm = table.by_daddr.get(daddr) ?? null; tm !== null; ) {
+    const next: TcpMetricsBlock | null = tm.next;
+    if (saddr === null || tm.tcpm_saddr === saddr) {
+      found = true;
+      table.count--;
+    } else {
+      tm.next = kept;
+      kept = tm;
+    }
+    tm = next;
+  }
+  if (kept !== null) table.by_daddr.set(daddr, kept);
+  else table.by_daddr.delete(daddr);
+  return found;
+}
+
+export function tcp_metrics_flush_all(net: Net): void {
+  net.tcp_metrics.by_daddr.clear();
+  net.tcp_metrics.count = 0;
+}
+
+export function* tcp_metrics_for_each(net: Net): Generator<TcpMetricsBlock> {
+  for (const first of net.tcp_metrics.by_daddr.values()) {
+    for (let tm: TcpMetricsBlock | null = first; tm !== null; tm = tm.next) yield tm;
+  }
 }
 
 const tcp_get_metrics = (tp: TcpSock, dst: DstEntry, create: boolean): TcpMetricsBlock | null =>
