@@ -106,6 +106,9 @@ export class NetnsIpv4 {
   sysctl_tcp_backlog_ack_defer = 1;
   sysctl_tcp_base_mss = 1024;
   sysctl_tcp_challenge_ack_limit = 0x7fffffff;
+  /** The second for which challenge ACKs are counted, and how many more may go in it. */
+  tcp_challenge_timestamp = 0;
+  tcp_challenge_count = 0;
   sysctl_tcp_child_ehash_entries = 0;
   sysctl_tcp_comp_sack_delay_ns = 1000000;
   sysctl_tcp_comp_sack_nr = 44;

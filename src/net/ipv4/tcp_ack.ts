@@ -424,7 +424,7 @@ export function tcp_snd_una_update(tp: TcpSock, ack: number): void {
 }
 
 /** RFC 9293 section 3.10.7.4: a window counts when the segment is newer than the one that set it. */
-function tcp_may_update_window(tp: TcpSock, ack: number, ack_seq: number, nwin: number): boolean {
+export function tcp_may_update_window(tp: TcpSock, ack: number, ack_seq: number, nwin: number): boolean {
   return (
     after(ack, tp.snd_una) ||
     after(ack_seq, tp.snd_wl1) ||

@@ -23,7 +23,9 @@ import {
   SKB_DROP_REASON_TCP_OLD_ACK,
   SKB_DROP_REASON_TCP_RESET,
   SKB_DROP_REASON_TCP_RFC7323_PAWS,
+  SKB_DROP_REASON_TCP_RFC7323_PAWS_ACK,
 } from "../core/dropreason.ts";
+import type { Net } from "../core/net_namespace.ts";
 import { skb_checksum_complete } from "../core/skb_checksum.ts";
 import {
   __skb_pull,
@@ -38,6 +40,7 @@ import {
   LINUX_MIB_BEYONDWINDOW,
   LINUX_MIB_PAWSACTIVE,
   LINUX_MIB_PAWSESTAB,
+  LINUX_MIB_PAWSOLDACK,
   LINUX_MIB_TCPABORTONDATA,
   LINUX_MIB_TCPACKSKIPPEDCHALLENGE,
   LINUX_MIB_TCPACKSKIPPEDPAWS,
@@ -80,7 +83,13 @@ import {
   inet_csk_schedule_ack,
 } from "./inet_connection_sock.ts";
 import { tcp_done, tcp_set_state, tcp_shutdown, tcp_write_queue_purge } from "./tcp.ts";
-import { tcp_ack, tcp_snd_una_update, tcp_synack_rtt_meas, tcp_update_pacing_rate } from "./tcp_ack.ts";
+import {
+  tcp_ack,
+  tcp_may_update_window,
+  tcp_snd_una_update,
+  tcp_synack_rtt_meas,
+  tcp_update_pacing_rate,
+} from "./tcp_ack.ts";
 import { tcp_init_congestion_control } from "./tcp_cong.ts";
 import { tcp_conn_request } from "./tcp_conn_request.ts";
 import {
@@ -111,6 +120,7 @@ import {
   after,
   before,
   between,
+  ICSK_TIME_RETRANS,
   MAX_TCP_HEADER,
   TCP_DELACK_MAX,
   TCP_ECN_OK,
@@ -155,20 +165,24 @@ export function tcp_paws_check(tp: TcpSock, win: number): boolean {
 export function tcp_replace_ts_recent(tp: TcpSock, seq: number): void {
   if (tp.rx_opt.saw_tstamp && !after(seq, tp.rcv_wup) && tcp_paws_check(tp, 0)) tcp_store_ts_recent(tp);
 }
-/** A pure ACK that was overtaken is harmless. */
-function tcp_disordered_ack(tp: TcpSock, skb: SkBuff): boolean {
-  const dv = skb.head.dv;
+/** Ticks of the fastest timestamp clock that is known (1200 Hz) in an RTO: an ACK may have been overtaken by as much. */
+const tcp_tsval_replay = (tp: TcpSock): number => Math.floor((tp.icsk_rto * 1200) / TCP_HZ);
+
+/** The timestamp is an old one. 0: a pure ACK that was overtaken and is harmless; otherwise the reason to drop it. */
+function tcp_disordered_ack_check(tp: TcpSock, skb: SkBuff, flags: number): number {
   const th = skb.transport_header;
-  return (
-    (dv.getUint8(th + TCPH_FLAGS) & TCPHDR_ACK) !== 0 &&
-    skb.tcp_seq === skb.tcp_end_seq &&
-    skb.tcp_seq === tp.rcv_nxt &&
-    skb.tcp_ack_seq === tp.snd_una &&
-    ((tp.rx_opt.ts_recent - tp.rx_opt.rcv_tsval) | 0) <= (tp.icsk_rto * 1024) / TCP_HZ
-  );
+  const seq = skb.tcp_seq;
+  if ((flags & TCPHDR_ACK) === 0 || seq !== skb.tcp_end_seq) return SKB_DROP_REASON_TCP_RFC7323_PAWS;
+  if (before(seq, tp.rcv_nxt)) return SKB_DROP_REASON_TCP_RFC7323_PAWS_ACK;
+  // It would say something: a number of ours, a window.
+  const win = (skb.head.dv.getUint16(th + TCPH_WINDOW) << tp.rx_opt.snd_wscale) >>> 0;
+  const news =
+    seq !== tp.rcv_nxt ||
+    skb.tcp_ack_seq !== tp.snd_una ||
+    tcp_may_update_window(tp, skb.tcp_ack_seq, seq, win) ||
+    ((tp.rx_opt.ts_recent - tp.rx_opt.rcv_tsval) | 0) > tcp_tsval_replay(tp);
+  return news ? SKB_DROP_REASON_TCP_RFC7323_PAWS : 0;
 }
-const tcp_paws_discard = (tp: TcpSock, skb: SkBuff): boolean =>
-  !tcp_paws_check(tp, TCP_PAWS_WINDOW) && !tcp_disordered_ack(tp, skb);
 
 // --- answers to what does not belong ------------------------------------------------------------------------------
 
@@ -191,10 +205,33 @@ function __tcp_oow_rate_limited(tp: TcpSock, mib: number): boolean {
   tp.last_oow_ack_time = now || 1;
   return false;
 }
+/**
+ * RFC 5961 section 7: so many challenge ACKs of the whole namespace per second, tcp_challenge_ack_limit give or take a half: who
+ * counts them learns nothing of other connections. True when there have been enough.
+ */
+function tcp_challenge_limited(net: Net): boolean {
+  const v4 = net.ipv4;
+  const limit = v4.sysctl_tcp_challenge_ack_limit;
+  if (limit === 0x7fffffff) return false;
+  const now = Math.floor(jiffies(net.kernel) / TCP_HZ);
+  if (now !== v4.tcp_challenge_timestamp) {
+    v4.tcp_challenge_timestamp = now;
+    const half = (limit + 1) >> 1;
+    const rnd = new Uint8Array(4);
+    net.kernel.host.random_bytes(rnd);
+    // The span is 0 for a limit of 0, and all 32 bits are random then.
+    const random = new DataView(rnd.buffer).getUint32(0);
+    v4.tcp_challenge_count = limit > 0 ? half + (random % limit) : random;
+  }
+  if (v4.tcp_challenge_count === 0) return true;
+  v4.tcp_challenge_count--;
+  return false;
+}
+
 /** RFC 5961: an ACK that says where we are; a blind attacker learns nothing, a real peer answers with an exact RST. */
 export function tcp_send_challenge_ack(sk: Sock): void {
   const tp = tcp_sk(sk);
-  if (__tcp_oow_rate_limited(tp, LINUX_MIB_TCPACKSKIPPEDCHALLENGE)) return;
+  if (__tcp_oow_rate_limited(tp, LINUX_MIB_TCPACKSKIPPEDCHALLENGE) || tcp_challenge_limited(sk.net)) return;
   sk.net.mib.linux[LINUX_MIB_TCPCHALLENGEACK]!++;
   tcp_send_ack(sk);
 }
@@ -284,12 +321,17 @@ function tcp_validate_incoming(tp: TcpSock, skb: SkBuff): boolean {
   const th = skb.transport_header;
   const flags = skb.head.dv.getUint8(th + TCPH_FLAGS);
   const rst = (flags & TCPHDR_RST) !== 0;
-  if (tcp_fast_parse_options(net, skb, th, tp) && tp.rx_opt.saw_tstamp && tcp_paws_discard(tp, skb)) {
-    if (!rst) {
-      mib[LINUX_MIB_PAWSESTAB]!++;
+  if (tcp_fast_parse_options(net, skb, th, tp) && tp.rx_opt.saw_tstamp && !tcp_paws_check(tp, TCP_PAWS_WINDOW)) {
+    const reason = tcp_disordered_ack_check(tp, skb, flags);
+    if (reason !== 0 && !rst) {
       if ((flags & TCPHDR_SYN) !== 0) return syn_challenge(tp, skb);
-      if (!tcp_oow_rate_limited(tp, skb, LINUX_MIB_TCPACKSKIPPEDPAWS)) tcp_send_dupack(tp, skb);
-      kfree_skb_reason(skb, SKB_DROP_REASON_TCP_RFC7323_PAWS);
+      // Old ACKs are common where several paths are: they are not worth an answer.
+      if (reason === SKB_DROP_REASON_TCP_RFC7323_PAWS_ACK) mib[LINUX_MIB_PAWSOLDACK]!++;
+      else {
+        mib[LINUX_MIB_PAWSESTAB]!++;
+        if (!tcp_oow_rate_limited(tp, skb, LINUX_MIB_TCPACKSKIPPEDPAWS)) tcp_send_dupack(tp, skb);
+      }
+      kfree_skb_reason(skb, reason);
       return false;
     }
   }
@@ -581,7 +623,7 @@ function tcp_rcv_synsent_state_process(tp: TcpSock, skb: SkBuff): number {
   if ((flags & TCPHDR_ACK) !== 0) {
     if (!after(skb.tcp_ack_seq, tp.snd_una) || after(skb.tcp_ack_seq, tp.snd_nxt)) {
       // A half-open connection of before: the RST clears it, and the SYN is tried again soon.
-      if (tp.icsk_retransmits === 0) inet_csk_reset_xmit_timer(tp, 1, TCP_TIMEOUT_MIN, tp.icsk_rto_max);
+      if (tp.icsk_retransmits === 0) inet_csk_reset_xmit_timer(tp, ICSK_TIME_RETRANS, TCP_TIMEOUT_MIN, tp.icsk_rto_max);
       undo();
       return SKB_DROP_REASON_TCP_INVALID_ACK_SEQUENCE;
     }
