@@ -143,8 +143,8 @@ class ExclusiveWait implements PollTable {
   }
 }
 
-/** What a message still has room for, or still holds, behind its first `done` bytes. Ancillary data went with the first. */
-function msg_rest(msg: MsgHdr, done: number): MsgHdr {
+/** What a message still has room for, or still holds, behind its first `done` bytes. What came in went with the first. */
+function msg_rest(msg: MsgHdr, done: number, send: boolean): MsgHdr {
   const iov: Uint8Array[] = [];
   for (const b of msg.msg_iov) {
     if (done >= b.length) done -= b.length;
@@ -153,7 +153,7 @@ function msg_rest(msg: MsgHdr, done: number): MsgHdr {
       done = 0;
     }
   }
-  return { ...msg, msg_iov: iov, msg_control: null, msg_controllen: 0 };
+  return send ? { ...msg, msg_iov: iov } : { ...msg, msg_iov: iov, msg_control: null, msg_controllen: 0 };
 }
 
 const iov_bytes = (msg: MsgHdr): number => msg.msg_iov.reduce((n, b) => n + b.length, 0);
@@ -721,7 +721,7 @@ export class TaskSys implements Sys {
     const call = send ? sys_sendmsg : sys_recvmsg;
     return this.stream_loop(n, send, sock, fd, iov_bytes(msg), flags, (done, f) => {
       if (done === 0) return call(task, fd, msg, f);
-      const rest = msg_rest(msg, done);
+      const rest = msg_rest(msg, done, send);
       const r = call(task, fd, rest, f);
       if (!send) msg.msg_flags |= rest.msg_flags;
       return r;

@@ -24,6 +24,7 @@ import {
   type RtnlLinkOps,
 } from "../../net/core/netdevice.ts";
 import { consume_skb, type SkBuff } from "../../net/core/skbuff.ts";
+import { skb_tx_timestamp } from "../../net/core/sock_tstamp.ts";
 import { eth_hw_addr_random, eth_mac_addr, ether_setup } from "../../net/ethernet/eth.ts";
 import { EEXIST } from "../../uapi/errno.ts";
 import { NET_ADDR_RANDOM } from "../../uapi/netdev_misc.ts";
@@ -31,6 +32,7 @@ import { rtnl_link_register } from "./veth.ts";
 
 const dummy_netdev_ops: NetDeviceOps = {
   ndo_start_xmit(skb: SkBuff, dev: NetDevice): number {
+    skb_tx_timestamp(skb);
     dev.stats.tx_packets++;
     dev.stats.tx_bytes += skb.len;
     consume_skb(skb);

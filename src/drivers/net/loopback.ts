@@ -25,12 +25,14 @@ import {
   type NetDeviceOps,
 } from "../../net/core/netdevice.ts";
 import { type SkBuff, skb_dst_force, skb_orphan } from "../../net/core/skbuff.ts";
+import { skb_tx_timestamp } from "../../net/core/sock_tstamp.ts";
 import { eth_header_ops, eth_type_trans } from "../../net/ethernet/eth.ts";
 import { ARPHRD_LOOPBACK } from "../../uapi/ip.ts";
 import { NET_NAME_PREDICTABLE } from "../../uapi/netdev_misc.ts";
 
 function loopback_xmit(skb: SkBuff, dev: NetDevice): number {
   if (trace_key.on) trace_fn(F_loopback_xmit, skb);
+  skb_tx_timestamp(skb);
   skb.tstamp = 0;
   skb_orphan(skb);
   skb_dst_force(skb);

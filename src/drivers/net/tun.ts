@@ -33,6 +33,7 @@ import {
   skb_put,
   skb_reset_network_header,
 } from "../../net/core/skbuff.ts";
+import { skb_tx_timestamp } from "../../net/core/sock_tstamp.ts";
 import { EINVAL, EIO, ENOMEM } from "../../uapi/errno.ts";
 import { IFF_UP } from "../../uapi/if.ts";
 import { ARPHRD_NONE, ETH_P_IP } from "../../uapi/ip.ts";
@@ -49,6 +50,7 @@ export class TunFile {
 
 function tun_net_xmit(skb: SkBuff, dev: NetDevice): number {
   if (trace_key.on) trace_fn(F_tun_net_xmit, skb);
+  skb_tx_timestamp(skb);
   // The reader may take it whenever it likes: the sender's buffer is not charged for that long.
   skb_orphan(skb);
   const packet = new Uint8Array(skb.len);

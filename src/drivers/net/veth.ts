@@ -40,6 +40,7 @@ import {
 } from "../../net/core/netdevice.ts";
 import { VLAN_HLEN } from "../../net/core/skb_vlan.ts";
 import { kfree_skb_reason, type SkBuff, skb_is_gso, skb_orphan, skb_scrub_packet } from "../../net/core/skbuff.ts";
+import { skb_tx_timestamp } from "../../net/core/sock_tstamp.ts";
 import { eth_hw_addr_random, eth_mac_addr, eth_type_trans, ether_setup } from "../../net/ethernet/eth.ts";
 import { EINVAL, ENOTCONN } from "../../uapi/errno.ts";
 import { IFF_UP } from "../../uapi/if.ts";
@@ -68,6 +69,7 @@ function veth_xmit(skb: SkBuff, dev: NetDevice): number {
     kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
     return NET_XMIT_DROP;
   }
+  skb_tx_timestamp(skb);
   // __dev_forward_skb: nothing of the sender's world comes along.
   skb_orphan(skb);
   skb_scrub_packet(skb, rcv.net !== dev.net);

@@ -86,6 +86,7 @@ import {
   skb_put,
   skb_reserve,
 } from "../../net/core/skbuff.ts";
+import { skb_tx_timestamp } from "../../net/core/sock_tstamp.ts";
 import { eth_mac_addr, eth_type_trans, ether_setup } from "../../net/ethernet/eth.ts";
 import { ENOMEM } from "../../uapi/errno.ts";
 import {
@@ -308,6 +309,7 @@ function start_xmit(skb: SkBuff, dev: NetDevice): number {
     vi.tx_gso_packets++;
   }
   const room = len + VNET_HDR_LEN <= tx_buf.length && skb_copy_bits(skb, 0, tx_buf, VNET_HDR_LEN, len) === 0;
+  if (room) skb_tx_timestamp(skb);
   if (room && vi.vdev.backend.vnet_send(tx_buf, len + VNET_HDR_LEN)) {
     dev.stats.tx_packets++;
     dev.stats.tx_bytes += len;

@@ -73,7 +73,7 @@ export function skb_copy_datagram_msg(skb: SkBuff, offset: number, msg: MsgHdr, 
 }
 
 /** Who does not wait is told to try again, even of a socket that will never have anything. */
-const sock_nonblock = (sk: Sock, flags: number): boolean =>
+export const sock_nonblock = (sk: Sock, flags: number): boolean =>
   (flags & MSG_DONTWAIT) !== 0 || (((sk.sk_socket?.file as File | null)?.f_flags ?? 0) & O_NONBLOCK) !== 0;
 
 /** The packet that MSG_PEEK reads at byte `off` of the queue; in err[0] the byte within it. Each has `header` bytes in front. */

@@ -23,7 +23,7 @@ import { trace_key } from "../../kernel/trace_key.ts";
 import { dql_avail, dql_completed } from "../../lib/dql.ts";
 import { EBUSY, ENETDOWN, ENOMEM } from "../../uapi/errno.ts";
 import { ETH_P_8021AD, ETH_P_8021Q, ETH_P_ALL, ETH_P_IP, ETH_P_IPV6 } from "../../uapi/ip.ts";
-import { PACKET_OTHERHOST, PACKET_OUTGOING } from "../../uapi/socket.ts";
+import { PACKET_OTHERHOST, PACKET_OUTGOING, SCM_TSTAMP_SCHED } from "../../uapi/socket.ts";
 import {
   __netif_schedule,
   __qdisc_run,
@@ -93,6 +93,7 @@ import {
   skb_linearize,
   skb_queue_splice_tail_init,
 } from "./skbuff.ts";
+import { __skb_tstamp_tx, SKBTX_SCHED_TSTAMP } from "./sock_tstamp.ts";
 
 declare module "../../kernel/cpu.ts" {
   interface Cpu {
@@ -685,6 +686,7 @@ export function dev_queue_xmit(skb: SkBuff): number {
   const dev = skb.dev!;
   if (trace_key.on) trace_fn(F___dev_queue_xmit, skb);
   skb.mac_header = skb.data;
+  if ((skb.tx_flags & SKBTX_SCHED_TSTAMP) !== 0) __skb_tstamp_tx(skb, skb.sk, SCM_TSTAMP_SCHED, null);
   // Loopback and tunnels need the route below; for all others it has served (IFF_XMIT_DST_RELEASE).
   const dst = skb.dst;
   if (dst !== null && !dev.keep_dst) {

@@ -57,9 +57,9 @@ export function sock_set_timestamp(sk: Sock, optname: number, on: boolean): void
 export function sock_get_timestamp(sk: Sock, optname: number): boolean {
   const ns = optname === S.SO_TIMESTAMPNS || optname === S.SO_TIMESTAMPNS_NEW;
   const time64 = optname === S.SO_TIMESTAMP_NEW || optname === S.SO_TIMESTAMPNS_NEW;
-  return (
-    sock_flag(sk, SOCK_RCVTSTAMP) && sock_flag(sk, SOCK_RCVTSTAMPNS) === ns && sock_flag(sk, SOCK_TSTAMP_NEW) === time64
-  );
+  if (!sock_flag(sk, SOCK_RCVTSTAMP) || sock_flag(sk, SOCK_TSTAMP_NEW) !== time64) return false;
+  // SO_TIMESTAMP_NEW is told with nanoseconds as well.
+  return sock_flag(sk, SOCK_RCVTSTAMPNS) === ns || (time64 && !ns);
 }
 
 /** A socket of TCP: where its numbers of bytes begin. */

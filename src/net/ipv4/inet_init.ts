@@ -19,6 +19,7 @@ import { dev_add_pack } from "../core/dev.ts";
 import { register_pernet_subsys } from "../core/net_namespace.ts";
 import { pskb_expand_head } from "../core/skbuff.ts";
 import { proto_register, sk_free, sock_register } from "../core/sock.ts";
+import { SockcmCookie } from "../core/sock_cmsg.ts";
 import {
   INET_PROTOSW_ICSK,
   INET_PROTOSW_PERMANENT,
@@ -186,7 +187,7 @@ export function inet_init(k: Kernel): void {
   k.tcp_init_win = { rcv_wnd: 0, window_clamp: 0, rcv_wscale: 0 };
   k.tcp_rs = new RateSample();
   k.tcp_ack_sample = new AckSample();
-  k.tcp_ack_tstamp ??= null;
+  k.tcp_sockc = new SockcmCookie();
   k.tcp_sack = new TcpSacktagState();
   tcp_cong_init(k, [tcp_cubic(), tcp_bbr(), tcp_dctcp()]);
   tcp_metrics_init(k);

@@ -40,6 +40,7 @@ export class InetCork {
   length = 0;
   dst: DstEntry | null = null;
   tx_flags = 0;
+  ts_opt_id = -1;
   ttl = 0;
   tos = -1;
   priority = 0;

@@ -29,6 +29,7 @@ import {
   MSG_MORE,
   MSG_PROBE_BIT,
   SEND_SHUTDOWN,
+  SOF_TIMESTAMPING_OPT_ID,
 } from "../../uapi/socket.ts";
 import type { MsgHdr } from "../../uapi/sys.ts";
 import { memcpy_from_msg } from "../core/datagram.ts";
@@ -51,6 +52,8 @@ import {
 } from "../core/skbuff.ts";
 import { IPSTATS_MIB_OUTDISCARDS } from "../core/snmp.ts";
 import { type Sock, skb_set_owner_w, sock_error } from "../core/sock.ts";
+import { SockcmCookie, sockcm_init } from "../core/sock_cmsg.ts";
+import { sock_tx_timestamp } from "../core/sock_tstamp.ts";
 import { ETH_MIN_MTU } from "../ethernet/eth.ts";
 import { icmp_out_count } from "./icmp.ts";
 import { InetCork, type InetSock, IPCORK_OPT, inet_sk, ip_select_ttl } from "./inet_sock.ts";
@@ -60,15 +63,13 @@ import { ip_dont_fragment, ip_ident, ip_local_out, ip_select_ident } from "./ip_
 import { ipv4_mtu, RTCF_MULTICAST, type Rtable } from "./route.ts";
 
 /** What the cmsgs and options of one message ask for (struct ipcm_cookie). */
-export class IpcmCookie {
+export class IpcmCookie extends SockcmCookie {
   addr = 0;
   oif = 0;
   opt: IpOptions | null = null;
   protocol = 0;
   ttl = 0;
   tos = -1;
-  priority = 0;
-  mark = 0;
   gso_size = 0;
 }
 
@@ -79,8 +80,7 @@ export function ipcm_init_sk(ipc: IpcmCookie, inet: InetSock): void {
   ipc.protocol = inet.inet_num;
   ipc.ttl = 0;
   ipc.tos = -1;
-  ipc.priority = inet.sk_priority;
-  ipc.mark = inet.sk_mark;
+  sockcm_init(ipc, inet);
   ipc.gso_size = 0;
 }
 
@@ -98,7 +98,22 @@ function ip_setup_cork(sk: Sock, cork: InetCork, ipc: IpcmCookie, rt: Rtable): n
   cork.tos = ipc.tos;
   cork.mark = ipc.mark;
   cork.priority = ipc.priority;
+  cork.tx_flags = sock_tx_timestamp(ipc.tsflags);
+  cork.ts_opt_id = ipc.has_ts_opt_id ? ipc.ts_opt_id : -1;
   return 0;
+}
+
+/** A packet that is all of a message: the time stamps that are wanted of it. */
+export function skb_setup_tx_timestamp(skb: SkBuff, sk: Sock, c: SockcmCookie): void {
+  if (c.tsflags === 0) return;
+  skb.tx_flags = sock_tx_timestamp(c.tsflags);
+  skb.tskey = ip_tskey(sk, skb.tx_flags, c.has_ts_opt_id ? c.ts_opt_id : -1);
+}
+
+/** The number of a datagram's time stamps (SOF_TIMESTAMPING_OPT_ID): its own, or the socket's next one. */
+function ip_tskey(sk: Sock, tx_flags: number, ts_opt_id: number): number {
+  if (tx_flags === 0 || (sk.sk_tsflags & SOF_TIMESTAMPING_OPT_ID) === 0) return 0;
+  return ts_opt_id >= 0 ? ts_opt_id : sk.sk_tskey++;
 }
 
 /** Copies into the packet and, when the checksum is ours to make, adds it to skb.csum. */
@@ -151,6 +166,7 @@ function __ip_append_data(
   }
   cork.length += length;
   let skb = queue.prev;
+  const tskey = ip_tskey(sk, cork.tx_flags, cork.ts_opt_id);
   const k = sk.net.kernel;
   while (length > 0 || (skb === null && transhdrlen === 0 && length === 0)) {
     let copy = skb === null ? 0 : mtu - skb.len;
@@ -196,6 +212,10 @@ function __ip_append_data(
       length -= datalen - carried;
       transhdrlen = 0;
       csummode = CHECKSUM_NONE;
+      // The first one tells for all.
+      n.tx_flags = cork.tx_flags;
+      n.tskey = tskey;
+      cork.tx_flags = 0;
       skb_set_owner_w(n, sk);
       __skb_queue_tail(queue, n);
       skb = n;
@@ -450,6 +470,7 @@ export function ip_make_skb(
       skb.priority = ipc.tos !== -1 ? ipc.priority : sk.sk_priority;
       skb.mark = ipc.mark;
       skb.dst = rt;
+      skb_setup_tx_timestamp(skb, sk, ipc);
       if (trace_key.on) trace_fn(F_ip_make_skb, skb);
       return skb;
     }

@@ -26,7 +26,9 @@ import {
   skb_reserve,
 } from "../core/skbuff.ts";
 import { type Sock, sk_dst_reset, sock_queue_err_skb, TCP_ESTABLISHED } from "../core/sock.ts";
-import { optval_int, put_int, sock_recv_cmsgs } from "../core/sock_opt.ts";
+import { __sock_cmsg_send } from "../core/sock_cmsg.ts";
+import { optval_int, put_int } from "../core/sock_opt.ts";
+import { sock_recv_timestamp } from "../core/sock_tstamp.ts";
 import { __ip_dev_find } from "./devinet.ts";
 import { fib_compute_spec_dst } from "./fib_frontend.ts";
 import { ip_icmp_error_rfc4884 } from "./icmp.ts";
@@ -63,10 +65,8 @@ export function ip_cmsg_send(sk: Sock, msg: MsgHdr, ipc: IpcmCookie): number {
   for (const [level, type, data] of for_each_cmsg(msg)) {
     const dv = new DataView(data.buffer, data.byteOffset, data.byteLength);
     if (level === S.SOL_SOCKET) {
-      if (data.length < 4) return -EINVAL;
-      if (type === S.SO_MARK) ipc.mark = dv.getInt32(0, true);
-      else if (type === S.SO_PRIORITY) ipc.priority = dv.getInt32(0, true);
-      else return -EINVAL;
+      const err = __sock_cmsg_send(sk, type, data, ipc);
+      if (err < 0) return err;
       continue;
     }
     if (level === S.SOL_UDP) {
@@ -261,7 +261,7 @@ export function ip_recv_error(sk: Sock, msg: MsgHdr, len: number): number {
     consume_skb(skb);
     return e < 0 ? e : -EAGAIN;
   }
-  sock_recv_cmsgs(msg, sk, skb);
+  sock_recv_timestamp(msg, sk, skb, true);
   const name = msg.msg_name;
   if (name !== null && name.length >= S.SOCKADDR_IN_LEN && ee.ee_data === undefined) {
     const d = new DataView(name.buffer, name.byteOffset, name.byteLength);
@@ -284,6 +284,19 @@ export function ip_recv_error(sk: Sock, msg: MsgHdr, len: number): number {
   if (ee.ee_origin === S.SO_EE_ORIGIN_ICMP) {
     d.setUint16(16, S.AF_INET, true);
     d.setInt32(20, ee.offender);
+    if (inet_sk(sk).cmsg_flags !== 0) ip_cmsg_recv(msg, sk, skb);
+  } else if (
+    ee.ee_origin === S.SO_EE_ORIGIN_TIMESTAMPING &&
+    (sk.sk_tsflags & S.SOF_TIMESTAMPING_OPT_CMSG) !== 0 &&
+    skb.len > 0 &&
+    ee.iif
+  ) {
+    // Of a packet of ours: the device it left by, in the place of the one it came by.
+    const saddr = skb.head.dv.getInt32(skb.network_header + IPH_SADDR);
+    d.setUint16(16, S.AF_INET, true);
+    d.setInt32(20, saddr);
+    skb.ipcb_iif = ee.iif;
+    skb.ipcb_spec_dst = saddr;
     if (inet_sk(sk).cmsg_flags !== 0) ip_cmsg_recv(msg, sk, skb);
   }
   put_cmsg(msg, S.SOL_IP, S.IP_RECVERR, b);

@@ -112,6 +112,7 @@ import {
   ip_flush_pending_frames,
   ip_push_pending_frames,
   ipcm_init_sk,
+  skb_setup_tx_timestamp,
 } from "./ip_append.ts";
 import {
   FLOWI_FLAG_ANYSRC,
@@ -389,6 +390,7 @@ function raw_send_hdrinc(sk: RawSock, msg: MsgHdr, length: number, rt: Rtable): 
   skb.network_header = iph;
   skb.transport_header = iph;
   skb.ip_summed = CHECKSUM_NONE;
+  skb_setup_tx_timestamp(skb, sk, net.kernel.raw_ipc);
   memcpy_from_msg(skb.head.u8, iph, msg, 0, length);
   const dv = skb.head.dv;
   const ihl = (dv.getUint8(iph) & 0xf) << 2;

@@ -13,7 +13,6 @@ import {
   ECONNABORTED,
   ECONNRESET,
   EINPROGRESS,
-  EINVAL,
   EOPNOTSUPP,
   EPIPE,
   ETIMEDOUT,
@@ -30,14 +29,11 @@ import {
   MSG_ZEROCOPY,
   SEND_SHUTDOWN,
   SHUTDOWN_MASK,
-  SO_MARK,
-  SO_PRIORITY,
-  SO_TIMESTAMPING,
   SOL_SOCKET,
 } from "../../uapi/socket.ts";
 import type { MsgHdr } from "../../uapi/sys.ts";
 import { TFO_CLIENT_ENABLE } from "../../uapi/tcp.ts";
-import { for_each_cmsg, memcpy_from_msg } from "../core/datagram.ts";
+import { for_each_cmsg, memcpy_from_msg, sock_nonblock } from "../core/datagram.ts";
 import { dst_release } from "../core/dst.ts";
 import { inet6_reset_saddr } from "../core/in6.ts";
 import {
@@ -90,6 +86,7 @@ import {
   TCP_SYN_RECV,
   TCP_SYN_SENT,
 } from "../core/sock.ts";
+import { __sock_cmsg_send, type SockcmCookie, sockcm_init } from "../core/sock_cmsg.ts";
 import { __inet_stream_connect } from "./af_inet.ts";
 import {
   inet_csk_clear_xmit_timers,
@@ -155,6 +152,7 @@ import {
   tcp_write_queue_tail,
 } from "./tcp_sock.ts";
 import { tcp_fin_time, tcp_init_xmit_timers } from "./tcp_timer.ts";
+import { tcp_tx_timestamp } from "./tcp_tstamp.ts";
 import { tcp_zerocopy_done } from "./tcp_zerocopy.ts";
 
 export { tcp_get_info } from "./tcp_info.ts";
@@ -574,6 +572,7 @@ function tcp_init_send_skb(skb: SkBuff): SkBuff {
   skb.tcp_gso_size = 0;
   skb.tcp_eor = false;
   skb.txstamp_ack = false;
+  skb.tx_flags = 0;
   skb.has_rxtstamp = false;
   skb.skb_mstamp = 0;
   skb.tx_in_flight = 0;
@@ -703,12 +702,13 @@ export function tcp_push(sk: Sock, flags: number, mss_now: number, nonagle: numb
 
 // --- sendmsg ------------------------------------------------------------------------------------------------------
 
-/** TCP has no use for ancillary data but these, and refuses what SOL_SOCKET does not know. */
-function tcp_check_cmsg(msg: MsgHdr): number {
+/** SOL_SOCKET's ancillary data of a write: what TCP has a use for is its time stamps. */
+function tcp_cmsg_send(sk: Sock, msg: MsgHdr, sockc: SockcmCookie): number {
   if (msg.msg_control === null || msg.msg_controllen === 0) return 0;
   for (const [level, type, data] of for_each_cmsg(msg)) {
     if (level !== SOL_SOCKET) continue;
-    if ((type !== SO_MARK && type !== SO_PRIORITY && type !== SO_TIMESTAMPING) || data.length < 4) return -EINVAL;
+    const err = __sock_cmsg_send(sk, type, data, sockc);
+    if (err < 0) return err;
   }
   return 0;
 }
@@ -753,6 +753,8 @@ function tcp_sendmsg_fastopen(tp: TcpSock, msg: MsgHdr, size: number, flags: num
 
 declare module "../../kernel/kernel.ts" {
   interface Kernel {
+    /** What the control messages of a write ask for: one write at a time. */
+    tcp_sockc: SockcmCookie;
     /** Second result of tcp_sendmsg_fastopen(). */
     tcp_fastopen_copied: number;
   }
@@ -789,7 +791,9 @@ export function tcp_sendmsg(sk: Sock, msg: MsgHdr, size: number, flags: number):
           : -EPIPE;
     return copied_syn || tcp_send_error(sk, flags, err);
   }
-  const cmsg = tcp_check_cmsg(msg);
+  const sockc = k.tcp_sockc;
+  sockcm_init(sockc, sk);
+  const cmsg = tcp_cmsg_send(sk, msg, sockc);
   if (cmsg < 0) return copied_syn || cmsg;
 
   let copied = 0;
@@ -838,6 +842,7 @@ export function tcp_sendmsg(sk: Sock, msg: MsgHdr, size: number, flags: number):
     } else if (s === tcp_send_head(tp)) tcp_push_one(sk, mss_now);
   }
   if (copied > 0) {
+    tcp_tx_timestamp(tp, sockc.tsflags);
     tcp_push(sk, flags, mss_now, tp.nonagle, size_goal);
     // One notification for a call, however often it had to wait.
     if ((flags & MSG_ZEROCOPY) !== 0 && sock_flag(sk, SOCK_ZEROCOPY)) tcp_zerocopy_done(tp);
@@ -857,6 +862,8 @@ function tcp_wait_for_sndbuf(
   const tp = tcp_sk(sk);
   if (sk.sk_socket !== null) sk.sk_socket.flags |= SOCK_NOSPACE;
   tcp_remove_empty_skb(sk);
+  // Who waits has not written its last byte yet.
+  if (copied > 0 && sock_nonblock(sk, flags)) tcp_tx_timestamp(tp, sk.net.kernel.tcp_sockc.tsflags);
   if (copied > 0) tcp_push(sk, flags & ~MSG_MORE, mss_now, TCP_NAGLE_PUSH, size_goal);
   if (!tcp_rtx_and_write_queues_empty(tp)) tcp_chrono_start(sk, TCP_CHRONO_SNDBUF_LIMITED);
   // Sending may have ended in the device already: then there is room again, and nobody who would wake us.

@@ -109,6 +109,7 @@ import {
   tcp_skb_pcount,
 } from "./tcp_sock.ts";
 import { tcp_clamp_probe0_to_user_timeout, tcp_update_rto_time } from "./tcp_timer.ts";
+import { tcp_ack_tstamp } from "./tcp_tstamp.ts";
 
 const REXMIT_NONE = 0;
 const REXMIT_LOST = 1;
@@ -279,6 +280,7 @@ function tcp_clean_rtx_queue(
   prior_snd_una: number,
   st: TcpSacktagState,
   ece_ack: boolean,
+  ack_skb: SkBuff,
 ): number {
   const prior_sacked = tp.sacked_out;
   let reord = tp.snd_nxt;
@@ -334,11 +336,12 @@ function tcp_clean_rtx_queue(
     if (skb === tp.retransmit_skb_hint) tp.retransmit_skb_hint = null;
     if (skb === tp.lost_skb_hint) tp.lost_skb_hint = null;
     if (skb === tp.highest_sack) tp.highest_sack = next;
-    if (skb.txstamp_ack) tp.net.kernel.tcp_ack_tstamp?.(tp, skb);
+    if (skb.txstamp_ack) tcp_ack_tstamp(tp, skb, ack_skb, prior_snd_una);
     tcp_rtx_queue_unlink_and_free(skb, tp);
     skb = next;
   }
   const first = tp.tcp_rtx_queue.next;
+  if (first !== null && first.txstamp_ack) tcp_ack_tstamp(tp, first, ack_skb, prior_snd_una);
   // The receiver threw away what it had reported: the first segment is marked but not acknowledged.
   if (first !== null && (first.sacked & TCPCB_SACKED_ACKED) !== 0) flag |= FLAG_SACK_RENEGING;
   if (have_ackt && (flag & FLAG_RETRANS_DATA_ACKED) === 0) {
@@ -391,8 +394,6 @@ declare module "../../kernel/kernel.ts" {
   interface Kernel {
     tcp_rs: RateSample;
     tcp_ack_sample: { pkts_acked: number; rtt_us: number; in_flight: number };
-    /** Timestamps of acknowledgment for the error queue (SO_TIMESTAMPING). */
-    tcp_ack_tstamp: ((tp: TcpSock, skb: SkBuff) => void) | null;
   }
 }
 
@@ -702,7 +703,7 @@ export function tcp_ack(sk: Sock, skb: SkBuff, flag: number): number {
     if (tp.tlp_high_seq !== 0) tcp_process_tlp_ack(tp, ack, flag);
     return 1;
   }
-  flag |= tcp_clean_rtx_queue(tp, prior_fack, prior_snd_una, st, (flag & FLAG_ECE) !== 0);
+  flag |= tcp_clean_rtx_queue(tp, prior_fack, prior_snd_una, st, (flag & FLAG_ECE) !== 0, skb);
   tcp_rack_update_reo_wnd(tp, rs.prior_delivered);
   in_ack_event(tp, flag);
   if (tp.tlp_high_seq !== 0) tcp_process_tlp_ack(tp, ack, flag);

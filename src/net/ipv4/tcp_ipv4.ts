@@ -86,6 +86,7 @@ import {
 import { tcp_v4_send_reset, tcp_v4_timewait_ack } from "./tcp_reply.ts";
 import { TCPHDR_FIN, TCPHDR_SYN, TcpSock, tcp_sk } from "./tcp_sock.ts";
 import { tcp_set_keepalive } from "./tcp_timer.ts";
+import { tcp_get_timestamping_opt_stats } from "./tcp_tstamp.ts";
 import { tcp_v4_connect } from "./tcp_v4_connect.ts";
 import { tcp_v4_err } from "./tcp_v4_err.ts";
 import { tcp_v4_destroy_sock, tcp_v4_init_sock } from "./tcp_v4_sock.ts";
@@ -493,4 +494,5 @@ export const tcp_prot: Proto = {
   memory: (k) => [k.tcp_memory_allocated, k.tcp_memory_pressure !== 0],
   keepalive: tcp_set_keepalive,
   set_rcvlowat: tcp_set_rcvlowat,
+  timestamping_opt_stats: tcp_get_timestamping_opt_stats,
 };

@@ -50,6 +50,9 @@ export function tcp_gso_segment(skb: SkBuff, features: number): SkBuff | number 
   let seq = segs.head.dv.getUint32(segs.transport_header + TCPH_SEQ);
   const flags = segs.head.dv.getUint8(segs.transport_header + TCPH_FLAGS);
   for (let s: SkBuff | null = segs; s !== null; s = s.next) {
+    // A time stamp is taken of the one that has its byte.
+    const stamped = (skb.tskey - seq) >>> 0 < s.len - (s.transport_header - s.data) - thlen;
+    if (s.tx_flags !== 0 && !stamped) s.tx_flags = 0;
     const dv = s.head.dv;
     const th = s.transport_header;
     const iph = th - net_len;

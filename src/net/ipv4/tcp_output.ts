@@ -85,6 +85,7 @@ import {
   tcp_skb_pcount,
   tcp_wnd_end,
 } from "./tcp_sock.ts";
+import { tcp_fragment_tstamp, tcp_skb_collapse_tstamp } from "./tcp_tstamp.ts";
 import { tcp_select_window } from "./tcp_window.ts";
 
 const TSQ_THROTTLED = 1;
@@ -269,6 +270,10 @@ function tcp_clone_for_xmit(k: Kernel, oskb: SkBuff): SkBuff | null {
     skb.data_len = len;
   }
   skb.truesize = oskb.truesize;
+  if (oskb.tx_flags !== 0) {
+    skb.tx_flags = oskb.tx_flags;
+    skb.tskey = oskb.tskey;
+  }
   if (trace_key.on) trace_clone(oskb, skb);
   return skb;
 }
@@ -430,8 +435,7 @@ export function tcp_fragment(sk: Sock, queue: number, skb: SkBuff, len: number, 
   buff.tx_first_mstamp = skb.tx_first_mstamp;
   buff.tx_app_limited = skb.tx_app_limited;
   buff.tx_in_flight = skb.tx_in_flight;
-  buff.txstamp_ack = skb.txstamp_ack;
-  skb.txstamp_ack = false;
+  tcp_fragment_tstamp(skb, buff);
   const old = tcp_skb_pcount(skb);
   tcp_set_skb_tso_segs(skb, mss);
   tcp_set_skb_tso_segs(buff, mss);
@@ -474,7 +478,7 @@ function tcp_grow_skb(tp: TcpSock, skb: SkBuff, amount: number): void {
   skb.tcp_flags |= next.tcp_flags;
   skb.tcp_end_seq = next.tcp_end_seq;
   skb.tcp_eor = next.tcp_eor;
-  skb.txstamp_ack = skb.txstamp_ack || next.txstamp_ack;
+  tcp_skb_collapse_tstamp(skb, next);
   // The last one may go on growing in the room behind it.
   if (next.head === skb.head) skb.end = next.end;
   __skb_unlink(next, tp.sk_write_queue);

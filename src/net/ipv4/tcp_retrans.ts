@@ -70,6 +70,7 @@ import {
   tcp_skb_pcount,
   tcp_wnd_end,
 } from "./tcp_sock.ts";
+import { tcp_skb_collapse_tstamp } from "./tcp_tstamp.ts";
 
 const us_to_ms = (us: number): number => Math.ceil(us / 1000);
 
@@ -189,7 +190,7 @@ function tcp_collapse_retrans(tp: TcpSock, skb: SkBuff, next: SkBuff): boolean {
   skb.tcp_flags |= next.tcp_flags;
   skb.sacked |= next.sacked & TCPCB_EVER_RETRANS;
   skb.tcp_eor = next.tcp_eor;
-  skb.txstamp_ack = skb.txstamp_ack || next.txstamp_ack;
+  tcp_skb_collapse_tstamp(skb, next);
   if (tp.highest_sack === next) tp.highest_sack = skb;
   if (tp.retransmit_skb_hint === next) tp.retransmit_skb_hint = skb;
   tcp_adjust_pcount(tp, next, tcp_skb_pcount(next));

@@ -137,6 +137,8 @@ export function __udp_gso_segment(skb: SkBuff, features: number): SkBuff | numbe
     const len = s.len - (uh - s.data);
     const saddr = dv.getInt32(iph + IPH_SADDR);
     const daddr = dv.getInt32(iph + IPH_DADDR);
+    // The first one is the one that time stamps are taken of.
+    if (s !== segs) s.tx_flags = 0;
     dv.setUint16(uh + UDPH_LEN, len);
     dv.setUint16(uh + UDPH_CHECK, 0);
     if (s.ip_summed === CHECKSUM_PARTIAL) {

@@ -2,3 +2,4 @@
 import { play_scenes } from "./socket_scenes.ts";
 
 play_scenes("sockets.txt");
+play_scenes("timestamping.txt");

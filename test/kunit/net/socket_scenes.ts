@@ -74,8 +74,10 @@ function show_cmsgs(ctl: Uint8Array): string {
     const len = dv.getUint32(at, true);
     const level = dv.getInt32(at + 8, true);
     const type = dv.getInt32(at + 12, true);
-    const stamp = level === 1 && (type === 29 || type === 35);
-    out += ` ${level}/${type}:${stamp ? "" : hex(ctl.subarray(at + 16, Math.min(at + len, ctl.length)))}`;
+    const data = ctl.subarray(at + 16, Math.min(at + len, ctl.length));
+    const stamp = level === 1 && [29, 35, 37, 54, 63, 64, 65].includes(type);
+    const none = (type === 37 || type === 65) && data.subarray(0, 8).every((b) => b === 0);
+    out += ` ${level}/${type}:${stamp ? (none ? "00" : "") : hex(data)}`;
     at += (len + 7) & ~7;
   }
   return out;
@@ -144,6 +146,13 @@ class Player {
       const [r, wr] = this.sys.a!.pipe();
       this.fds.set(w[0]!, ["a", r]);
       this.fds.set(`${w[0]}w`, ["a", wr]);
+      return "ok";
+    }
+    if (op === "acc") {
+      const [sys, l] = this.of(w[1]!);
+      const fd = now(sys.accept4(l, null, 0o4000));
+      if (fd === BLOCKS || fd < 0) return err(fd);
+      this.fds.set(w[0]!, [this.fds.get(w[1]!)![0], fd]);
       return "ok";
     }
     if (op === "try") return this.try_two(w);
@@ -224,8 +233,10 @@ class Player {
         if (n === BLOCKS || n < 0) return err(n);
         const sum = buf.subarray(0, n).reduce((s, v) => s + v, 0);
         const from = msg.msg_namelen > 0 ? show(msg.msg_name.subarray(0, msg.msg_namelen)) : "-";
+        // The packet that a time stamp is of has addresses of the link, and an identity.
         const cmsgs = show_cmsgs(msg.msg_control.subarray(0, msg.msg_controllen));
-        return `${n} sum=${sum} from=${from} flags=0x${(msg.msg_flags & ~0x40).toString(16)}${cmsgs}`;
+        const stamp = / 0\/11:.{8}04/.test(cmsgs);
+        return `${n} sum=${stamp ? "*" : sum} from=${from} flags=0x${(msg.msg_flags & ~0x40).toString(16)}${cmsgs}`;
       }
       default:
         throw new Error(op);

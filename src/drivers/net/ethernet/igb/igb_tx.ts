@@ -58,6 +58,7 @@ import {
   skb_cow_head,
   skb_linearize,
 } from "../../../../net/core/skbuff.ts";
+import { skb_tx_timestamp } from "../../../../net/core/sock_tstamp.ts";
 import {
   __IGB_DOWN,
   DESC_NEEDED,
@@ -206,6 +207,7 @@ function igb_map_piece(
 function igb_tx_map(tx_ring: IgbRing, first: IgbTxBuffer, hdr_len: number): void {
   const skb = first.skb!;
   if (trace_key.on) trace_fn(F_igb_tx_map, skb);
+  skb_tx_timestamp(skb);
   const head = skb.head;
   const flags = first.tx_flags;
   let cmd_type = E1000_ADVTXD_DTYP_DATA | E1000_ADVTXD_DCMD_DEXT | E1000_ADVTXD_DCMD_IFCS;
