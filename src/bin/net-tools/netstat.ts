@@ -246,13 +246,16 @@ function* endpoint(sys: Sys, o: Options, text: string, transport: "tcp" | "udp")
   const any = /^0*$/.test(hex);
   const numericHosts = o.has("n") || o.has("numeric-hosts");
   const numericPorts = o.has("n") || o.has("numeric-ports");
-  let host: string;
+  let host = "";
   if (hex.length > 8) {
     const bytes = hex.match(/.{8}/g) ?? [];
     const swapped = bytes.map((w) => (w.match(/../g) ?? []).reverse().join("")).join("");
     host = !numericHosts && any ? "[::]" : inet6Text(swapped);
-  } else {
-    const addr = fromHex(hex);
+  }
+  // A mapped address is shown as the IPv4 one that it is.
+  const v4 = hex.length <= 8 ? hex : /^0{16}FFFF0000/.test(hex) ? hex.slice(24) : undefined;
+  if (v4 !== undefined) {
+    const addr = fromHex(v4);
     host = numericHosts || any ? inetNtoa(addr) : ((yield* reverse(sys, addr)) ?? inetNtoa(addr));
   }
   const named = numericPorts || port === 0 ? undefined : yield* serviceName(sys, port, transport);

@@ -204,8 +204,10 @@ function parseHost(ctx: Context, text: string, portOnly: boolean): Host {
   } else if (portOnly && !t.includes(":")) {
     host = "";
     port = t;
-  } else if (t.includes(":") && t.indexOf(":") === t.lastIndexOf(":")) {
-    [host, port] = t.split(":");
+  } else if (t.includes(":")) {
+    const at = t.lastIndexOf(":");
+    host = t.slice(0, at);
+    port = t.slice(at + 1);
   }
   const out: Host = { prefix: undefined, port: undefined };
   if (port !== undefined && port !== "" && port !== "*") {

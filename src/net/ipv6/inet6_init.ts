@@ -4,6 +4,7 @@ import type { Kernel } from "../../kernel/kernel.ts";
 import { IPPROTO_ICMPV6 } from "../../uapi/in6.ts";
 import {
   IPPROTO_IP,
+  IPPROTO_RAW,
   IPPROTO_TCP,
   IPPROTO_UDP,
   IPPROTO_UDPLITE,
@@ -14,6 +15,7 @@ import {
 import { register_pernet_subsys } from "../core/net_namespace.ts";
 import { proto_register, sock_register } from "../core/sock.ts";
 import { INET_PROTOSW_ICSK, INET_PROTOSW_PERMANENT, INET_PROTOSW_REUSE } from "../ipv4/af_inet.ts";
+import { inet_diag_register } from "../ipv4/inet_diag.ts";
 import {
   inet6_dgram_ops,
   inet6_family_ops,
@@ -24,7 +26,7 @@ import {
 } from "./af_inet6.ts";
 import { ip6_datagram_recv, ipv6_recv_error } from "./datagram.ts";
 import { ipv6_misc_proc_init, ipv6_sysctl_net } from "./proc.ts";
-import { pingv6_prot, rawv6_prot } from "./raw.ts";
+import { pingv6_prot, raw6_sockets, rawv6_prot } from "./raw.ts";
 import { tcpv6_prot } from "./tcp_ipv6.ts";
 import { udplitev6_prot, udpv6_prot } from "./udp.ts";
 
@@ -55,5 +57,7 @@ export function inet6_init(k: Kernel): void {
   inet6_register_protosw(k, { ...raw, type: SOCK_DGRAM, protocol: IPPROTO_ICMPV6, prot: pingv6_prot });
   inet6_register_protosw(k, { ...raw, type: SOCK_RAW, protocol: IPPROTO_IP, prot: rawv6_prot });
   sock_register(k, inet6_family_ops);
+  const diag = k.inet_diag_handlers.get(IPPROTO_RAW)!;
+  inet_diag_register(k, { ...diag, sockets: (net) => [...diag.sockets(net), ...raw6_sockets(net)] });
   ipv6_misc_proc_init(k);
 }
