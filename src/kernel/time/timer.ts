@@ -1,22 +1,25 @@
 // timer_list: coarse timers in jiffies, run in TIMER_SOFTIRQ. Mirrors kernel/time/timer.c.
 // Way in: timer_setup(), mod_timer(), timer_delete().
-// DIFF: no wheel. A heap keeps exact order, so a timer is not rounded up by as much as 12.5 % as Linux's wheel does.
+// DIFF: no wheel of coarse levels. The order is exact, so a timer is not rounded up by as much as 12.5 % as Linux's wheel does.
 
-import { TimerQueue } from "../../lib/timerqueue.ts";
+import { type RingNode, TimerRing } from "../../lib/timerring.ts";
 import type { Cpu } from "../cpu.ts";
-import { type Kernel, NSEC_PER_JIFFY } from "../kernel.ts";
+import { jiffies, type Kernel, NSEC_PER_JIFFY } from "../kernel.ts";
 import { open_softirq, TIMER_SOFTIRQ } from "../softirq.ts";
 import { KernelTimer } from "./timer_node.ts";
 
 /** `expires` in jiffies. */
-export class TimerList extends KernelTimer<TimerList> {
+export class TimerList extends KernelTimer<TimerList> implements RingNode<TimerList> {
+  ring_next: TimerList | null = null;
+  ring_prev: TimerList | null = null;
+
   constructor(kernel: Kernel, func: (timer: TimerList) => void, owner: unknown) {
     super(kernel, func, owner, 0);
   }
 }
 
 export class TimerBase {
-  readonly queue: TimerQueue<TimerList> = new TimerQueue<TimerList>();
+  readonly queue: TimerRing<TimerList> = new TimerRing<TimerList>();
   /** When the first one is due, in host ns; Infinity when none is armed. */
   next_ns: number = Number.POSITIVE_INFINITY;
   /** While timers run: the jiffy they were due at; what they arm for it or earlier is due at the next one. */
@@ -37,7 +40,7 @@ function update_next(k: Kernel): void {
 export function mod_timer(timer: TimerList, expires: number): boolean {
   const k = timer.kernel;
   const was = timer.index >= 0;
-  k.timers.queue.add(timer, expires <= k.timers.running ? k.timers.running + 1 : expires);
+  k.timers.queue.add(timer, expires <= k.timers.running ? k.timers.running + 1 : expires, jiffies(k));
   update_next(k);
   return was;
 }
