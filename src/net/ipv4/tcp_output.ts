@@ -42,7 +42,7 @@ import {
   inet_csk_reset_xmit_timer,
 } from "./inet_connection_sock.ts";
 import { ip_queue_xmit } from "./ip_output.ts";
-import { tcp_stream_split_skb, tcp_wmem_free_skb } from "./tcp.ts";
+import { tcp_skb_grow, tcp_stream_split_skb, tcp_wmem_free_skb } from "./tcp.ts";
 import { CA_EVENT_CWND_RESTART, CA_EVENT_TX_START, tcp_ca_event, tcp_ca_needs_ecn } from "./tcp_cong.ts";
 import { tcp_enter_cwr } from "./tcp_cwnd.ts";
 import { tcp_check_space } from "./tcp_input.ts";
@@ -451,16 +451,16 @@ export function tcp_fragment(sk: Sock, queue: number, skb: SkBuff, len: number, 
 const GROW_COPY_MAX = 2048;
 
 /** Up to `amount` bytes of the next packet of the write queue join this one, where there is room: it was small for its time. */
-function tcp_grow_skb(tp: TcpSock, skb: SkBuff, amount: number): void {
+function tcp_grow_skb(tp: TcpSock, skb: SkBuff, amount: number, mss: number): void {
   const next = skb.next!;
   if (skb.tcp_eor || (skb.tcp_flags & TCPHDR_FIN) !== 0 || next.len === 0) return;
   let n = Math.min(next.len, amount);
   // What was cut from it lies behind it already.
   if (next.head !== skb.head || next.data !== skb.tail) {
-    // The rest is copied: worth it for a small packet only.
-    if (skb.len > GROW_COPY_MAX) return;
-    n = Math.min(n, skb.end - skb.tail);
-    if (n <= 0) return;
+    // The rest is copied: worth it for a small packet, and where else a segment in the midst of the stream would be short.
+    if (skb.len > GROW_COPY_MAX && skb.len % mss === 0) return;
+    if (skb.len % mss === 0) n = Math.min(n, skb.end - skb.tail);
+    if (n <= 0 || (n > skb.end - skb.tail && !tcp_skb_grow(skb, n))) return;
     copy_bytes(skb.head.u8, skb.tail, next.head.u8, next.data, n);
   }
   skb.tail += n;
@@ -735,7 +735,7 @@ export function tcp_write_xmit(tp: TcpSock, mss: number, nonagle: number, push_o
     }
     quota = Math.min(quota, max_segs);
     const missing = quota * mss - skb.len;
-    if (missing > 0 && skb.next !== null) tcp_grow_skb(tp, skb, missing);
+    if (missing > 0 && skb.next !== null) tcp_grow_skb(tp, skb, missing, mss);
     const tso_segs = tcp_init_tso_segs(skb, mss);
     if (!tcp_snd_wnd_test(tp, skb, mss)) {
       is_rwnd_limited = true;
