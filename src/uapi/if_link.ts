@@ -292,6 +292,10 @@ export const IFLA_VXLAN_TTL_INHERIT = 28;
 export const IFLA_VXLAN_DF = 29;
 export const IFLA_VXLAN_VNIFILTER = 30;
 export const IFLA_VXLAN_MAX = 30;
+/** struct if_stats_msg: family u8, 3 pad, ifindex u32, filter_mask u32. */
+export const IF_STATS_MSG_LEN = 12;
+/** struct rtnl_hw_stats64: packets, bytes, errors and dropped, each received and sent, then multicast; u64. */
+export const RTNL_HW_STATS64_LEN = 72;
 export const IFLA_STATS_UNSPEC = 0;
 export const IFLA_STATS_LINK_64 = 1;
 export const IFLA_STATS_LINK_XSTATS = 2;

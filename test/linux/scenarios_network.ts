@@ -491,6 +491,17 @@ const iproute: Scenario = {
     ip -4 netconf show dev all
     sysctl -qw net.ipv4.conf.eth0.rp_filter=2 net.ipv4.conf.lo.rp_filter=1 net.ipv4.conf.eth0.proxy_arp=1 net.ipv4.conf.eth0.forwarding=1; ip -4 netconf; sysctl -qw net.ipv4.conf.eth0.rp_filter=0 net.ipv4.conf.lo.rp_filter=0 net.ipv4.conf.eth0.proxy_arp=0 net.ipv4.conf.eth0.forwarding=0
     (sleep 0.4; sysctl -qw net.ipv4.conf.eth0.forwarding=1 net.ipv4.conf.lo.rp_filter=1; ip link add n0 type veth peer name n1; ip link del n0; sysctl -qw net.ipv4.conf.eth0.forwarding=0 net.ipv4.conf.lo.rp_filter=0) & timeout 1.2 ip -4 monitor netconf | grep '^\\(Deleted \\)*inet '; wait
+    ip stats; ip stats show dev eth0; ip stats show dev lo group link; ip -s stats show dev lo group link
+    ip -j -p stats show dev lo; ip -j stats show dev lo group link; ip -s -j stats show dev lo group link; ip -o stats show dev lo group link
+    ip stats show group offload; ip stats show dev lo group offload subgroup cpu_hit; ip stats show dev lo group offload subgroup hw_stats_info
+    ip stats show group xstats; ip stats show group xstats subgroup bridge suite stp dev lo; ip stats show group link dev lo group afstats
+    ip stats set dev eth0 l3_stats on; ip stats show dev eth0 group offload; ip -j stats show dev eth0 group offload; ip stats set dev eth0 l3_stats on
+    ip stats show dev eth0 group offload subgroup l3_stats; ip stats set dev eth0 l3_stats off; ip stats set dev eth0 l3_stats off
+    ip stats show dev nosuch; ip stats show dev; ip stats show dev lo dev eth0; ip stats show group; ip stats show group bogus
+    ip stats show group link subgroup foo; ip stats show group offload subgroup foo; ip stats show group xstats subgroup bridge suite foo
+    ip stats show dev lo suite stp; ip stats show dev lo subgroup stp; ip stats show dev lo group afstats subgroup mpls suite x; ip stats show foo
+    ip stats set; ip stats set dev lo; ip stats set dev lo l3_stats; ip stats set dev lo l3_stats maybe; ip stats set dev lo foo; ip stats set dev nosuch l3_stats on
+    ip stats bogus; ip stats show group xstats subgroup bridge; ip stats show group xstats subgroup bridge suite stp suite mcast dev lo; ip stats show group xstats suite stp
     ip stats help
     ip -s -s link show lo
     ip -s -s addr show lo

@@ -75,6 +75,6 @@ export function* xfrm(run: Run, a: Args): Blocking<number> {
 /** The rest can tell what it would take, and no more. */
 export const onlyHelp = (name: string): Command =>
   function* (run, a) {
-    if (matches(a.word, "help")) run.ctx.fail(MORE_USAGE[name], name === "stats" ? 0 : 255);
+    if (matches(a.word, "help")) run.ctx.fail(MORE_USAGE[name], 255);
     return run.ctx.fail(`Object "${name}" is not supported here.\n`, 1);
   };

@@ -23,6 +23,7 @@ import { nexthop } from "./nexthop.ts";
 import { ntable } from "./ntable.ts";
 import { route } from "./route.ts";
 import { mrule, rule } from "./rule.ts";
+import { stats } from "./stats.ts";
 import { tcpMetrics } from "./tcp_metrics.ts";
 import { tunnel, tuntap } from "./tunnel.ts";
 import { IP_USAGE } from "./usage.ts";
@@ -64,7 +65,7 @@ const OBJECTS: readonly (readonly [string, Command])[] = [
   ["mptcp", onlyHelp("mptcp")],
   ["ioam", onlyHelp("ioam")],
   ["help", usage],
-  ["stats", onlyHelp("stats")],
+  ["stats", stats],
 ];
 
 function* usage(run: Run): Blocking<number> {

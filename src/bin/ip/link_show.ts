@@ -310,11 +310,9 @@ function putDetails(ctx: Context, tb: NlAttrs, withMode: boolean): void {
 
 type Stats = Record<(typeof L.LINK_STATS_FIELDS)[number], number>;
 
-function readStats(tb: NlAttrs): Stats | undefined {
-  const wide = tb[L.IFLA_STATS64];
-  const a = wide ?? tb[L.IFLA_STATS];
+/** The counters of an attribute, each of `size` bytes. */
+export function statsOf(a: NlAttr | undefined, size: 4 | 8 = 8): Stats | undefined {
   if (a === undefined) return undefined;
-  const size = wide === undefined ? 4 : 8;
   const out = {} as Stats;
   L.LINK_STATS_FIELDS.forEach((f, i) => {
     const at = a.off + i * size;
@@ -341,12 +339,27 @@ export function humanNumber(ctx: Context, n: number): string {
 
 /** `behind`: the text starts where a line ended, without the break; otherwise it ends without one. */
 export function printStatistics(ctx: Context, tb: NlAttrs, behind = true): void {
-  const s = readStats(tb);
+  const wide = tb[L.IFLA_STATS64];
+  const s = statsOf(wide ?? tb[L.IFLA_STATS], wide === undefined ? 4 : 8);
   if (s === undefined) return;
-  const more = ctx.opt.statistics > 1;
   const changes = tb[L.IFLA_CARRIER_CHANGES] === undefined ? 0 : nla_get_u32(tb[L.IFLA_CARRIER_CHANGES]);
+  const key = wide !== undefined ? "stats64" : "stats";
+  printStats64(ctx, s, { more: ctx.opt.statistics > 1, changes, key }, behind);
+}
+
+interface StatsStyle {
+  /** Errors by kind, too. */
+  more: boolean;
+  /** How often the carrier changed; undefined: that is not said. */
+  changes: number | undefined;
+  /** Of JSON. */
+  key: string;
+}
+
+export function printStats64(ctx: Context, s: Stats, style: StatsStyle, behind = true): void {
+  const { more, changes } = style;
   if (ctx.json !== undefined) {
-    statisticsJson(ctx, s, more, changes, tb[L.IFLA_STATS64] !== undefined);
+    statisticsJson(ctx, s, style);
     return;
   }
   const rx = [s.rx_bytes, s.rx_packets, s.rx_errors, s.rx_dropped, s.rx_missed_errors, s.multicast, s.rx_compressed];
@@ -360,7 +373,7 @@ export function printStatistics(ctx: Context, tb: NlAttrs, behind = true): void 
     s.rx_nohandler,
   ];
   const tx = [s.tx_bytes, s.tx_packets, s.tx_errors, s.tx_dropped, s.tx_carrier_errors, s.collisions, s.tx_compressed];
-  const tx2 = [0, s.tx_aborted_errors, s.tx_fifo_errors, s.tx_window_errors, s.tx_heartbeat_errors, changes];
+  const tx2 = [0, s.tx_aborted_errors, s.tx_fifo_errors, s.tx_window_errors, s.tx_heartbeat_errors, changes ?? 0];
   const width = [10, 7, 6, 7, 7, 7, 10];
   for (const row of more ? [rx, rx2, tx, tx2] : [rx, tx])
     row.forEach((n, i) => {
@@ -387,8 +400,10 @@ export function printStatistics(ctx: Context, tb: NlAttrs, behind = true): void 
   lines.push(head("TX:", ["bytes", "packets", "errors", "dropped", "carrier", "collsns"], compressed(s.tx_compressed)));
   lines.push(values(cut(tx, s.tx_compressed > 0), 0));
   if (more) {
-    lines.push(head("TX errors:", ["", "aborted", "fifo", "window", "heartbt", "transns"], ""));
-    lines.push(values(tx2, 1));
+    lines.push(
+      head("TX errors:", ["", "aborted", "fifo", "window", "heartbt", changes === undefined ? "" : "transns"], ""),
+    );
+    lines.push(values(changes === undefined ? tx2.slice(0, 5) : tx2, 1));
   }
   ctx.raw(behind ? ctx.nl + lines.join(ctx.nl) : `${lines.join(ctx.nl)}\n`);
 }
@@ -409,15 +424,15 @@ const JSON_STATISTICS: Readonly<Record<"rx" | "tx", readonly (readonly (keyof St
   ],
 };
 
-function statisticsJson(ctx: Context, s: Stats, more: boolean, changes: number, wide: boolean): void {
-  ctx.openObject(wide ? "stats64" : "stats");
+function statisticsJson(ctx: Context, s: Stats, { more, changes, key }: StatsStyle): void {
+  ctx.openObject(key);
   for (const direction of ["rx", "tx"] as const) {
     ctx.openObject(direction);
     JSON_STATISTICS[direction].slice(0, more ? 4 : 2).forEach((names, i) => {
       const onlyNonzero = i % 2 === 1;
       for (const name of names) if (!onlyNonzero || s[name] > 0) ctx.member(name.replace(/^[rt]x_/, ""), s[name]);
     });
-    if (more && direction === "tx") ctx.member("carrier_changes", changes);
+    if (more && direction === "tx" && changes !== undefined) ctx.member("carrier_changes", changes);
     ctx.closeObject();
   }
   ctx.closeObject();

@@ -1,5 +1,5 @@
-// RTM_GETLINK, RTM_NEWLINK, RTM_SETLINK, RTM_DELLINK, alternative names and statistics. Mirrors the link half of
-// net/core/rtnetlink.c. Read first: rtnetlink(7), rtnl_fill.ts. Way in: rtnl_link_init().
+// RTM_GETLINK, RTM_NEWLINK, RTM_SETLINK, RTM_DELLINK, and alternative names. Mirrors the link half of
+// net/core/rtnetlink.c. Read first: rtnetlink(7), rtnl_fill.ts; statistics: rtnl_stats.ts. Way in: rtnl_link_init().
 
 import type { Kernel } from "../../kernel/kernel.ts";
 import { EEXIST, EINVAL, ENODEV, EOPNOTSUPP, EPERM } from "../../uapi/errno.ts";
@@ -11,25 +11,19 @@ import {
   type NlAttr,
   type NlAttrs,
   NlMsgWriter,
-  nl_set_u64,
   nla_data,
   nla_get_s32,
   nla_get_string,
   nla_get_u8,
   nla_get_u32,
   nla_list,
-  nla_reserve,
-  nlmsg_end,
-  nlmsg_put,
 } from "../../uapi/nlattr.ts";
 import {
   RTM_DELLINK,
   RTM_DELLINKPROP,
   RTM_GETLINK,
-  RTM_GETSTATS,
   RTM_NEWLINK,
   RTM_NEWLINKPROP,
-  RTM_NEWSTATS,
   RTM_SETLINK,
 } from "../../uapi/rtnetlink.ts";
 import { type NetlinkDump, type NlRequest, nl_err, nlmsg_unicast } from "../netlink/af_netlink.ts";
@@ -51,7 +45,6 @@ import {
   dev_change_name,
   dev_change_net_namespace,
   dev_change_tx_queue_len,
-  dev_get_stats,
   dev_set_mac_address,
   dev_set_mtu,
   for_each_netdev,
@@ -69,6 +62,7 @@ import {
 import { call_netdevice_notifiers } from "./notifier.ts";
 import { get_net_ns_by_fd, get_net_ns_by_id, get_net_ns_by_pid, nl_info, rtnl_register } from "./rtnetlink.ts";
 import { rtmsg_ifinfo, rtnl_fill_ifinfo, rtnl_fill_init } from "./rtnl_fill.ts";
+import { rtnl_stats_init } from "./rtnl_stats.ts";
 
 const IFLA_MAX = 69;
 const MAX_ADDR_LEN = 32;
@@ -617,58 +611,6 @@ function rtnl_linkprop(req: NlRequest, add: boolean): number {
   return 0;
 }
 
-// --- RTM_GETSTATS -------------------------------------------------------------------------------------------------
-
-/** struct if_stats_msg: family u8, 3 pad, ifindex u32, filter_mask u32. */
-const IF_STATS_MSG_LEN = 12;
-
-function fill_statsinfo(w: NlMsgWriter, dev: NetDevice, req: NlRequest, flags: number, mask: number): void {
-  const at = nlmsg_put(w, RTM_NEWSTATS, flags, req.msg.seq, req.portid, IF_STATS_MSG_LEN);
-  w.dv.setUint32(at + 4, dev.ifindex, true);
-  w.dv.setUint32(at + 8, mask, true);
-  if ((mask & 1) !== 0) {
-    const s = dev_get_stats(dev) as unknown as Record<string, number | undefined>;
-    const p = nla_reserve(w, L.IFLA_STATS_LINK_64, L.RTNL_LINK_STATS64_LEN);
-    L.LINK_STATS_FIELDS.forEach((name, i) => {
-      nl_set_u64(w.dv, p + 8 * i, s[name] ?? 0);
-    });
-  }
-  nlmsg_end(w);
-}
-
-function stats_header(req: NlRequest, dump: boolean): number {
-  const m = req.msg;
-  if (m.len < IF_STATS_MSG_LEN) return nl_err(req.extack, `Invalid header for stats ${dump ? "dump" : "get"}`, -EINVAL);
-  if (m.dv.getUint32(m.off + 8, true) === 0)
-    return nl_err(req.extack, "Filter mask must be set for stats get", -EINVAL);
-  return 0;
-}
-
-function rtnl_stats_get(req: NlRequest): number {
-  const m = req.msg;
-  const err = stats_header(req, false);
-  if (err < 0) return err;
-  const index = m.dv.getInt32(m.off + 4, true);
-  if (index <= 0) return -EINVAL;
-  const dev = req.net.dev_by_index.get(index);
-  if (dev === undefined) return -ENODEV;
-  const w = new NlMsgWriter(512);
-  fill_statsinfo(w, dev, req, 0, m.dv.getUint32(m.off + 8, true));
-  return nlmsg_unicast(req, w);
-}
-
-function* rtnl_stats_dump(req: NlRequest, w: NlMsgWriter): NetlinkDump {
-  const err = stats_header(req, true);
-  if (err < 0) return err;
-  const mask = req.msg.dv.getUint32(req.msg.off + 8, true);
-  for (const dev of for_each_netdev(req.net)) {
-    if (dev.reg_state !== NETREG_REGISTERED || dev.net !== req.net) continue;
-    fill_statsinfo(w, dev, req, NLM_F_MULTI, mask);
-    yield;
-  }
-  return 0;
-}
-
 export function rtnl_link_init(k: Kernel): void {
   k.rtnl_link_ops ??= new Map();
   rtnl_fill_init(k);
@@ -678,5 +620,5 @@ export function rtnl_link_init(k: Kernel): void {
   rtnl_register(k, 0, RTM_DELLINK, rtnl_dellink, null);
   rtnl_register(k, 0, RTM_NEWLINKPROP, (req) => rtnl_linkprop(req, true), null);
   rtnl_register(k, 0, RTM_DELLINKPROP, (req) => rtnl_linkprop(req, false), null);
-  rtnl_register(k, 0, RTM_GETSTATS, rtnl_stats_get, rtnl_stats_dump);
+  rtnl_stats_init(k);
 }
