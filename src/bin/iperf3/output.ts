@@ -65,6 +65,8 @@ export class Output {
 
   /** The summary: the last interval where it is not shown yet, then the sums. */
   *results(test: Test): Blocking<void> {
+    if (test.shown) return;
+    test.shown = true;
     while (test.reported < (test.streams[0]?.intervals.length ?? 0)) yield* this.interval(test);
     if (this.settings.json) resultsJson(test, this.end);
     else for (const l of resultsText(test)) yield* this.line(l);

@@ -168,7 +168,8 @@ export function resultsText(test: Test): string[] {
       if (showReceiver) lines.push(totalLine(test, "SUM", sends, receivers, "receiver"));
     }
     if (!verbose) continue;
-    if (test.client) lines.push(...(bidir ? (sends ? [true, false] : []) : [sends]).map((x) => cpuLine(test, x)));
+    // Who only receives says nothing of its CPU.
+    if (sends) lines.push(...(bidir ? [true, false] : [true]).map((x) => cpuLine(test, x)));
     const [sending, receiving] = sends
       ? [test.congestion, test.client ? test.peerCongestion : ""]
       : [test.client ? test.peerCongestion : "", test.congestion];

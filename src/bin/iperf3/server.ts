@@ -62,11 +62,6 @@ export function* runServer(sys: Sys, s: Settings, out: Output, stop: () => boole
     yield* out.flush();
     session.close();
     if (s.oneOff) return 0;
-    // The listener of a test with -w, -M or -N has its options: the next one has none.
-    if (session.relistened && !(listener instanceof IperfError)) {
-      sys.close(listener);
-      listener = yield* listenOn(sys, s, null);
-    }
   }
 }
 
@@ -82,7 +77,7 @@ class Session {
   private readonly out: Output;
   private readonly control: Control;
   listener: number | IperfError;
-  relistened = false;
+  private relistened = false;
   private udpListener = -1;
   private test: Test | undefined;
 
@@ -214,7 +209,11 @@ class Session {
       sys.close(this.udpListener);
       this.udpListener = -1;
     }
-    return undefined;
+    if (!this.relistened) return undefined;
+    // The next client shall meet none of this one's options, nor a listener that is about to be closed.
+    sys.close(this.listener as number);
+    this.listener = yield* listenOn(sys, this.base, null);
+    return this.listener instanceof IperfError ? new IperfError(E.IESTREAMLISTEN, this.listener.errno) : undefined;
   }
 
   /** A stream of this test, or -1: it was somebody else. */

@@ -54,6 +54,8 @@ export class Test {
   reported = 0;
   ended = false;
   closed = false;
+  /** The summary is printed. */
+  shown = false;
 
   omitting = false;
   private begun = 0;
@@ -348,9 +350,12 @@ export class Test {
     const has = numberField(r, "sender_has_retransmits", -1);
     if (this.client && !this.streams.some((s) => s.sender)) this.senderHasRetransmits = has;
     if (typeof r.congestion_used === "string") this.peerCongestion = r.congestion_used;
-    if (typeof r.server_output_text === "string") this.serverOutputText = r.server_output_text;
-    if (typeof r.server_output_json === "object" && r.server_output_json !== null)
-      this.serverOutputJson = toJson(r.server_output_json) as JsonObject;
+    // A server that was asked once goes on to send it.
+    const text = this.settings.getServerOutput ? r.server_output_text : undefined;
+    const json = this.settings.getServerOutput ? r.server_output_json : undefined;
+    if (typeof text === "string") this.serverOutputText = text;
+    if (typeof json === "object" && json !== null && !Array.isArray(json))
+      this.serverOutputJson = toJson(json) as JsonObject;
     if (!Array.isArray(r.streams)) return false;
     for (const x of r.streams as unknown[]) {
       if (typeof x !== "object" || x === null) return false;
