@@ -199,6 +199,57 @@ const state_names: Readonly<Record<string, string>> = {
   X: "dead",
 };
 
+const PAGE_SIZE = 4096;
+/** Pages of stack that a new program gets. */
+const STACK_PAGES = 33;
+/** The auxiliary vector behind the environment. */
+const AUXV_BYTES = 20 * 16;
+
+/**
+ * Memory of a task in pages, as a whole and what of it is used. DIFF: code and heap are the JavaScript engine's and nobody can tell
+ * whose; what is counted is the stack, on which execve(2) has put arguments and environment, and one page of calls.
+ */
+function task_mm(t: Task): { size: number; resident: number } {
+  if (t.kthread || t.argv.length === 0) return { size: 0, resident: 0 };
+  let bytes = AUXV_BYTES;
+  for (const a of t.argv) bytes += a.length + 1 + 8;
+  for (const [name, value] of Object.entries(t.env)) bytes += name.length + value.length + 2 + 8;
+  const resident = 1 + Math.ceil(bytes / PAGE_SIZE);
+  return { size: Math.max(STACK_PAGES, resident), resident };
+}
+
+const kb_of = (pages: number): string => `${String((pages * PAGE_SIZE) / 1024).padStart(8)} kB`;
+
+/** The lines of /proc/PID/status about memory; a kernel thread has none. */
+function status_mm(t: Task): string {
+  const { size, resident } = task_mm(t);
+  if (size === 0) return "";
+  const rows: readonly (readonly [string, number])[] = [
+    ["VmPeak", size],
+    ["VmSize", size],
+    ["VmLck", 0],
+    ["VmPin", 0],
+    ["VmHWM", resident],
+    ["VmRSS", resident],
+    ["RssAnon", resident],
+    ["RssFile", 0],
+    ["RssShmem", 0],
+    ["VmData", 0],
+    ["VmStk", size],
+    ["VmExe", 0],
+    ["VmLib", 0],
+    ["VmPTE", 0],
+    ["VmSwap", 0],
+  ];
+  return rows.map(([name, pages]) => `${name}:\t${kb_of(pages)}\n`).join("");
+}
+
+/** /proc/PID/statm: pages as a whole, resident, shared, text, libraries, data with stack, dirty. */
+function task_statm(t: Task): string {
+  const { size, resident } = task_mm(t);
+  return `${size} ${resident} 0 0 0 ${size} 0\n`;
+}
+
 /** /proc/PID/stat, 52 fields. */
 function task_stat(t: Task): string {
   const f = new Array<number>(49).fill(0);
@@ -213,9 +264,15 @@ function task_stat(t: Task): string {
   f[14] = 20;
   f[16] = 1;
   f[18] = ticks(t.start_time);
+  const mm = task_mm(t);
+  f[19] = mm.size * PAGE_SIZE;
+  f[20] = mm.resident;
   f[34] = 17;
   f[35] = t.cpu;
-  return `${t.pid} (${t.comm}) ${t.state} ${f.join(" ")}\n`;
+  const fields = f.map(String);
+  // RLIM_INFINITY, which no double holds.
+  fields[21] = "18446744073709551615";
+  return `${t.pid} (${t.comm}) ${t.state} ${fields.join(" ")}\n`;
 }
 
 function task_status(k: Kernel, t: Task): string {
@@ -231,7 +288,7 @@ function task_status(k: Kernel, t: Task): string {
   return (
     `Name:\t${t.comm}\nUmask:\t0022\nState:\t${t.state} (${state_names[t.state]})\nTgid:\t${t.pid}\nNgid:\t0\n` +
     `Pid:\t${t.pid}\nPPid:\t${t.parent !== null ? t.parent.pid : 0}\nTracerPid:\t0\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n` +
-    `FDSize:\t${Math.max(64, t.files.fd.length)}\nGroups:\t \nKthread:\t${t.kthread ? 1 : 0}\nThreads:\t1\n` +
+    `FDSize:\t${Math.max(64, t.files.fd.length)}\nGroups:\t \nKthread:\t${t.kthread ? 1 : 0}\n${status_mm(t)}Threads:\t1\n` +
     `SigQ:\t0/0\nSigPnd:\t${sig(t.sigpending)}\nShdPnd:\t${sig(0)}\nSigBlk:\t${sig(0)}\nSigIgn:\t${sig(ignored)}\n` +
     `SigCgt:\t${sig(caught)}\nCpus_allowed:\t${bitmap_print(mask, n)}\nCpus_allowed_list:\t${bitmap_print_list(mask, n)}\n`
   );
@@ -295,6 +352,7 @@ function task_files(k: Kernel, t: Task): GenDir {
       },
     ],
     stat: [() => task_stat(t), null],
+    statm: [() => task_statm(t), null],
     status: [() => task_status(k, t), null],
   });
 }

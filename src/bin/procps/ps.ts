@@ -1,6 +1,5 @@
 // ps: processes, from /proc/PID/stat and cmdline, in the columns of procps 4.0. Read first: ps(1), proc(5).
 // Way in: `ps(sys, argv)`. BSD options (`ps aux`), UNIX options (`ps -ef`), and -o.
-// DIFF: VSZ and RSS are 0: programs here have no memory of their own that could be counted.
 
 import type { Blocking, Program, Sys } from "../../uapi/sys.ts";
 import { strftime } from "../coreutils/info.ts";
@@ -25,6 +24,10 @@ interface Proc {
   /** Seconds since 1970. */
   started: number;
   psr: number;
+  /** kB: all of its memory, what of it is used, and the machine's. */
+  vsz: number;
+  rss: number;
+  total: number;
   args: string;
   /** What the forest shows in front of it. */
   branch: string;
@@ -56,6 +59,9 @@ function stat(p: Proc): string {
   return `${p.state}${p.sid === p.pid ? "s" : ""}${p.tty !== 0 && p.tpgid === p.pgid ? "+" : ""}`;
 }
 
+/** Share of the machine's memory. */
+const memory = (p: Proc): string => ((100 * p.rss) / p.total).toFixed(1);
+
 const num = (header: string, width: number, value: (p: Proc) => number | string): Column => ({
   header,
   width,
@@ -86,10 +92,14 @@ const COLUMNS: Readonly<Record<string, Column>> = {
   pcpu: num("%CPU", 4, (p) => share(p).toFixed(1)),
   "%cpu": num("%CPU", 4, (p) => share(p).toFixed(1)),
   c: num("C", 2, (p) => Math.min(99, Math.floor(share(p)))),
-  pmem: num("%MEM", 4, () => "0.0"),
-  "%mem": num("%MEM", 4, () => "0.0"),
-  vsz: num("VSZ", 6, () => 0),
-  rss: num("RSS", 5, () => 0),
+  pmem: num("%MEM", 4, memory),
+  "%mem": num("%MEM", 4, memory),
+  vsz: num("VSZ", 6, (p) => p.vsz),
+  vsize: num("VSZ", 6, (p) => p.vsz),
+  rss: num("RSS", 5, (p) => p.rss),
+  rssize: num("RSS", 5, (p) => p.rss),
+  rsz: num("RSZ", 5, (p) => p.rss),
+  sz: num("SZ", 5, (p) => p.vsz / 4),
   tty: text("TT", 8, tty),
   tt: text("TT", 8, tty),
   tname: text("TTY", 8, tty),
@@ -290,6 +300,8 @@ function* readProcs(sys: Sys): Blocking<Proc[]> {
   const procs: Proc[] = [];
   const now = sys.clock_gettime(0) / 1e9;
   const uptime = sys.clock_gettime(1) / 1e9;
+  const meminfo = yield* readFile(sys, "/proc/meminfo");
+  const total = Number(/^MemTotal:\s+(\d+)/m.exec(String(meminfo))?.[1] ?? Number.POSITIVE_INFINITY);
   for (const pid of processes(sys)) {
     const line = yield* readFile(sys, `/proc/${pid}/stat`);
     const cmdline = yield* readFile(sys, `/proc/${pid}/cmdline`);
@@ -313,6 +325,9 @@ function* readProcs(sys: Sys): Blocking<Proc[]> {
       elapsed: Math.max(0, uptime - began),
       started: now - uptime + began,
       psr: n(39),
+      vsz: n(23) / 1024,
+      rss: n(24) * 4,
+      total,
       args: f[0] === "Z" ? `[${comm}] <defunct>` : words === "" ? `[${comm}]` : words,
       branch: "",
     });

@@ -37,10 +37,10 @@ test("ps aux, -ef, f, -o, -p, -C; a stopped process shows T", () => {
     `USER       PID %CPU %MEM    VSZ   RSS TTY      STAT START   TIME COMMAND
 root         1  0.0  0.0      0     0 ?        Ss   00:00   0:00 [init]
 root         2  0.0  0.0      0     0 ?        S    00:00   0:00 [ksoftirqd/0]
-root         4  0.0  0.0      0     0 ?        S    00:00   0:00 sleep 500
-root         5  0.0  0.0      0     0 ?        T    00:00   0:00 sleep 501
-root         8  0.0  0.0      0     0 ?        Ss   00:01   0:00 sh -c ps aux
-root         9  0.0  0.0      0     0 ?        R    00:01   0:00 ps aux
+root         4  0.0  0.0    132     8 ?        S    00:00   0:00 sleep 500
+root         5  0.0  0.0    132     8 ?        T    00:00   0:00 sleep 501
+root         8  0.0  0.0    132     8 ?        Ss   00:01   0:00 sh -c ps aux
+root         9  0.0  0.0    132     8 ?        R    00:01   0:00 ps aux
 `,
   );
   assert.equal(
@@ -55,6 +55,15 @@ root         4     1  0 00:00 ?        00:00:00 sleep 500
     "           Name            COMMAND\n    4 S    sleep           sleep 500\n    5 T    sleep           sleep 501\n",
   );
   assert.equal(run("ps -o pid,etime,time,ni,psr --no-headers 5"), "    5       01:01 00:00:00   0   0\n");
+  // Memory: the stack with its arguments, of which a page more for each 4 KiB of them; kernel threads have none.
+  assert.equal(run("ps -o vsz,rss,sz,pmem --no-headers 4"), "   132     8    33  0.0\n");
+  assert.equal(run("ps -o vsz=,rss= 2"), "     0     0\n");
+  assert.equal(
+    run("cat /proc/4/statm; grep -E '^(VmSize|VmRSS)' /proc/4/status"),
+    "33 2 0 0 0 33 0\nVmSize:\t     132 kB\nVmRSS:\t       8 kB\n",
+  );
+  run("X=$(head -c 300000 /dev/zero | tr '\\0' x) sleep 600 &");
+  assert.equal(run("ps -C sleep -o vsz=,rss=,args= | grep 600"), "   300   300 sleep 600\n");
   assert.match(run("true; ps axf; true"), /STAT {3}TIME COMMAND\n.*\[init\]\n[\s\S]* sh -c .*\n.* {2}\\_ ps axf\n$/);
   assert.equal(run("ps -p 99; echo $?"), "  PID TTY          TIME CMD\n1\n");
   assert.match(run("ps xyz; echo $?"), /^error: unsupported option \(BSD syntax\)\n\nUsage:\n ps [\s\S]*\n1\n$/);
