@@ -1,7 +1,7 @@
 // BBR version 1: a model of the path (bottleneck bandwidth, round-trip time) paces the sender; losses say little.
 // Mirrors net/ipv4/tcp_bbr.c. Read first: draft-cardwell-iccrg-bbr-congestion-control-00; Cardwell et al., "BBR:
 // congestion-based congestion control", ACM Queue 14(5). Way in: tcp_bbr(), registered at boot; bbr_main() per ACK.
-// DIFF: bandwidth is a double in packets per us, where Linux has fixed point with 24 bits of fraction.
+// Bandwidth counts in packets per us with 24 bits of fraction, whole, as in Linux: on slow paths what is rounded down shows in the rate.
 
 import type { Sock } from "../core/sock.ts";
 import { CA_EVENT_TX_START, TCP_CONG_NON_RESTRICTED, type TcpCongestionOps, tcp_ca_key } from "./tcp_cong.ts";
@@ -28,6 +28,8 @@ const BBR_DRAIN = 1;
 const BBR_PROBE_BW = 2;
 const BBR_PROBE_RTT = 3;
 
+/** Bandwidths are fractions of this. */
+const BW_UNIT = 2 ** 24;
 /** Gains are fractions of this, as tcp_bbr_info shows them. */
 const BBR_UNIT = 256;
 /** 2/ln 2: the least gain that doubles the rate per round. */
@@ -56,12 +58,12 @@ const bbr_cwnd_min_target = 4;
 /** bits/s below which a burst is a single packet. */
 const bbr_min_tso_rate = 1_200_000;
 /** The pipe is full when three rounds brought less than a quarter more. */
-const bbr_full_bw_thresh = 1.25;
+const bbr_full_bw_thresh = (BBR_UNIT * 5) / 4;
 const bbr_full_bw_cnt = 3;
 // Policers ("long-term" bandwidth): two intervals of 4 to 16 rounds with 20 % loss at the same rate.
 const bbr_lt_intvl_min_rtts = 4;
 const bbr_lt_loss_thresh = 50 / 256;
-const bbr_lt_bw_ratio = 1 / 8;
+const bbr_lt_bw_ratio = BBR_UNIT / 8;
 /** bytes/s */
 const bbr_lt_bw_diff = 500;
 const bbr_lt_bw_max_rtts = 48;
@@ -196,7 +198,7 @@ const bbr_bw = (b: Bbr): number => (b.lt_use_bw ? b.lt_bw : b.bw0);
 /** Packets in flight that fill the pipe at `bw`, times the gain. */
 function bbr_bdp(b: Bbr, bw: number, gain: number): number {
   if (b.min_rtt_us === Number.POSITIVE_INFINITY) return TCP_INIT_CWND;
-  return Math.ceil((bw * b.min_rtt_us * gain) / BBR_UNIT);
+  return Math.ceil(Math.floor((bw * b.min_rtt_us * gain) / BBR_UNIT) / BW_UNIT);
 }
 
 function bbr_min_tso_segs(sk: Sock): number {
@@ -224,7 +226,7 @@ const bbr_inflight = (tp: TcpSock, b: Bbr, bw: number, gain: number): number =>
 /** Of what is in flight now, how much will still be when the next packet leaves: pacing has put that off. */
 function bbr_packets_in_net_at_edt(tp: TcpSock, b: Bbr, inflight_now: number): number {
   const wait_us = Math.max(0, tp.tcp_wstamp_ns - tp.net.kernel.now) / 1000;
-  const delivered = Math.floor(bbr_bw(b) * wait_us);
+  const delivered = Math.floor((bbr_bw(b) * Math.floor(wait_us)) / BW_UNIT);
   let inflight = inflight_now;
   if (b.pacing_gain > BBR_UNIT) inflight += bbr_tso_segs_goal(tp);
   return Math.max(0, inflight - delivered);
@@ -234,10 +236,10 @@ function bbr_packets_in_net_at_edt(tp: TcpSock, b: Bbr, inflight_now: number): n
 
 /** bytes/s */
 const bbr_rate_bytes_per_sec = (tp: TcpSock, bw: number, gain: number): number =>
-  ((bw * tp.mss_cache * gain) / BBR_UNIT) * 1e4 * (100 - bbr_pacing_margin_percent);
+  Math.floor((Math.floor((bw * tp.mss_cache * gain) / BBR_UNIT) * 1e4 * (100 - bbr_pacing_margin_percent)) / BW_UNIT);
 
 const bbr_bw_to_pacing_rate = (tp: TcpSock, bw: number, gain: number): number =>
-  Math.min(Math.floor(bbr_rate_bytes_per_sec(tp, bw, gain)), tp.sk_max_pacing_rate);
+  Math.min(bbr_rate_bytes_per_sec(tp, bw, gain), tp.sk_max_pacing_rate);
 
 /** Before there is a bandwidth: the initial window per RTT, times the gain. */
 function bbr_init_pacing_rate_from_rtt(tp: TcpSock, b: Bbr): void {
@@ -246,7 +248,7 @@ function bbr_init_pacing_rate_from_rtt(tp: TcpSock, b: Bbr): void {
     rtt_us = Math.max(tp.srtt_us >> 3, 1);
     b.has_seen_rtt = true;
   }
-  tp.sk_pacing_rate = bbr_bw_to_pacing_rate(tp, tp.snd_cwnd / rtt_us, bbr_high_gain);
+  tp.sk_pacing_rate = bbr_bw_to_pacing_rate(tp, Math.floor((tp.snd_cwnd * BW_UNIT) / rtt_us), bbr_high_gain);
 }
 
 function bbr_set_pacing_rate(tp: TcpSock, b: Bbr, bw: number, gain: number): void {
@@ -319,9 +321,9 @@ function bbr_reset_lt_bw_sampling(tp: TcpSock, b: Bbr): void {
 function bbr_lt_bw_interval_done(tp: TcpSock, b: Bbr, bw: number): void {
   if (b.lt_bw !== 0) {
     const diff = Math.abs(bw - b.lt_bw);
-    if (diff <= bbr_lt_bw_ratio * b.lt_bw || bbr_rate_bytes_per_sec(tp, diff, BBR_UNIT) <= bbr_lt_bw_diff) {
+    if (diff * BBR_UNIT <= bbr_lt_bw_ratio * b.lt_bw || bbr_rate_bytes_per_sec(tp, diff, BBR_UNIT) <= bbr_lt_bw_diff) {
       // The same rate twice: that is a policer. Send at it, and no faster.
-      b.lt_bw = (bw + b.lt_bw) / 2;
+      b.lt_bw = Math.floor((bw + b.lt_bw) / 2);
       b.lt_use_bw = true;
       b.pacing_gain = BBR_UNIT;
       b.lt_rtt_cnt = 0;
@@ -364,7 +366,7 @@ function bbr_lt_bw_sampling(tp: TcpSock, b: Bbr, rs: RateSample): void {
   if (delivered === 0 || lost < bbr_lt_loss_thresh * delivered) return;
   const ms = delivered_ms(tp) - b.lt_last_stamp;
   if (ms < 1) return;
-  bbr_lt_bw_interval_done(tp, b, delivered / (ms * 1000));
+  bbr_lt_bw_interval_done(tp, b, Math.floor((delivered * BW_UNIT) / (ms * 1000)));
 }
 
 // --- per ACK --------------------------------------------------------------------------------------------------------
@@ -380,7 +382,7 @@ function bbr_update_bw(tp: TcpSock, b: Bbr, rs: RateSample): void {
     b.packet_conservation = false;
   }
   bbr_lt_bw_sampling(tp, b, rs);
-  const bw = rs.delivered / rs.interval_us;
+  const bw = Math.floor((rs.delivered * BW_UNIT) / rs.interval_us);
   // What the program limited counts only when it is more than was known.
   if (!rs.is_app_limited || bw >= bbr_max_bw(b)) bw_running_max(b, bbr_bw_rtts, bw);
 }
@@ -393,7 +395,7 @@ function bbr_update_ack_aggregation(tp: TcpSock, b: Bbr, rs: RateSample): void {
     if (b.extra_acked_win_idx === 0) b.extra_acked0 = 0;
     else b.extra_acked1 = 0;
   }
-  let expected = Math.floor(bbr_bw(b) * stamp_us_delta(tp.delivered_mstamp, b.ack_epoch_mstamp));
+  let expected = Math.floor((bbr_bw(b) * stamp_us_delta(tp.delivered_mstamp, b.ack_epoch_mstamp)) / BW_UNIT);
   // ACKs come no faster than the model says: a new epoch.
   if (b.ack_epoch_acked <= expected || b.ack_epoch_acked + rs.acked_sacked >= bbr_ack_epoch_acked_reset_thresh) {
     b.ack_epoch_acked = 0;
@@ -408,12 +410,12 @@ function bbr_update_ack_aggregation(tp: TcpSock, b: Bbr, rs: RateSample): void {
 
 function bbr_ack_aggregation_cwnd(b: Bbr): number {
   if (!b.full_bw_reached) return 0;
-  return Math.min(Math.max(b.extra_acked0, b.extra_acked1), Math.floor(bbr_bw(b) * bbr_extra_acked_max_us));
+  return Math.min(Math.max(b.extra_acked0, b.extra_acked1), Math.floor((bbr_bw(b) * bbr_extra_acked_max_us) / BW_UNIT));
 }
 
 function bbr_check_full_bw_reached(b: Bbr, rs: RateSample): void {
   if (b.full_bw_reached || !b.round_start || rs.is_app_limited) return;
-  if (bbr_max_bw(b) >= b.full_bw * bbr_full_bw_thresh) {
+  if (bbr_max_bw(b) >= Math.floor((b.full_bw * bbr_full_bw_thresh) / BBR_UNIT)) {
     b.full_bw = bbr_max_bw(b);
     b.full_bw_cnt = 0;
     return;
@@ -451,8 +453,8 @@ function bbr_update_min_rtt(tp: TcpSock, b: Bbr, rs: RateSample): void {
     b.min_rtt_stamp = now;
   }
   if (expired && !b.idle_restart && b.mode !== BBR_PROBE_RTT) {
-    bbr_save_cwnd(tp, b);
     b.mode = BBR_PROBE_RTT;
+    bbr_save_cwnd(tp, b);
     b.probe_rtt_done = false;
   }
   if (b.mode === BBR_PROBE_RTT) {
@@ -599,7 +601,7 @@ function bbr_get_info(sk: Sock, ext: number, out: DataView): number {
   if ((ext & ((1 << (INET_DIAG_BBRINFO - 1)) | (1 << (INET_DIAG_VEGASINFO - 1)))) === 0) return 0;
   const tp = tcp_sk(sk);
   const b = bbr_of(tp);
-  const bw = Math.floor(bbr_bw(b) * tp.mss_cache * 1e6);
+  const bw = Math.floor((bbr_bw(b) * tp.mss_cache * 1e6) / BW_UNIT);
   out.setUint32(0, bw >>> 0, true);
   out.setUint32(4, Math.floor(bw / 2 ** 32), true);
   out.setUint32(8, b.min_rtt_us === Number.POSITIVE_INFINITY ? 0xffffffff : b.min_rtt_us, true);
