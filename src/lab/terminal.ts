@@ -89,7 +89,8 @@ class Terminal {
   private active!: View;
   private readline!: Interface;
   private search!: ReverseSearch;
-  private history: string[] = [];
+  /** What was typed on each host, newest first: it outlives the shell. */
+  private readonly histories = new Map<string, string[]>();
   private readonly pacer: Pacer | undefined;
   private finish!: (code: number) => void;
   private done = false;
@@ -137,7 +138,7 @@ class Terminal {
       output: this.output,
       terminal: true,
       prompt: "",
-      history: this.history,
+      history: [...this.history()],
       historySize: 1000,
       removeHistoryDuplicates: true,
       completer: (line: string) => this.completions(line),
@@ -146,7 +147,7 @@ class Terminal {
     // readline knows no QUIT key.
     this.search = new ReverseSearch(rl, (text) => text === "\x1c" && this.jobKey(SIGQUIT, "^\\"));
     rl.on("history", (h: string[]) => {
-      this.history = [...h];
+      this.histories.set(this.active.shell.host.name, [...h]);
     });
     rl.on("line", (line) => this.line(line));
     rl.on("SIGINT", () => this.signal(SIGINT, "^C"));
@@ -158,6 +159,16 @@ class Terminal {
       this.active.shell.type("");
       this.moved();
     });
+  }
+
+  private history(): readonly string[] {
+    return this.histories.get(this.active?.shell.host.name) ?? [];
+  }
+
+  /** What is typed goes to this host from now on, and the arrows show what was typed there. */
+  private activate(view: View): void {
+    this.active = view;
+    Object.assign(this.readline, { history: [...this.history()], historyIndex: -1 });
   }
 
   /** Ctrl-Z and Ctrl-\: a shell at its prompt ignores them. */
@@ -269,7 +280,7 @@ class Terminal {
       // Back on a host whose prompt was typed over, as by `@pc2` there.
       if (started && session.partial === "" && session.shell.atPrompt) session.shell.type("\n");
     }
-    this.active = session;
+    this.activate(session);
     this.moved();
   }
 
@@ -280,7 +291,7 @@ class Terminal {
     if (session !== this.active) return;
     for (let back = this.trail.pop(); back !== undefined; back = this.trail.pop()) {
       if (!back.shell.process.running) continue;
-      this.active = back;
+      this.activate(back);
       if (back.partial === "" && back.shell.atPrompt) back.shell.type("\n");
       this.moved();
       return;
@@ -296,7 +307,7 @@ class Terminal {
     this.active.errandDone = false;
     if (this.trail.at(-1) === back) this.trail.pop();
     this.putLines(this.active, "");
-    this.active = back;
+    this.activate(back);
     if (back.partial === "" && back.shell.atPrompt) back.shell.type("\n");
     this.moved();
   }

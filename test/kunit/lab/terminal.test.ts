@@ -183,6 +183,33 @@ test("history and completion", async (t) => {
   assert.equal(await s.ended, 0);
 });
 
+test("each host has a history of its own, which outlives its shell", async (t) => {
+  const s = new Screen(t, newLab());
+  await s.until(/pc1\$ $/);
+  s.type("echo mine\n");
+  await s.until(/\nmine\n.*pc1\$ $/s);
+  s.type("connect pc2\n");
+  await s.until(/pc2\$ $/);
+  // Up and Ctrl-R find nothing yet.
+  s.type("\x1b[A\x1b[Aecho other\n");
+  await s.until(/pc2\$ echo other\nother\n.*pc2\$ $/s);
+  s.type("\x12mine\x07\n");
+  await s.until(/pc2\$ \npc2\$ $/);
+  s.type("exit\n");
+  await s.until(/exit\n[^\n]*pc1\$ $/);
+  // Behind "connect pc2".
+  s.type("\x1b[A\x1b[A\n");
+  await s.until(/pc1\$ echo mine\nmine\n.*pc1\$ $/s);
+  s.type("@pc2\n");
+  await s.until(/@pc2\n[^\n]*pc2\$ $/);
+  s.type("\x1b[A\x1b[A\n");
+  await s.until(/pc2\$ echo other\nother\n.*pc2\$ $/s);
+  s.type("exit\n");
+  await s.until(/exit\n[^\n]*pc1\$ $/);
+  s.type("exit\n");
+  assert.equal(await s.ended, 0);
+});
+
 test("Ctrl-Z stops the program in the foreground and nothing at the prompt; fg, bg, jobs", async (t) => {
   const s = new Screen(t, newLab());
   await s.until(/pc1\$ $/);
