@@ -75,7 +75,9 @@ for (let seed = first; seed < first + rounds && !run.failed; seed++) {
   } else if (which === "tcp") {
     const r = fuzz_tcp(count, seed, progress);
     process.stderr.write("\r");
-    console.log(`tcp: ${r.runs} connections, ${r.bytes} bytes, seed ${seed}, ${seconds()} of CPU, ${memory()}`);
+    console.log(
+      `tcp: ${r.runs} connections, ${r.bytes} bytes, ${r.lonely} given up, seed ${seed}, ${seconds()} of CPU, ${memory()}`,
+    );
     if (r.failure === null) continue;
     run.failed = true;
     console.log(`FAILED at ${r.failure.at}: ${r.failure.what}\n${JSON.stringify(r.failure.scenario)}`);

@@ -303,37 +303,41 @@ export function ip_finish_output2(net: Net, _sk: Sock | null, skb: SkBuff): numb
   return neigh_output(neigh, skb, false);
 }
 
+/** The route of a connected socket, looked up again when an option or a change of routes took it; null: there is none. */
+export function inet_sk_route(sk: Sock): Rtable | null {
+  const known = __sk_dst_check(sk, 0) as Rtable | null;
+  if (known !== null) return known;
+  const inet = inet_sk(sk);
+  const opt = inet.inet_opt;
+  const rt = ip_route_output_ports(
+    sk.net,
+    inet.fl4,
+    sk,
+    opt !== null && opt.srr !== 0 ? opt.faddr : inet.inet_daddr,
+    inet.inet_saddr,
+    inet.inet_dport,
+    inet.inet_sport,
+    sk.sk_protocol,
+    inet.tos,
+    sk.sk_bound_dev_if,
+  );
+  if (typeof rt === "number") return null;
+  sk_dst_set(sk, rt);
+  return rt;
+}
+
 /** For connected protocols: the socket's cached route, a new header, out. The transport header is at skb.data. */
 export function ip_queue_xmit(sk: Sock, skb: SkBuff): number {
   if (trace_key.on) trace_fn(F_ip_queue_xmit, skb);
   const inet = inet_sk(sk);
   const net = sk.net;
-  const fl4 = inet.fl4;
   let rt = skb.dst as Rtable | null;
   if (rt === null) {
-    rt = __sk_dst_check(sk, 0) as Rtable | null;
+    rt = inet_sk_route(sk);
     if (rt === null) {
-      const opt = inet.inet_opt;
-      const daddr = opt !== null && opt.srr !== 0 ? opt.faddr : inet.inet_daddr;
-      const r = ip_route_output_ports(
-        net,
-        fl4,
-        sk,
-        daddr,
-        inet.inet_saddr,
-        inet.inet_dport,
-        inet.inet_sport,
-        sk.sk_protocol,
-        inet.tos,
-        sk.sk_bound_dev_if,
-      );
-      if (typeof r === "number") {
-        net.mib.ip[IPSTATS_MIB_OUTNOROUTES]!++;
-        kfree_skb_reason(skb, SKB_DROP_REASON_IP_OUTNOROUTES);
-        return -EHOSTUNREACH;
-      }
-      rt = r;
-      sk_dst_set(sk, rt);
+      net.mib.ip[IPSTATS_MIB_OUTNOROUTES]!++;
+      kfree_skb_reason(skb, SKB_DROP_REASON_IP_OUTNOROUTES);
+      return -EHOSTUNREACH;
     }
     skb.dst = rt;
     skb.dst_noref = true;

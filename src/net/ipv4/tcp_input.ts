@@ -29,6 +29,7 @@ import type { Net } from "../core/net_namespace.ts";
 import { skb_checksum_complete } from "../core/skb_checksum.ts";
 import {
   __skb_pull,
+  __skb_unlink,
   consume_skb,
   kfree_skb_reason,
   type SkBuff,
@@ -114,6 +115,7 @@ import { tcp_mtup_init, tcp_sync_mss } from "./tcp_mss.ts";
 import { tcp_init_cwnd_of, tcp_push_pending_frames } from "./tcp_output.ts";
 import { tcp_send_ack, tcp_send_synack } from "./tcp_output_ctl.ts";
 import { FastopenCookie, tcp_fast_parse_options, tcp_parse_aligned_timestamp, tcp_parse_options } from "./tcp_parse.ts";
+import { tcp_epollin_ready } from "./tcp_poll.ts";
 import { tcp_rmem_fits } from "./tcp_prune.ts";
 import { FLAG_DATA, FLAG_NO_CHALLENGE_ACK, FLAG_SLOWPATH, FLAG_UPDATE_TS_RECENT } from "./tcp_sack.ts";
 import {
@@ -389,12 +391,9 @@ function syn_challenge(tp: TcpSock, skb: SkBuff): boolean {
 
 // --- wake-ups and space -------------------------------------------------------------------------------------------
 
-/** Tells the reader, when there is as much as it asked for. */
+/** Tells the reader, when there is as much as it asked for, or as the window lets come. */
 export function tcp_data_ready(sk: Sock): void {
-  const tp = tcp_sk(sk);
-  const avail = (tp.rcv_nxt - tp.copied_seq) | 0;
-  if (avail < sk.sk_rcvlowat && !sock_flag(sk, SOCK_DONE) && sk.sk_rmem_alloc < sk.sk_rcvbuf) return;
-  sk.sk_data_ready(sk);
+  if (tcp_epollin_ready(sk, sk.sk_rcvlowat) || sock_flag(sk, SOCK_DONE)) sk.sk_data_ready(sk);
 }
 
 function tcp_sndbuf_expand(tp: TcpSock): void {
@@ -442,6 +441,12 @@ function tcp_check_urg(tp: TcpSock, skb: SkBuff, th: number): void {
     tp.copied_seq !== tp.rcv_nxt
   ) {
     tp.copied_seq = (tp.copied_seq + 1) | 0;
+    // It may have been the last of its packet, which nobody would come to read then: its memory would keep the window shut.
+    const first = tp.sk_receive_queue.next;
+    if (first !== null && !before(tp.copied_seq, first.tcp_end_seq)) {
+      __skb_unlink(first, tp.sk_receive_queue);
+      consume_skb(first);
+    }
   }
   tp.urg_data = TCP_URG_NOTYET;
   tp.urg_seq = ptr;

@@ -25,6 +25,7 @@ import {
   type RequestSock,
   sk_reset_timer,
 } from "./inet_connection_sock.ts";
+import { inet_sk_route } from "./ip_output.ts";
 import { tcp_stream_alloc_skb, tcp_write_queue_purge } from "./tcp.ts";
 import { tcp_ca_dst_init, tcp_ca_needs_ecn } from "./tcp_cong.ts";
 import { tcp_clear_retrans } from "./tcp_cwnd.ts";
@@ -174,7 +175,8 @@ function tcp_connect_queue_skb(tp: TcpSock, skb: SkBuff): void {
 export function tcp_connect(sk: Sock): number {
   const tp = tcp_sk(sk);
   const net = sk.net;
-  if (tp.sk_dst_cache === null) return -EHOSTUNREACH;
+  // An option between connect(2) and the first write (Fast Open) may have taken the route.
+  if (inet_sk_route(sk) === null) return -EHOSTUNREACH;
   tcp_connect_init(tp);
   const skb = tcp_stream_alloc_skb(sk, 0);
   if (skb === null) return -ENOBUFS;

@@ -87,11 +87,11 @@ const plain = (skb: SkBuff): boolean => (skb.tcp_flags & (TCPHDR_SYN | TCPHDR_FI
 /** Gathers neighbours that take more memory than their data is worth into packets that are full (tcp_collapse). */
 function tcp_collapse(tp: TcpSock, list: SkBuffHead): void {
   for (let first = list.next; first !== null; ) {
-    // A run: data without a gap, and what it costs.
+    // A run: data without a gap, and what it costs. It begins where memory is wasted.
     let bytes = first.len;
     let cost = first.truesize;
     let end = first.next;
-    if (!plain(first)) {
+    if (!plain(first) || tcp_win_from_space(tp, cost) <= bytes) {
       first = end;
       continue;
     }
@@ -102,7 +102,7 @@ function tcp_collapse(tp: TcpSock, list: SkBuffHead): void {
       prev = end;
       end = end.next;
     }
-    if (prev !== first && tcp_win_from_space(tp, cost) > bytes) {
+    if (prev !== first) {
       const skb = alloc_skb(tp.net.kernel, bytes);
       if (skb === null) return;
       if (skb.truesize < cost) gather(tp, list, first, prev, skb);
