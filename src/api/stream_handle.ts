@@ -42,6 +42,8 @@ import { TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_NODELAY } from "../uapi/t
 import type { Machine } from "./machine.ts";
 import { readSockaddr, type SocketName, sockaddrOf } from "./sockaddr.ts";
 
+/** Buffers that one call takes (sysconf(_SC_IOV_MAX)). */
+const IOV_MAX = 1024;
 /** End of the stream, as libuv says it. */
 export const UV_EOF = -4095;
 /** What one read may bring. */
@@ -291,7 +293,7 @@ export class StreamHandle {
       const msg: MsgHdr = {
         msg_name: null,
         msg_namelen: 0,
-        msg_iov: rest,
+        msg_iov: rest.length > IOV_MAX ? rest.slice(0, IOV_MAX) : rest,
         msg_control: null,
         msg_controllen: 0,
         msg_flags: 0,

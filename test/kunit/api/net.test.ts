@@ -135,6 +135,29 @@ same("arguments that are refused", async (net, log) => {
   for (const [name, fn] of bad) caught(log, name, fn);
 });
 
+same("more buffers gathered than one call takes (IOV_MAX is 1024)", async (net, log) => {
+  const [server, port] = await listen(net, {}, (s) => {
+    s.cork();
+    for (let i = 0; i < 5000; i++) s.write(`${i}\n`);
+    s.uncork();
+    s.end();
+  });
+  const s = net.connect(port, "127.0.0.1");
+  let text = "";
+  s.setEncoding("utf8").on("data", (d) => {
+    text += d;
+  });
+  watch(log, "client", s, "end close error");
+  await closed(s);
+  log(
+    "text",
+    text.length,
+    text.split("\n").every((line, i) => line === (i < 5000 ? String(i) : "")),
+  );
+  server.close();
+  await closed(server);
+});
+
 same("what a module, a fresh socket and a fresh server look like", async (net, log) => {
   const s = new net.Socket();
   log(s.address(), s.pending, s.connecting, s.readyState, s.bytesRead, s.bytesWritten, s.destroyed, s.allowHalfOpen);
