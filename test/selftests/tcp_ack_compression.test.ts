@@ -8,8 +8,8 @@ import { MS, pair, SEC } from "./net.ts";
 import { sockaddr } from "./socket.ts";
 
 /** 2 MB over 20 ms with a little loss; what the receiver sent and counted. */
-function transfer(sysctls: string[]): { compressed: number; out: number; bytes: number } {
-  const { net, a, b } = pair(3, { rate: 1e8, delay_ns: 10 * MS, impair: { loss: 0.004 }, seed: 5 });
+function transfer(sysctls: string[], seed = 5): { compressed: number; out: number; bytes: number } {
+  const { net, a, b } = pair(3, { rate: 1e8, delay_ns: 10 * MS, impair: { loss: 0.004 }, seed });
   net.ok(b, "ethtool -K eth0 gro off");
   net.ok(a, "ip neigh replace 10.0.0.2 lladdr 02:00:00:00:02:00 dev eth0 nud permanent");
   net.ok(b, "ip neigh replace 10.0.0.1 lladdr 02:00:00:00:01:00 dev eth0 nud permanent");
@@ -52,7 +52,12 @@ test("ACKs behind a hole are held back and counted; tcp_comp_sack_nr=0 sends eac
 });
 
 test("tcp_comp_sack_nr=1: of two ACKs one goes", () => {
-  const one = transfer(["tcp_comp_sack_nr=1"]);
-  const many = transfer([]);
-  assert.ok(one.compressed < many.compressed, JSON.stringify([one, many]));
+  // Where the losses fall depends on what was sent: the sum of a few runs.
+  let one = 0;
+  let many = 0;
+  for (const seed of [1, 2, 3, 4, 5, 6]) {
+    one += transfer(["tcp_comp_sack_nr=1"], seed).compressed;
+    many += transfer([], seed).compressed;
+  }
+  assert.ok(one < 0.8 * many, `${one} ${many}`);
 });

@@ -26,11 +26,14 @@ import {
 } from "../../net/core/netdevice.ts";
 import { skb_copy_bits } from "../../net/core/skb_data.ts";
 import {
+  alloc_skb,
   consume_skb,
-  netdev_alloc_skb,
+  NET_SKB_PAD,
+  SKB_TRUESIZE,
   type SkBuff,
   skb_orphan,
   skb_put,
+  skb_reserve,
   skb_reset_network_header,
 } from "../../net/core/skbuff.ts";
 import { skb_tx_timestamp } from "../../net/core/sock_tstamp.ts";
@@ -95,6 +98,19 @@ export function tun_create(net: Net, name: string, file: TunFile): NetDevice | n
   return dev;
 }
 
+/** What Linux puts into the head of a packet; the rest it takes as pages. */
+const LINEAR = 4096 - NET_SKB_PAD - 320;
+
+/** A packet from outside. Its memory is one piece here, and counts (truesize) as that of Linux: a page, and pages. */
+function tun_alloc_skb(dev: NetDevice, len: number): SkBuff | null {
+  const skb = alloc_skb(dev.net.kernel, NET_SKB_PAD + len);
+  if (skb === null) return null;
+  skb_reserve(skb, NET_SKB_PAD);
+  skb.dev = dev;
+  if (len > LINEAR) skb.truesize = SKB_TRUESIZE(NET_SKB_PAD + LINEAR) + ((len - LINEAR + 4095) & -4096);
+  return skb;
+}
+
 /** write(2): a packet from outside. Returns its length or -errno; called within an entry into the kernel. */
 export function tun_get_user(dev: NetDevice, packet: Uint8Array): number {
   if ((dev.flags & IFF_UP) === 0) return -EIO;
@@ -103,7 +119,7 @@ export function tun_get_user(dev: NetDevice, packet: Uint8Array): number {
     dev.stats.rx_dropped++;
     return -EINVAL;
   }
-  const skb = netdev_alloc_skb(dev, packet.length);
+  const skb = tun_alloc_skb(dev, packet.length);
   if (skb === null) return -ENOMEM;
   skb.head.u8.set(packet, skb_put(skb, packet.length));
   skb.protocol = ETH_P_IP;

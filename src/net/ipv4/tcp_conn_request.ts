@@ -15,6 +15,7 @@ import {
   TCPH_SEQ,
   TCPH_SOURCE,
 } from "../../uapi/ip.ts";
+import { RTAX_FEATURE_ECN, RTAX_FEATURES } from "../../uapi/rtnetlink.ts";
 import { type DstEntry, dst_release } from "../core/dst.ts";
 import { secure_tcp_seq, secure_tcp_ts_off } from "../core/secure_seq.ts";
 import type { SkBuff } from "../core/skbuff.ts";
@@ -34,7 +35,6 @@ import {
   sk_acceptq_is_full,
 } from "./inet_connection_sock.ts";
 import { inet_sk } from "./inet_sock.ts";
-import { RTAX_FEATURES } from "./ip_fib.ts";
 import { __ip_options_echo } from "./ip_options.ts";
 import { inet_reqsk_alloc, type RequestSock, reqsk_free, reqsk_put } from "./request_sock.ts";
 import { RTCF_BROADCAST, RTCF_MULTICAST, type Rtable } from "./route.ts";
@@ -60,8 +60,6 @@ import {
 export { tcp_get_cookie_sock } from "./syncookies.ts";
 
 const INET_ECN_MASK = 3;
-/** RTAX_FEATURE_ECN: the route says that ECN works on it. */
-const RTAX_FEATURE_ECN = 1;
 
 declare module "../../kernel/kernel.ts" {
   interface Kernel {
@@ -151,6 +149,7 @@ function tcp_ecn_create_request(req: RequestSock, skb: SkBuff, sk: Sock, dst: Ds
   const accurate = (dv.getUint8(skb.transport_header + TCPH_DOFF) & 1) !== 0;
   if ((flags & (TCPHDR_ECE | TCPHDR_CWR)) !== (TCPHDR_ECE | TCPHDR_CWR)) return;
   const ect = (req.syn_tos & INET_ECN_MASK) !== 0;
+  // The route says that ECN works on it.
   const dst_ok = (dst.metrics[RTAX_FEATURES]! & RTAX_FEATURE_ECN) !== 0;
   const sysctl_ok = sk.net.ipv4.sysctl_tcp_ecn !== 0;
   if (((!ect || accurate) && (sysctl_ok || dst_ok)) || tcp_ca_needs_ecn(sk)) req.ecn_ok = true;

@@ -5,6 +5,7 @@
 import { jiffies } from "../../kernel/kernel.ts";
 import { hrtimer_active, hrtimer_setup, hrtimer_start } from "../../kernel/time/hrtimer.ts";
 import { TCPH_DOFF } from "../../uapi/ip.ts";
+import { RTAX_QUICKACK } from "../../uapi/rtnetlink.ts";
 import {
   SKB_DROP_REASON_PROTO_MEM,
   SKB_DROP_REASON_TCP_OFOMERGE,
@@ -35,7 +36,7 @@ import {
   LINUX_MIB_TCPRCVQDROP,
   LINUX_MIB_TCPZEROWINDOWDROP,
 } from "../core/snmp.ts";
-import { SOCK_DEAD, type Sock, skb_set_owner_r, sock_flag, sock_hold } from "../core/sock.ts";
+import { SOCK_DEAD, SOCK_RCVBUF_LOCK, type Sock, skb_set_owner_r, sock_flag, sock_hold } from "../core/sock.ts";
 import {
   inet_csk_exit_pingpong_mode,
   inet_csk_in_pingpong_mode,
@@ -73,7 +74,7 @@ import {
   tcp_win_from_space,
 } from "./tcp_sock.ts";
 import { tcp_compressed_ack_kick, tcp_sack_compress_send_ack } from "./tcp_timer.ts";
-import { __tcp_select_window } from "./tcp_window.ts";
+import { __tcp_select_window, tcp_set_window_clamp } from "./tcp_window.ts";
 
 // --- header prediction --------------------------------------------------------------------------------------------
 
@@ -100,7 +101,6 @@ export function tcp_enter_quickack_mode(sk: Sock, max: number): void {
   inet_csk_exit_pingpong_mode(sk);
   tp.ack_ato = TCP_ATO_MIN;
 }
-const RTAX_QUICKACK = 15;
 const tcp_in_quickack_mode = (tp: TcpSock): boolean =>
   (tp.sk_dst_cache !== null && tp.sk_dst_cache.metrics[RTAX_QUICKACK] !== 0) ||
   (tp.ack_quick !== 0 && !inet_csk_in_pingpong_mode(tp));
@@ -111,7 +111,7 @@ function tcp_measure_rcv_mss(tp: TcpSock, skb: SkBuff): void {
   tp.ack_last_seg_size = 0;
   const len = skb.head.gso_size !== 0 ? skb.head.gso_size : skb.len;
   if (len >= tp.ack_rcv_mss) {
-    if (len !== tp.ack_rcv_mss || tp.scaling_stale) tcp_scaling_ratio(tp, skb, len);
+    if (len !== tp.ack_rcv_mss) tcp_scaling_ratio(tp, skb);
     tp.ack_rcv_mss = Math.min(len, tp.advmss);
     if (skb.len > tp.ack_rcv_mss && (skb.tcp_flags & TCPHDR_PSH) !== 0) tp.ack_pending |= ICSK_ACK_PUSHED;
     return;
@@ -130,10 +130,12 @@ function tcp_measure_rcv_mss(tp: TcpSock, skb: SkBuff): void {
   tp.ack_pending |= ICSK_ACK_PUSHED;
 }
 /** How much of the memory of a packet is payload: what the window can promise of the buffer. */
-function tcp_scaling_ratio(tp: TcpSock, skb: SkBuff, len: number): void {
-  tp.scaling_stale = false;
-  const ratio = Math.floor((len * 256 * Math.max(1, Math.ceil(skb.len / len))) / skb.truesize);
-  tp.scaling_ratio = Math.min(Math.max(ratio, 1), 255);
+function tcp_scaling_ratio(tp: TcpSock, skb: SkBuff): void {
+  const ratio = Math.min(Math.max(Math.floor((skb.len * 256) / skb.truesize), 1), 255);
+  if (ratio === tp.scaling_ratio) return;
+  tp.scaling_ratio = ratio;
+  tcp_set_window_clamp(tp, tcp_full_space(tp));
+  if (tp.window_clamp < tp.rcvq_space) tp.rcvq_space = tp.window_clamp;
 }
 
 /** Data came: when is its ACK due, is the peer still sending, does ECN say something (RFC 1122 section 4.2.3.2). */
@@ -156,7 +158,7 @@ export function tcp_event_data_recv(tp: TcpSock, skb: SkBuff): void {
   }
   tp.ack_lrcvtime = now;
   tcp_ecn_check_ce(tp, skb);
-  if (skb.len >= 128) tcp_grow_window(tp, skb, true);
+  if (skb.len >= 128) tcp_grow_window(tp, skb);
 }
 
 const INET_ECN_NOT_ECT = 0;
@@ -191,8 +193,8 @@ export function tcp_ecn_accept_cwr(tp: TcpSock, skb: SkBuff): void {
 
 // --- the receive window (autotuning) ------------------------------------------------------------------------------
 
-function __tcp_grow_window(tp: TcpSock, skb: SkBuff, skbtruesize: number): number {
-  let truesize = tcp_win_from_space(tp, skbtruesize) >> 1;
+function __tcp_grow_window(tp: TcpSock, skb: SkBuff): number {
+  let truesize = tcp_win_from_space(tp, skb.truesize) >> 1;
   let window = tcp_win_from_space(tp, tp.net.ipv4.sysctl_tcp_rmem[2]!) >> 1;
   while (tp.rcv_ssthresh <= window) {
     if (truesize <= skb.len) return 2 * tp.ack_rcv_mss;
@@ -202,38 +204,28 @@ function __tcp_grow_window(tp: TcpSock, skb: SkBuff, skbtruesize: number): numbe
   return 0;
 }
 /** The window opens as data comes whose packets do not waste the buffer. */
-function tcp_grow_window(tp: TcpSock, skb: SkBuff, adjust: boolean): void {
+function tcp_grow_window(tp: TcpSock, skb: SkBuff): void {
   const room = Math.min(tp.window_clamp, tcp_space(tp)) - tp.rcv_ssthresh;
   if (room <= 0) return;
   let incr: number;
   if (tcp_win_from_space(tp, skb.truesize) <= skb.len) incr = 2 * tp.advmss;
-  else incr = __tcp_grow_window(tp, skb, skb.truesize);
+  else incr = __tcp_grow_window(tp, skb);
   if (incr !== 0) {
     incr = Math.max(incr, 2 * skb.len);
     tp.rcv_ssthresh += Math.min(room, incr);
-    if (adjust) tp.ack_quick |= 1;
+    tp.ack_quick |= 1;
   }
 }
 
-/** The receiver's own RTT: how long a window takes to arrive. */
-function tcp_rcv_rtt_update(tp: TcpSock, sample: number, win_dep: boolean): void {
-  let m = Math.max(sample, 1);
-  let rtt = tp.rcv_rtt_us;
-  if (rtt !== 0) {
-    if (!win_dep) {
-      m -= rtt >> 3;
-      rtt += m;
-    } else {
-      m <<= 3;
-      if (m < rtt) rtt = m;
-    }
-  } else rtt = m << 3;
-  tp.rcv_rtt_us = rtt;
+/** The receiver's own RTT, in eighths: the least that was seen. A sender that paused makes samples too long, never too short. */
+function tcp_rcv_rtt_update(tp: TcpSock, sample: number): void {
+  const m = Math.max(sample, 1) << 3;
+  if (tp.rcv_rtt_us === 0 || m < tp.rcv_rtt_us) tp.rcv_rtt_us = m;
 }
 export function tcp_rcv_rtt_measure(tp: TcpSock): void {
   if (tp.rcv_rtt_time !== 0) {
     if (before(tp.rcv_nxt, tp.rcv_rtt_seq)) return;
-    tcp_rcv_rtt_update(tp, (tp.tcp_mstamp - tp.rcv_rtt_time) | 0 || 1, true);
+    tcp_rcv_rtt_update(tp, (tp.tcp_mstamp - tp.rcv_rtt_time) | 0 || 1);
   }
   tp.rcv_rtt_seq = (tp.rcv_nxt + tp.rcv_wnd) | 0;
   tp.rcv_rtt_time = tp.tcp_mstamp | 0 || 1;
@@ -244,7 +236,24 @@ export function tcp_rcv_rtt_measure_ts(tp: TcpSock, skb: SkBuff): void {
   tp.rcv_rtt_last_tsecr = opt.rcv_tsecr;
   if (((skb.tcp_end_seq - skb.tcp_seq) | 0) < tp.ack_rcv_mss) return;
   const delta = ((Math.floor(tp.net.kernel.now / 1e6) | 0) - opt.rcv_tsecr) | 0;
-  if (delta >= 0 && delta < 0x7fffffff / 1000) tcp_rcv_rtt_update(tp, Math.max(delta, 1) * 1000, false);
+  if (delta >= 0 && delta < 0x7fffffff / 1000) tcp_rcv_rtt_update(tp, Math.max(delta, 1) * 1000);
+}
+
+/** In an RTT the program took `newval` bytes, more than ever: the buffer shall not be what limits the next one. */
+function tcp_rcvbuf_grow(tp: TcpSock, newval: number): void {
+  const oldval = tp.rcvq_space;
+  const ipv4 = tp.net.ipv4;
+  tp.rcvq_space = newval;
+  if (ipv4.sysctl_tcp_moderate_rcvbuf === 0 || (tp.sk_userlocks & SOCK_RCVBUF_LOCK) !== 0) return;
+  // What is measured is an RTT old, and slow start doubles: room for the next round, and what lies behind holes.
+  let rcvwin = 2 * newval;
+  rcvwin += 2 * Math.floor((rcvwin * (newval - oldval)) / (oldval || 1));
+  const last = tp.out_of_order_queue.prev;
+  if (last !== null) rcvwin += (last.tcp_end_seq - tp.rcv_nxt) | 0;
+  const rcvbuf = Math.min(tcp_space_from_win(tp, rcvwin), ipv4.sysctl_tcp_rmem[2]!);
+  if (rcvbuf <= tp.sk_rcvbuf) return;
+  tp.sk_rcvbuf = rcvbuf;
+  tp.window_clamp = tcp_win_from_space(tp, rcvbuf);
 }
 
 /** After the program read: once per RTT the buffer grows to twice what was read in it (dynamic right-sizing). */
@@ -254,21 +263,9 @@ export function tcp_rcv_space_adjust(sk: Sock): void {
   tp.tcp_mstamp = now;
   const time = (now - tp.rcvq_time) | 0;
   if (time < tp.rcv_rtt_us >> 3 || tp.rcv_rtt_us === 0) return;
-  const copied = (tp.copied_seq - tp.rcvq_seq) | 0;
-  if (copied > tp.rcvq_space) {
-    if (sk.net.ipv4.sysctl_tcp_moderate_rcvbuf !== 0 && (sk.sk_userlocks & 2) === 0) {
-      // Slow start doubles: room for the next round, too.
-      let rcvwin = 2 * copied + 16 * tp.advmss;
-      const grow = Math.floor((rcvwin * (copied - tp.rcvq_space)) / (tp.rcvq_space || 1));
-      rcvwin += grow * 2;
-      const rcvbuf = Math.min(tcp_space_from_win(tp, rcvwin), sk.net.ipv4.sysctl_tcp_rmem[2]!);
-      if (rcvbuf > sk.sk_rcvbuf) {
-        sk.sk_rcvbuf = rcvbuf;
-        tp.window_clamp = tcp_win_from_space(tp, rcvbuf);
-      }
-    }
-    tp.rcvq_space = copied;
-  }
+  // What came while the program read is not yet its pace.
+  const copied = (tp.copied_seq - tp.rcvq_seq - (tp.rcv_nxt - tp.copied_seq)) | 0;
+  if (copied > tp.rcvq_space) tcp_rcvbuf_grow(tp, copied);
   tp.rcvq_seq = tp.copied_seq;
   tp.rcvq_time = now;
 }
@@ -417,7 +414,7 @@ function tcp_data_queue_ofo(tp: TcpSock, skb: SkBuff): void {
       tp.selective_acks[0]!.end_seq = end_seq;
     }
     __skb_queue_tail(q, skb);
-    skb_set_owner_r(skb, tp);
+    tcp_ofo_queued(tp, skb);
     return;
   }
   // Mostly it goes to the end; else from there backwards.
@@ -445,7 +442,6 @@ function tcp_data_queue_ofo(tp: TcpSock, skb: SkBuff): void {
   }
   if (p === null) __skb_queue_head(q, skb);
   else __skb_queue_after(q, p, skb);
-  skb_set_owner_r(skb, tp);
   for (let n = skb.next; n !== null; n = skb.next) {
     if (!after(end_seq, n.tcp_seq)) break;
     if (before(end_seq, n.tcp_end_seq)) {
@@ -463,9 +459,16 @@ function tcp_data_queue_ofo(tp: TcpSock, skb: SkBuff): void {
     // Neighbours that touch are one block.
     if (skb.next !== null && skb.next.tcp_seq === end_seq) tcp_sack_maybe_coalesce(tp);
   }
+  tcp_ofo_queued(tp, skb);
 }
 
-/** The hole is filled: what lay behind it follows. True when a FIN was among it. */
+/** Without SACK the window stays as it is: the peer counts duplicate ACKs, and one with another window is none. */
+function tcp_ofo_queued(tp: TcpSock, skb: SkBuff): void {
+  if (tcp_is_sack(tp)) tcp_grow_window(tp, skb);
+  skb_set_owner_r(skb, tp);
+}
+
+/** The hole is filled: what lay behind it follows. */
 function tcp_ofo_queue(tp: TcpSock): void {
   const q = tp.out_of_order_queue;
   for (let skb = q.next; skb !== null; skb = q.next) {
@@ -514,40 +517,21 @@ export function tcp_data_queue(sk: Sock, skb: SkBuff): void {
     // A FIN alone comes through a closed window: many senders do not wait with it.
     if (tcp_receive_window(tp) === 0 && (skb.len !== 0 || (skb.tcp_flags & TCPHDR_FIN) === 0)) {
       mib[LINUX_MIB_TCPZEROWINDOWDROP]!++;
-      tcp_enter_quickack_mode(sk, TCP_MAX_QUICKACKS);
-      inet_csk_schedule_ack(sk);
-      kfree_skb_reason(skb, SKB_DROP_REASON_TCP_ZEROWINDOW);
+      tcp_out_of_window(tp, skb, SKB_DROP_REASON_TCP_ZEROWINDOW);
       return;
     }
-    if (!tcp_rcvq_room(tp, skb)) return;
-    const fin = (skb.tcp_flags & TCPHDR_FIN) !== 0;
-    const len = skb.len;
-    tcp_queue_rcv(tp, skb);
-    if (len !== 0) tcp_event_data_recv(tp, skb);
-    if (fin) tcp_fin(sk);
-    if (tp.out_of_order_queue.next !== null) {
-      tcp_ofo_queue(tp);
-      // RFC 5681 section 4.2: the hole is (partly) filled: say so at once.
-      if (tp.out_of_order_queue.next === null) tp.ack_pending |= ICSK_ACK_NOW;
-    }
-    if (tp.rx_opt.num_sacks !== 0) tcp_sack_remove(tp);
-    tcp_fast_path_check(tp);
-    if (!sock_flag(sk, SOCK_DEAD)) tcp_data_ready(tp);
+    tcp_data_queue_in_order(tp, skb);
     return;
   }
   if (!after(skb.tcp_end_seq, tp.rcv_nxt)) {
     // Retransmitted, and already here: its ACK was lost.
     mib[LINUX_MIB_DELAYEDACKLOST]!++;
     tcp_dsack_set(tp, skb.tcp_seq, skb.tcp_end_seq);
-    tcp_enter_quickack_mode(sk, TCP_MAX_QUICKACKS);
-    inet_csk_schedule_ack(sk);
-    kfree_skb_reason(skb, SKB_DROP_REASON_TCP_OLD_DATA);
+    tcp_out_of_window(tp, skb, SKB_DROP_REASON_TCP_OLD_DATA);
     return;
   }
   if (!before(skb.tcp_seq, (tp.rcv_nxt + tcp_receive_window(tp)) | 0)) {
-    tcp_enter_quickack_mode(sk, TCP_MAX_QUICKACKS);
-    inet_csk_schedule_ack(sk);
-    kfree_skb_reason(skb, SKB_DROP_REASON_TCP_OVERWINDOW);
+    tcp_out_of_window(tp, skb, SKB_DROP_REASON_TCP_OVERWINDOW);
     return;
   }
   if (before(skb.tcp_seq, tp.rcv_nxt)) {
@@ -555,22 +539,38 @@ export function tcp_data_queue(sk: Sock, skb: SkBuff): void {
     tcp_dsack_set(tp, skb.tcp_seq, tp.rcv_nxt);
     if (tcp_receive_window(tp) === 0) {
       mib[LINUX_MIB_TCPZEROWINDOWDROP]!++;
-      inet_csk_schedule_ack(sk);
-      kfree_skb_reason(skb, SKB_DROP_REASON_TCP_ZEROWINDOW);
+      tcp_out_of_window(tp, skb, SKB_DROP_REASON_TCP_ZEROWINDOW);
       return;
     }
-    if (!tcp_rcvq_room(tp, skb)) return;
-    const fin = (skb.tcp_flags & TCPHDR_FIN) !== 0;
-    tcp_queue_rcv(tp, skb);
-    if (skb.len !== 0) tcp_event_data_recv(tp, skb);
-    if (fin) tcp_fin(sk);
-    if (tp.out_of_order_queue.next !== null) tcp_ofo_queue(tp);
-    if (tp.rx_opt.num_sacks !== 0) tcp_sack_remove(tp);
-    tcp_fast_path_check(tp);
-    if (!sock_flag(sk, SOCK_DEAD)) tcp_data_ready(tp);
+    tcp_data_queue_in_order(tp, skb);
     return;
   }
   tcp_data_queue_ofo(tp, skb);
+}
+
+/** Not taken: the peer shall hear soon where we stand. */
+function tcp_out_of_window(tp: TcpSock, skb: SkBuff, reason: number): void {
+  tcp_enter_quickack_mode(tp, TCP_MAX_QUICKACKS);
+  inet_csk_schedule_ack(tp);
+  kfree_skb_reason(skb, reason);
+}
+
+/** What comes next, into the receive queue; and what waited for it behind it. */
+function tcp_data_queue_in_order(tp: TcpSock, skb: SkBuff): void {
+  if (!tcp_rcvq_room(tp, skb)) return;
+  const fin = (skb.tcp_flags & TCPHDR_FIN) !== 0;
+  const len = skb.len;
+  tcp_queue_rcv(tp, skb);
+  if (len !== 0) tcp_event_data_recv(tp, skb);
+  if (fin) tcp_fin(tp);
+  if (tp.out_of_order_queue.next !== null) {
+    tcp_ofo_queue(tp);
+    // RFC 5681 section 4.2: the hole is filled: say so at once.
+    if (tp.out_of_order_queue.next === null) tp.ack_pending |= ICSK_ACK_NOW;
+  }
+  if (tp.rx_opt.num_sacks !== 0) tcp_sack_remove(tp);
+  tcp_fast_path_check(tp);
+  if (!sock_flag(tp, SOCK_DEAD)) tcp_data_ready(tp);
 }
 
 // --- when to acknowledge ------------------------------------------------------------------------------------------

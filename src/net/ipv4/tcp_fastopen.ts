@@ -5,6 +5,7 @@
 import { jiffies } from "../../kernel/kernel.ts";
 import { SiphashKey, siphash_2u32 } from "../../lib/siphash.ts";
 import { TCPH_DOFF, TCPH_WINDOW } from "../../uapi/ip.ts";
+import { RTAX_FASTOPEN_NO_COOKIE } from "../../uapi/rtnetlink.ts";
 import type { MsgHdr } from "../../uapi/sys.ts";
 import { memcpy_from_msg } from "../core/datagram.ts";
 import { type DstEntry, dst_release } from "../core/dst.ts";
@@ -69,7 +70,6 @@ export const TFO_SYN_RETRANSMITTED = 3;
 export const TCP_FASTOPEN_KEY_LENGTH = 16;
 /** What our cookies have; peers may use 4 to 16 bytes. */
 const TCP_FASTOPEN_COOKIE_SIZE = 8;
-const RTAX_FASTOPEN_NO_COOKIE = 17;
 /** __ETHERLINK: the loopback flag of a device. */
 const IFF_LOOPBACK = 0x8;
 

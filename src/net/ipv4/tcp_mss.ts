@@ -4,6 +4,7 @@
 import type { Kernel } from "../../kernel/kernel.ts";
 import { jiffies } from "../../kernel/kernel.ts";
 import { TCPH_LEN } from "../../uapi/ip.ts";
+import { RTAX_ADVMSS } from "../../uapi/rtnetlink.ts";
 import type { DstEntry } from "../core/dst.ts";
 import { __sk_dst_check, type Sock } from "../core/sock.ts";
 import { tcp_established_options } from "./tcp_options.ts";
@@ -76,7 +77,6 @@ export function tcp_advertise_mss(sk: Sock): number {
   }
   return tp.advmss;
 }
-const RTAX_ADVMSS = 8;
 export const dst_metric_advmss = (dst: DstEntry): number =>
   dst.metrics[RTAX_ADVMSS] !== 0 ? dst.metrics[RTAX_ADVMSS]! : dst.ops.default_advmss(dst);
 

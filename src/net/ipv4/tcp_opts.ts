@@ -6,7 +6,6 @@ import { SOL_TCP } from "../../uapi/socket.ts";
 import * as T from "../../uapi/tcp.ts";
 import {
   SOCK_KEEPOPEN,
-  SOCK_MIN_RCVBUF,
   type Sock,
   sock_flag,
   TCP_CLOSE,
@@ -50,6 +49,7 @@ import {
   tcp_time_stamp_ts,
 } from "./tcp_sock.ts";
 import { keepalive_intvl_when, keepalive_probes, keepalive_time_elapsed, keepalive_time_when } from "./tcp_timer.ts";
+import { tcp_set_window_clamp } from "./tcp_window.ts";
 
 const MAX_TCP_KEEPIDLE = 32767;
 const MAX_TCP_KEEPINTVL = 32767;
@@ -148,19 +148,14 @@ function tcp_sock_set_keepidle(tp: TcpSock, val: number): number {
   return 0;
 }
 
-function tcp_set_window_clamp(tp: TcpSock, val: number): number {
+/** TCP_WINDOW_CLAMP. */
+function window_clamp_set(tp: TcpSock, val: number): number {
   if (val === 0) {
     if (!closed(tp)) return -EINVAL;
     tp.window_clamp = 0;
     return 0;
   }
-  const old = tp.window_clamp;
-  const clamp = Math.max(val, SOCK_MIN_RCVBUF / 2);
-  if (clamp === old) return 0;
-  tp.window_clamp = clamp;
-  // The window that was advertised may not shrink; what may still be advertised follows.
-  if (clamp < old) tp.rcv_ssthresh = Math.min(tp.rcv_ssthresh, clamp);
-  else tp.rcv_ssthresh = Math.max(Math.min(tp.rcv_wnd, clamp), tp.rcv_ssthresh);
+  tcp_set_window_clamp(tp, val);
   return 0;
 }
 
@@ -328,7 +323,7 @@ function set_int(tp: TcpSock, optname: number, val: number, optval: Uint8Array):
       accept_queue(tp).rskq_defer_accept = secs_to_retrans(val, 1, TCP_RTO_MAX / TCP_HZ);
       return 0;
     case T.TCP_WINDOW_CLAMP:
-      return tcp_set_window_clamp(tp, val);
+      return window_clamp_set(tp, val);
     case T.TCP_THIN_LINEAR_TIMEOUTS:
       if (flag === null) return -EINVAL;
       tp.thin_lto = flag;

@@ -15,8 +15,11 @@ import {
 import { trace_fn } from "../../kernel/trace.ts";
 import { F_tcp_transmit_skb, F_tcp_write_xmit } from "../../kernel/trace_fn.ts";
 import { trace_key } from "../../kernel/trace_key.ts";
+import { csum_tcpudp_magic } from "../../lib/checksum.ts";
 import { ENOBUFS, ENOMEM } from "../../uapi/errno.ts";
 import { TCPH_CHECK, TCPH_LEN, TCPH_SEQ } from "../../uapi/ip.ts";
+import { RTAX_INITCWND } from "../../uapi/rtnetlink.ts";
+import { IPPROTO_TCP } from "../../uapi/socket.ts";
 import {
   __skb_queue_after,
   __skb_queue_tail,
@@ -34,7 +37,18 @@ import {
   trace_clone,
 } from "../core/skbuff.ts";
 import { LINUX_MIB_TCPACKCOMPRESSED, LINUX_MIB_TCPORIGDATASENT, TCP_MIB_OUTSEGS } from "../core/snmp.ts";
-import { type Sock, sk_free, sock_hold, sock_put } from "../core/sock.ts";
+import {
+  type Sock,
+  sk_free,
+  sock_hold,
+  sock_put,
+  TCP_CLOSE,
+  TCP_CLOSE_WAIT,
+  TCP_CLOSING,
+  TCP_ESTABLISHED,
+  TCP_FIN_WAIT1,
+  TCP_LAST_ACK,
+} from "../core/sock.ts";
 import {
   ICSK_TIME_DACK,
   inet_csk_clear_xmit_timer,
@@ -56,6 +70,8 @@ import {
   before,
   ICSK_TIME_LOSS_PROBE,
   ICSK_TIME_PROBE0,
+  TCP_ATO_MIN,
+  TCP_CA_Open,
   TCP_CA_Recovery,
   TCP_ECN_DEMAND_CWR,
   TCP_ECN_OK,
@@ -74,6 +90,7 @@ import {
   TCPHDR_FIN,
   TCPHDR_PSH,
   TCPHDR_SYN,
+  TCPHDR_URG,
   type TcpSock,
   tcp_current_ssthresh,
   tcp_in_cwnd_reduction,
@@ -94,26 +111,32 @@ const SK_PACING_NONE = 0;
 
 declare module "../../kernel/kernel.ts" {
   interface Kernel {
-    /** Connections whose device queue drained: they go on in TASKLET_SOFTIRQ (tsq_tasklet). */
+    /** Connections whose device queue drained: they go on in TASKLET_SOFTIRQ (tsq_tasklet). The other list is being worked off. */
     tsq_list: TcpSock[];
+    tsq_list_run: TcpSock[];
   }
 }
 
 export function tcp_tasklet_init(k: Kernel): void {
   k.tsq_list = [];
+  k.tsq_list_run = [];
   open_softirq(k, TASKLET_SOFTIRQ, (kernel) => {
     const list = kernel.tsq_list;
-    kernel.tsq_list = [];
-    for (const tp of list) {
+    kernel.tsq_list = kernel.tsq_list_run;
+    kernel.tsq_list_run = list;
+    for (let i = 0; i < list.length; i++) {
+      const tp = list[i]!;
       tp.tsq_flags &= ~(TSQ_QUEUED | TSQ_THROTTLED);
       tcp_tsq_write(tp);
       sock_put(tp);
     }
+    list.length = 0;
   });
 }
 
 /** States in which queued data may still leave. */
-const CAN_SEND = (1 << 1) | (1 << 4) | (1 << 11) | (1 << 8) | (1 << 9);
+const CAN_SEND =
+  (1 << TCP_ESTABLISHED) | (1 << TCP_FIN_WAIT1) | (1 << TCP_CLOSING) | (1 << TCP_CLOSE_WAIT) | (1 << TCP_LAST_ACK);
 function tcp_tsq_write(tp: TcpSock): void {
   if (((1 << tp.sk_state) & CAN_SEND) === 0) return;
   tcp_mstamp_refresh(tp);
@@ -186,9 +209,10 @@ function tcp_update_skb_after_send(tp: TcpSock, skb: SkBuff, prior_wstamp: numbe
 // --- ECN (RFC 3168) -----------------------------------------------------------------------------------------------
 
 const INET_ECN_ECT_0 = 2;
-function tcp_ecn_send(tp: TcpSock, skb: SkBuff, flags: number, header: number): number {
+/** The flags of the segment in `skb`, which begins at `seq`. */
+function tcp_ecn_send(tp: TcpSock, skb: SkBuff, seq: number, flags: number, header: number): number {
   if ((tp.ecn_flags & TCP_ECN_OK) === 0) return flags;
-  if (skb.len !== header && !before(skb.tcp_seq, tp.snd_nxt)) {
+  if (skb.len !== header && !before(seq, tp.snd_nxt)) {
     tp.tos |= INET_ECN_ECT_0;
     if ((tp.ecn_flags & TCP_ECN_QUEUE_CWR) !== 0) {
       tp.ecn_flags &= ~TCP_ECN_QUEUE_CWR;
@@ -223,22 +247,16 @@ function tcp_event_ack_sent(tp: TcpSock, rcv_nxt: number): void {
   if (tp.ack_quick !== 0) {
     if (tp.ack_quick <= 1) {
       tp.ack_quick = 0;
-      tp.ack_ato = 40;
+      tp.ack_ato = TCP_ATO_MIN;
     } else tp.ack_quick--;
   }
   inet_csk_clear_xmit_timer(tp, ICSK_TIME_DACK);
 }
 
-/** Pseudo-header sum: whoever sends it sums the rest (CHECKSUM_PARTIAL). */
-function tcp_v4_send_check(tp: TcpSock, skb: SkBuff): void {
+/** The pseudo-header's sum: whoever sends it sums the rest (CHECKSUM_PARTIAL). skb.data is at the TCP header. */
+export function __tcp_v4_send_check(skb: SkBuff, saddr: number, daddr: number): void {
   const th = skb.transport_header;
-  const len = skb.len;
-  const s = tp.inet_saddr;
-  const d = tp.inet_daddr;
-  let sum = (s >>> 16) + (s & 0xffff) + (d >>> 16) + (d & 0xffff) + 6 + len;
-  sum = (sum & 0xffff) + (sum >>> 16);
-  sum = (sum & 0xffff) + (sum >>> 16);
-  skb.head.dv.setUint16(th + TCPH_CHECK, sum);
+  skb.head.dv.setUint16(th + TCPH_CHECK, ~csum_tcpudp_magic(saddr, daddr, skb.len, IPPROTO_TCP, 0));
   skb.ip_summed = CHECKSUM_PARTIAL;
   skb.csum_start = th;
   skb.csum_offset = TCPH_CHECK;
@@ -327,7 +345,7 @@ export function __tcp_transmit_skb(tp: TcpSock, oskb: SkBuff, clone_it: boolean,
     window = Math.min(tp.rcv_wnd, 65535);
   } else {
     window = tcp_select_window(tp);
-    flags = tcp_ecn_send_skb(tp, skb, oskb, flags, header);
+    flags = tcp_ecn_send(tp, skb, oskb.tcp_seq, flags, header);
   }
   dv.setInt32(th, (tp.inet_sport << 16) | tp.inet_dport);
   dv.setInt32(th + TCPH_SEQ, oskb.tcp_seq);
@@ -337,16 +355,16 @@ export function __tcp_transmit_skb(tp: TcpSock, oskb: SkBuff, clone_it: boolean,
     const off = (tp.snd_up - oskb.tcp_seq) | 0;
     if (off < 0x10000) {
       urg = off;
-      flags |= 0x20;
+      flags |= TCPHDR_URG;
     } else if (after((oskb.tcp_seq + 0xffff) | 0, tp.snd_nxt)) {
       urg = 0xffff;
-      flags |= 0x20;
+      flags |= TCPHDR_URG;
     }
   }
   dv.setInt32(th + 12, (header << 26) | (flags << 16) | window);
   dv.setInt32(th + 16, urg);
   if (opt_len !== 0) tcp_options_write(dv, th + TCPH_LEN, tp, o);
-  tcp_v4_send_check(tp, skb);
+  __tcp_v4_send_check(skb, tp.inet_saddr, tp.inet_daddr);
   if ((flags & TCPHDR_ACK) !== 0) tcp_event_ack_sent(tp, rcv_nxt);
   const payload = skb.len - header;
   if (payload !== 0) {
@@ -367,13 +385,6 @@ export function __tcp_transmit_skb(tp: TcpSock, oskb: SkBuff, clone_it: boolean,
     tcp_rate_skb_sent(tp, oskb);
   }
   return err;
-}
-
-/** The order of things matters to ECN: whether this is new data is seen from the queued skb. */
-function tcp_ecn_send_skb(tp: TcpSock, skb: SkBuff, oskb: SkBuff, flags: number, header: number): number {
-  if ((tp.ecn_flags & TCP_ECN_OK) === 0) return flags;
-  skb.tcp_seq = oskb.tcp_seq;
-  return tcp_ecn_send(tp, skb, flags, header);
 }
 
 export const tcp_transmit_skb = (sk: Sock, skb: SkBuff, clone_it: boolean): number =>
@@ -630,7 +641,6 @@ export function tcp_cwnd_restart(sk: Sock, delta: number): void {
   tp.snd_cwnd_stamp = jiffies(sk.net.kernel);
   tp.snd_cwnd_used = 0;
 }
-const RTAX_INITCWND = 11;
 export function tcp_init_cwnd_of(tp: TcpSock): number {
   const dst = tp.sk_dst_cache;
   const cwnd = dst !== null ? dst.metrics[RTAX_INITCWND]! : 0;
@@ -640,7 +650,7 @@ export function tcp_init_cwnd_of(tp: TcpSock): number {
 /** The program did not use the window for an RTO: it shrinks half way to what was used. */
 function tcp_cwnd_application_limited(tp: TcpSock): void {
   const now = jiffies(tp.net.kernel);
-  if (tp.icsk_ca_state === 0) {
+  if (tp.icsk_ca_state === TCP_CA_Open) {
     const init_win = tcp_init_cwnd_of(tp);
     const win_used = Math.max(tp.snd_cwnd_used, init_win);
     if (win_used < tp.snd_cwnd) {
@@ -775,7 +785,7 @@ export function tcp_write_xmit(tp: TcpSock, mss: number, nonagle: number, push_o
 export function __tcp_push_pending_frames(sk: Sock, mss: number, nonagle: number): void {
   const tp = tcp_sk(sk);
   // Nothing can be sent from a closed socket.
-  if (tp.sk_state === 7) return;
+  if (tp.sk_state === TCP_CLOSE) return;
   if (tcp_write_xmit(tp, mss, nonagle, 0)) tcp_check_probe_timer(tp);
 }
 /** The window is closed and nothing is in flight: only a probe finds out when it opens (RFC 9293 section 3.8.6.1). */

@@ -3,7 +3,8 @@
 
 import { jiffies } from "../../kernel/kernel.ts";
 import { EHOSTUNREACH, ENOBUFS } from "../../uapi/errno.ts";
-import { TCPH_CHECK, TCPH_LEN } from "../../uapi/ip.ts";
+import { TCPH_LEN } from "../../uapi/ip.ts";
+import { RTAX_INITRWND, RTAX_WINDOW } from "../../uapi/rtnetlink.ts";
 import type { DstEntry } from "../core/dst.ts";
 import { __skb_queue_tail, alloc_skb, CHECKSUM_PARTIAL, type SkBuff, skb_push, skb_reserve } from "../core/skbuff.ts";
 import {
@@ -16,7 +17,7 @@ import {
   TCP_MIB_OUTSEGS,
   TCP_MIB_RETRANSSEGS,
 } from "../core/snmp.ts";
-import { __sk_dst_check, type Sock } from "../core/sock.ts";
+import { __sk_dst_check, type Sock, TCP_CLOSE, TCP_ESTABLISHED } from "../core/sock.ts";
 import {
   ICSK_TIME_DACK,
   inet_csk_delack_timer,
@@ -49,6 +50,7 @@ import {
 import {
   __tcp_push_pending_frames,
   __tcp_transmit_skb,
+  __tcp_v4_send_check,
   TCP_FRAG_IN_WRITE_QUEUE,
   tcp_event_new_data_sent,
   tcp_fragment,
@@ -60,6 +62,7 @@ import type { FastopenCookie } from "./tcp_parse.ts";
 import {
   after,
   before,
+  ICSK_ACK_PUSHED,
   ICSK_ACK_SCHED,
   ICSK_ACK_TIMER,
   ICSK_TIME_PROBE0,
@@ -107,9 +110,6 @@ function alloc_ctl(tp: TcpSock): SkBuff | null {
 }
 
 // --- SYN ----------------------------------------------------------------------------------------------------------
-
-const RTAX_WINDOW = 3;
-const RTAX_INITRWND = 14;
 
 /** The connection's first parameters, once the route is known. */
 function tcp_connect_init(tp: TcpSock): void {
@@ -281,14 +281,7 @@ export function tcp_make_synack(
   dv.setInt32(th + 12, (header << 26) | (flags << 16) | Math.min(req.rsk_rcv_wnd, 65535));
   dv.setInt32(th + 16, 0);
   tcp_options_write(dv, th + TCPH_LEN, null, o);
-  const s = req.ir_loc_addr;
-  const d = req.ir_rmt_addr;
-  let sum = (s >>> 16) + (s & 0xffff) + (d >>> 16) + (d & 0xffff) + 6 + header;
-  sum = (sum & 0xffff) + (sum >>> 16);
-  dv.setUint16(th + TCPH_CHECK, (sum & 0xffff) + (sum >>> 16));
-  skb.ip_summed = CHECKSUM_PARTIAL;
-  skb.csum_start = th;
-  skb.csum_offset = TCPH_CHECK;
+  __tcp_v4_send_check(skb, req.ir_loc_addr, req.ir_rmt_addr);
   skb.mark = req.ir_mark;
   sk.net.mib.tcp[TCP_MIB_OUTSEGS]!++;
   return skb;
@@ -355,7 +348,7 @@ function tcp_acceptable_seq(tp: TcpSock): number {
 
 export function __tcp_send_ack(sk: Sock, rcv_nxt: number): void {
   const tp = tcp_sk(sk);
-  if (tp.sk_state === 7) return;
+  if (tp.sk_state === TCP_CLOSE) return;
   const skb = alloc_ctl(tp);
   if (skb === null) {
     // Out of memory: the delayed ACK's timer tries again.
@@ -375,7 +368,7 @@ export function tcp_send_delayed_ack(sk: Sock): void {
   let ato = tp.ack_ato;
   if (ato > TCP_DELACK_MIN) {
     let max = 500;
-    if (inet_csk_in_pingpong_mode(sk) || (tp.ack_pending & 4) !== 0) max = TCP_DELACK_MAX;
+    if (inet_csk_in_pingpong_mode(sk) || (tp.ack_pending & ICSK_ACK_PUSHED) !== 0) max = TCP_DELACK_MAX;
     // Not longer than the peer's RTT, where it is known.
     if (tp.srtt_us !== 0) {
       const rtt = Math.max(Math.floor((tp.srtt_us >> 3) / 1000), TCP_DELACK_MIN);
@@ -412,7 +405,7 @@ function tcp_xmit_probe_skb(tp: TcpSock, urgent: boolean, mib: number): number {
 
 export function tcp_send_window_probe(sk: Sock): void {
   const tp = tcp_sk(sk);
-  if (tp.sk_state !== 1) return;
+  if (tp.sk_state !== TCP_ESTABLISHED) return;
   tp.snd_wl1 = (tp.rcv_nxt - 1) | 0;
   tcp_mstamp_refresh(tp);
   tcp_xmit_probe_skb(tp, false, LINUX_MIB_TCPWINPROBE);
@@ -421,7 +414,7 @@ export function tcp_send_window_probe(sk: Sock): void {
 /** Keepalive, or a zero window probe: with data where the window lets some out. 0 sent, 1 not (queue below), -1 error. */
 export function tcp_write_wakeup(sk: Sock, mib: number): number {
   const tp = tcp_sk(sk);
-  if (tp.sk_state === 7) return -1;
+  if (tp.sk_state === TCP_CLOSE) return -1;
   const skb = tp.sk_write_queue.next;
   if (skb !== null && before(skb.tcp_seq, tcp_wnd_end(tp))) {
     const mss = tcp_current_mss(sk);

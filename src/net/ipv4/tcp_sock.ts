@@ -228,7 +228,7 @@ export class TcpSock extends TcpSockFields {
   ack_last_seg_size = 0;
   ack_rcv_mss = 0;
   rcv_ssthresh = 0;
-  /** Payload per memory of received packets, in 256ths; stale until the first one came. */
+  /** Payload per memory of received packets, in 256ths. */
   scaling_ratio = 128;
   advmss = TCP_MSS_DEFAULT;
   icsk_ca_state = 0;
@@ -321,7 +321,6 @@ export class TcpSock extends TcpSockFields {
   rate_app_limited = false;
   rack_advanced = false;
   icsk_ca_initialized = false;
-  scaling_stale = true;
   readonly rtt_min: Minmax = new Minmax();
   /** The route its segments come in by, for early demux; holds a reference. */
   sk_rx_dst: DstEntry | null = null;
@@ -395,7 +394,7 @@ export const tcp_rtx_and_write_queues_empty = (tp: TcpSock): boolean =>
   tp.tcp_rtx_queue.next === null && tp.sk_write_queue.next === null;
 /** Bytes of the buffer that payload may take: the rest is what packets cost beside it (tcp_win_from_space). */
 export const tcp_win_from_space = (tp: TcpSock, space: number): number => Math.floor((space * tp.scaling_ratio) / 256);
-export const tcp_space_from_win = (tp: TcpSock, win: number): number => Math.ceil((win * 256) / tp.scaling_ratio);
+export const tcp_space_from_win = (tp: TcpSock, win: number): number => Math.floor((win * 256) / tp.scaling_ratio);
 export const tcp_space = (tp: TcpSock): number => tcp_win_from_space(tp, tp.sk_rcvbuf - tp.sk_rmem_alloc);
 export const tcp_full_space = (tp: TcpSock): number => tcp_win_from_space(tp, tp.sk_rcvbuf);
 

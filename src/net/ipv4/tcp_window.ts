@@ -6,7 +6,18 @@ import {
   LINUX_MIB_TCPTOZEROWINDOWADV,
   LINUX_MIB_TCPWANTZEROWINDOWADV,
 } from "../core/snmp.ts";
+import { SOCK_MIN_RCVBUF } from "../core/sock.ts";
 import { ICSK_ACK_NOMEM, type TcpSock, tcp_full_space, tcp_receive_window, tcp_space } from "./tcp_sock.ts";
+
+/** The most that may ever be advertised. What was advertised does not shrink; what may still be, follows. */
+export function tcp_set_window_clamp(tp: TcpSock, val: number): void {
+  const old = tp.window_clamp;
+  const clamp = Math.max(val, SOCK_MIN_RCVBUF / 2);
+  if (clamp === old) return;
+  tp.window_clamp = clamp;
+  if (clamp < old) tp.rcv_ssthresh = Math.min(tp.rcv_ssthresh, clamp);
+  else tp.rcv_ssthresh = Math.max(Math.min(tp.rcv_wnd, clamp), tp.rcv_ssthresh);
+}
 
 const align_up = (n: number, shift: number): number => ((n + (1 << shift) - 1) >> shift) << shift;
 
