@@ -21,6 +21,7 @@ export const SOL_SOCKET = 1;
 export const SOL_IP = 0;
 export const SOL_TCP = 6;
 export const SOL_UDP = 17;
+export const SOL_UDPLITE = 136;
 export const SOL_IPV6 = 41;
 export const SOL_RAW = 255;
 export const SOL_PACKET = 263;
@@ -201,6 +202,9 @@ export const IP_PROTOCOL = 52;
 export const ICMP_FILTER = 1;
 
 export const UDP_CORK = 1;
+/** Of SOL_UDPLITE: how many bytes, header included, the checksum covers or has to. */
+export const UDPLITE_SEND_CSCOV = 10;
+export const UDPLITE_RECV_CSCOV = 11;
 export const UDP_ENCAP = 100;
 export const UDP_NO_CHECK6_TX = 101;
 export const UDP_NO_CHECK6_RX = 102;

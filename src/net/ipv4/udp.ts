@@ -18,6 +18,7 @@ import {
   EDESTADDRREQ,
   EHOSTUNREACH,
   EINVAL,
+  EIO,
   EMSGSIZE,
   ENETUNREACH,
   ENOBUFS,
@@ -174,6 +175,7 @@ import {
   udp_lib_unhash,
   udp_port_list,
 } from "./udp_table.ts";
+import { udplite_checksum_ok, udplite_coverage_ok, udplite_csum } from "./udplite.ts";
 
 /** Datagrams that one send may become. */
 const UDP_MAX_SEGMENTS = 128;
@@ -406,11 +408,13 @@ function udp_send_skb(
   dv.setInt32(uh + UDPH_LEN, len << 16);
   if (gso_size !== 0 && len - UDP_HLEN > gso_size) {
     const err =
-      gso_size + UDP_HLEN + 20 > skb.dst!.ops.mtu(skb.dst!)
-        ? -EMSGSIZE
-        : up.sk_no_check_tx || len - UDP_HLEN > gso_size * UDP_MAX_SEGMENTS
-          ? -EINVAL
-          : 0;
+      proto !== IPPROTO_UDP
+        ? -EIO
+        : gso_size + UDP_HLEN + 20 > skb.dst!.ops.mtu(skb.dst!)
+          ? -EMSGSIZE
+          : up.sk_no_check_tx || len - UDP_HLEN > gso_size * UDP_MAX_SEGMENTS
+            ? -EINVAL
+            : 0;
     if (err !== 0) {
       kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
       return err;
@@ -421,7 +425,9 @@ function udp_send_skb(
     // It will be cut, and each part summed then, by the card or by __udp_gso_segment().
     skb.ip_summed = CHECKSUM_PARTIAL;
   }
-  if (up.sk_no_check_tx) {
+  if (proto !== IPPROTO_UDP) {
+    udplite_csum(up, skb, len, saddr, daddr);
+  } else if (up.sk_no_check_tx) {
     skb.ip_summed = CHECKSUM_NONE;
   } else if (skb.ip_summed === CHECKSUM_PARTIAL && (head.frag_list === null || head.gso_size !== 0)) {
     // The device does it; the field holds the sum of the pseudo header.
@@ -538,19 +544,6 @@ function __udp4_lib_rcv(skb: SkBuff, table: UdpTable, proto: number): number {
   return 0;
 }
 
-/**
- * RFC 3828: the length field says how many bytes, header included, are summed; 0 is all of them, and there is always a
- * checksum. DIFF: summed when it comes, where Linux leaves long ones to who reads them.
- */
-function udplite_checksum_ok(skb: SkBuff, saddr: number, daddr: number, cscov: number): boolean {
-  if (cscov === 0) cscov = skb.len;
-  if (cscov < UDP_HLEN || skb.head.dv.getUint16(skb.data + UDPH_CHECK) === 0) return false;
-  if (skb_csum_unnecessary(skb)) return true;
-  const sum = csum_tcpudp_nofold(saddr, daddr, skb.len, IPPROTO_UDPLITE, skb_checksum(skb, 0, cscov, 0));
-  skb.csum_valid = csum_fold(sum) === 0;
-  return skb.csum_valid;
-}
-
 function __udp4_lib_lookup_skb(
   skb: SkBuff,
   table: UdpTable,
@@ -605,6 +598,12 @@ export function udp_queue_rcv_skb(sk: UdpSock, skb: SkBuff): number {
 function udp_queue_rcv_one_skb(sk: UdpSock, skb: SkBuff): number {
   if (trace_key.on) trace_fn(F_udp_queue_rcv_skb, skb);
   const mib = mib_of(sk);
+  if (sk.pcflag !== 0 && !udplite_coverage_ok(sk, skb)) {
+    mib[UDP_MIB_INERRORS]!++;
+    sk.sk_drops++;
+    kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+    return -1;
+  }
   if (sk.sk_filter !== null) {
     // A filter sees the whole datagram with its header, and only a correct one.
     if (skb_checksum_complete(skb) !== 0) {

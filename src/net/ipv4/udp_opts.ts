@@ -1,4 +1,4 @@
-// SOL_UDP options and ioctl(2) of UDP sockets. Mirrors udp_lib_setsockopt(), udp_lib_getsockopt() and udp_ioctl() of net/ipv4/udp.c.
+// SOL_UDP and SOL_UDPLITE options and ioctl(2) of UDP sockets. Mirrors udp_lib_setsockopt(), udp_lib_getsockopt() and udp_ioctl() of net/ipv4/udp.c.
 // Read first: udp(7). Way in: udp_setsockopt(), udp_getsockopt(), udp_ioctl(). What belongs to SOL_IP goes on to ip_setsockopt().
 
 import { EFAULT, EINVAL, ENOIOCTLCMD, ENOPROTOOPT } from "../../uapi/errno.ts";
@@ -8,6 +8,7 @@ import { optval_int, put_int } from "../core/sock_opt.ts";
 import { ip_getsockopt, ip_setsockopt } from "./ip_sockglue.ts";
 import { udp_push_pending_frames, udp_set_gro } from "./udp.ts";
 import type { UdpSock } from "./udp_table.ts";
+import { udplite_set_cscov } from "./udplite.ts";
 
 /** UDP_ENCAP: ESP (RFC 3948) and L2TP (RFC 2661) in UDP. DIFF: noted, but nobody here takes such packets out yet. */
 const UDP_ENCAP_ESPINUDP = 2;
@@ -16,8 +17,11 @@ const UDP_ENCAP_L2TPINUDP = 3;
 const UDP_HLEN = 8;
 const udp_sk = (sk: Sock): UdpSock => sk as UdpSock;
 
+/** UDP's own level; UDP-Lite's is as good, for sockets of both. */
+const is_udp_level = (level: number): boolean => level === S.SOL_UDP || level === S.SOL_UDPLITE;
+
 export function udp_setsockopt(sk: Sock, level: number, optname: number, optval: Uint8Array): number {
-  if (level !== S.SOL_UDP) return ip_setsockopt(sk, level, optname, optval);
+  if (!is_udp_level(level)) return ip_setsockopt(sk, level, optname, optval);
   if (optval.length < 4) return -EINVAL;
   const up = udp_sk(sk);
   const val = optval_int(optval);
@@ -43,6 +47,11 @@ export function udp_setsockopt(sk: Sock, level: number, optname: number, optval:
     case S.UDP_NO_CHECK6_RX:
       up.no_check6_rx = val !== 0;
       return 0;
+    case S.UDPLITE_SEND_CSCOV:
+    case S.UDPLITE_RECV_CSCOV:
+      if (sk.sk_protocol !== S.IPPROTO_UDPLITE) return -ENOPROTOOPT;
+      udplite_set_cscov(up, optname === S.UDPLITE_SEND_CSCOV, val);
+      return 0;
     default:
       return -ENOPROTOOPT;
   }
@@ -62,13 +71,17 @@ function get_int(up: UdpSock, optname: number): number | null {
       return up.no_check6_tx ? 1 : 0;
     case S.UDP_NO_CHECK6_RX:
       return up.no_check6_rx ? 1 : 0;
+    case S.UDPLITE_SEND_CSCOV:
+      return up.pcslen;
+    case S.UDPLITE_RECV_CSCOV:
+      return up.pcrlen;
     default:
       return null;
   }
 }
 
 export function udp_getsockopt(sk: Sock, level: number, optname: number, optval: Uint8Array): number {
-  if (level !== S.SOL_UDP) return ip_getsockopt(sk, level, optname, optval);
+  if (!is_udp_level(level)) return ip_getsockopt(sk, level, optname, optval);
   const val = get_int(udp_sk(sk), optname);
   return val === null ? -ENOPROTOOPT : put_int(optval, val);
 }

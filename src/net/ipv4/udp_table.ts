@@ -20,6 +20,10 @@ export class UdpSock extends InetSock {
   gso_size = 0;
   gro_enabled = false;
   encap_type = 0;
+  /** UDP-Lite: bytes that are summed of what is sent, that must be of what comes, and which of these was set (UDPLITE_*_CC). */
+  pcslen = 0;
+  pcrlen = 0;
+  pcflag = 0;
   /** Bytes of payload appended to the corked message, with the header. */
   cork_len = 0;
   no_check6_tx = false;

@@ -2,7 +2,7 @@
 
 import { EDESTADDRREQ, EINVAL, ENETUNREACH } from "../../uapi/errno.ts";
 import { SIN6_LEN_RFC2133 } from "../../uapi/in6.ts";
-import { AF_INET, AF_INET6, AF_UNSPEC, SOL_UDP } from "../../uapi/socket.ts";
+import { AF_INET, AF_INET6, AF_UNSPEC, SOL_UDP, SOL_UDPLITE } from "../../uapi/socket.ts";
 import type { MsgHdr } from "../../uapi/sys.ts";
 import { ipv6_addr_v4mapped } from "../core/in6.ts";
 import { type Proto, type Sock, TCP_ESTABLISHED } from "../core/sock.ts";
@@ -58,9 +58,13 @@ export const udpv6_prot: Proto = {
   obj_size: 1472,
   connect: (sk, addr) => ip6_datagram_connect(sk, addr, udp_connect),
   setsockopt: (sk, level, optname, optval) =>
-    level === SOL_UDP ? udp_prot.setsockopt(sk, level, optname, optval) : ipv6_setsockopt(sk, level, optname, optval),
+    level === SOL_UDP || level === SOL_UDPLITE
+      ? udp_prot.setsockopt(sk, level, optname, optval)
+      : ipv6_setsockopt(sk, level, optname, optval),
   getsockopt: (sk, level, optname, optval) =>
-    level === SOL_UDP ? udp_prot.getsockopt(sk, level, optname, optval) : ipv6_getsockopt(sk, level, optname, optval),
+    level === SOL_UDP || level === SOL_UDPLITE
+      ? udp_prot.getsockopt(sk, level, optname, optval)
+      : ipv6_getsockopt(sk, level, optname, optval),
   sendmsg: udpv6_sendmsg,
 };
 export const udplitev6_prot: Proto = { ...udpv6_prot, name: "UDPLITEv6" };

@@ -56,3 +56,82 @@ test("coverage of all, of the header, of a part; of less than the header or more
   assert.deepEqual([UdpLiteInDatagrams, UdpLiteInErrors, UdpLiteInCsumErrors], [4, 4, 3]);
   rig.end();
 });
+
+const SEND_CSCOV = 10;
+const RECV_CSCOV = 11;
+const SOL_UDPLITE = 136;
+const int = (v: number): Uint8Array => new Uint8Array(new Int32Array([v]).buffer);
+
+test("UDPLITE_SEND_CSCOV and UDPLITE_RECV_CSCOV: what is summed, and what a receiver insists on", () => {
+  const rig = new KernelRig();
+  const { a, b } = rig.pair();
+  const [sa, sb] = [rig.task(a), rig.task(b)];
+  const from = sb.socket(2, 2, 136);
+  const to = sa.socket(2, 2, 136);
+  assert.equal(sb.bind(from, sockaddr("0.0.0.0", 5001)), 0);
+  assert.equal(sa.bind(to, sockaddr("0.0.0.0", 6000)), 0);
+  // The headers as they come, by a raw socket.
+  const tap = sa.socket(2, 3, 136);
+  const get = (s: typeof sa, fd: number, opt: number): number => {
+    const v = int(-1);
+    assert.equal(s.getsockopt(fd, SOL_UDPLITE, opt, v), 4);
+    return new DataView(v.buffer).getInt32(0, true);
+  };
+  const data = Uint8Array.from({ length: 20 }, (_, i) => i);
+  const go = (): { length: number; ok: boolean; got: number } => {
+    assert.equal(now(sb.sendto(from, data, 0, sockaddr("10.0.0.1", 6000))), 20);
+    rig.run(1);
+    const p = new Uint8Array(100);
+    assert.equal(now(sa.recvfrom(tap, p, 0x40, null)), 48);
+    const length = (p[24]! << 8) | p[25]!;
+    const pseudo = 0x0a00 + 1 + 0x0a00 + 2 + 136 + 28;
+    const ok = sum16(p, 20, 20 + (length === 0 ? 28 : length), pseudo) === 0;
+    const got = Number(now(sa.recvfrom(to, new Uint8Array(100), 0x40, null)));
+    return { length, ok, got };
+  };
+  assert.deepEqual([get(sb, from, SEND_CSCOV), get(sb, from, RECV_CSCOV)], [0, 0]);
+  assert.deepEqual(go(), { length: 28, ok: true, got: 20 });
+  for (const [asked, kept, length] of [
+    [0, 0, 0],
+    [1, 8, 8],
+    [12, 12, 12],
+    [27, 27, 27],
+    [28, 28, 28],
+    [40, 40, 28],
+    [65536, 65535, 28],
+    [-100000, 8, 8],
+  ] as const) {
+    assert.equal(sb.setsockopt(from, SOL_UDPLITE, SEND_CSCOV, int(asked)), 0);
+    assert.equal(get(sb, from, SEND_CSCOV), kept);
+    assert.deepEqual(go(), { length, ok: true, got: 20 }, `coverage of ${asked}`);
+  }
+  assert.equal(sb.setsockopt(from, SOL_UDPLITE, SEND_CSCOV, int(12)), 0);
+  for (const [asked, kept, got] of [
+    [0, 0, -11],
+    [1, 8, 20],
+    [12, 12, 20],
+    [13, 13, -11],
+    [65536, 65535, -11],
+    [-1, 8, 20],
+  ] as const) {
+    assert.equal(sa.setsockopt(to, SOL_UDPLITE, RECV_CSCOV, int(asked)), 0);
+    assert.equal(get(sa, to, RECV_CSCOV), kept);
+    assert.deepEqual(go(), { length: 12, ok: true, got }, `at least ${asked}`);
+  }
+  // A datagram that is summed as a whole is good enough, however short.
+  assert.equal(sa.setsockopt(to, SOL_UDPLITE, RECV_CSCOV, int(40)), 0);
+  assert.equal(sb.setsockopt(from, SOL_UDPLITE, SEND_CSCOV, int(0)), 0);
+  assert.deepEqual(go(), { length: 0, ok: true, got: 20 });
+  const { UdpLiteInErrors, UdpLiteInCsumErrors } = rig.mib(a);
+  assert.deepEqual([UdpLiteInErrors, UdpLiteInCsumErrors], [3, 0]);
+  // UDP knows the level and reads the options, but sets none; segmentation and a part of a sum do not go together.
+  const udp = sb.socket(2, 2, 0);
+  assert.equal(sb.setsockopt(udp, SOL_UDPLITE, SEND_CSCOV, int(1)), -92);
+  assert.equal(get(sb, udp, SEND_CSCOV), 0);
+  assert.equal(sb.setsockopt(from, 17, SEND_CSCOV, int(9)), 0);
+  assert.equal(sb.setsockopt(from, SOL_UDPLITE, SEND_CSCOV, new Uint8Array(2)), -22);
+  assert.equal(sb.setsockopt(from, SOL_UDPLITE, 12, int(1)), -92);
+  assert.equal(sb.setsockopt(from, SOL_UDPLITE, 103, int(10)), 0);
+  assert.equal(now(sb.sendto(from, data, 0, sockaddr("10.0.0.1", 6000))), -5);
+  rig.end();
+});
