@@ -88,6 +88,7 @@ import {
   __sock_queue_rcv_skb,
   type Proto,
   SOCK_BINDADDR_LOCK,
+  SOCK_BINDPORT_LOCK,
   SOCK_BROADCAST,
   SOCK_LOCALROUTE,
   type Sock,
@@ -610,7 +611,10 @@ function raw_bind(sk: Sock, addr: Uint8Array): number {
   return 0;
 }
 
-/** __udp_disconnect() for sockets without ports. */
+/**
+ * __udp_disconnect() for sockets without ports. What was not bound to one leaves its table: a ping socket gets a new identifier
+ * with its next message, but a raw socket is deaf from then on, as Linux's is.
+ */
 export function inet_datagram_disconnect(sk: Sock, _flags: number): number {
   const inet = sk as InetSock;
   sk.sk_state = TCP_CLOSE;
@@ -620,6 +624,10 @@ export function inet_datagram_disconnect(sk: Sock, _flags: number): number {
   if ((sk.sk_userlocks & SOCK_BINDADDR_LOCK) === 0) {
     inet.inet_rcv_saddr = 0;
     inet.inet_saddr = 0;
+  }
+  if ((sk.sk_userlocks & SOCK_BINDPORT_LOCK) === 0) {
+    sk.prot.unhash?.(sk);
+    inet.inet_sport = 0;
   }
   sk_dst_reset(sk);
   return 0;

@@ -98,6 +98,9 @@ class Sk {
   connect(a: string, port = 0): number {
     return this.r.call(() => this.sock.ops.connect(this.sock, sockaddr(a, port), 0));
   }
+  disconnect(): number {
+    return this.r.call(() => this.sock.ops.connect(this.sock, new Uint8Array(16), 0));
+  }
   name(peer = false): string {
     const b = new Uint8Array(16);
     const n = this.sock.ops.getname(this.sock, b, peer);
@@ -354,6 +357,43 @@ test("raw sockets: what they refuse", () => {
   assert.equal(h.set(0, 5, 1), -EINVAL);
   s.close();
   h.close();
+  r.end();
+});
+
+test("connect(AF_UNSPEC): a raw socket hears no more, even connected again; a ping socket gets a new identifier", () => {
+  const r = rig();
+  const raw = new Sk(r, RAW, ICMP);
+  const other = new Sk(r, RAW, ICMP);
+  const heard = (): boolean => {
+    other.send([8, 0, 0xf7, 0xff, 0, 0, 0, 0], "127.0.0.1");
+    while (other.recv().n >= 0);
+    const n = raw.recv().n;
+    while (raw.recv().n >= 0);
+    return n > 0;
+  };
+  assert.equal(heard(), true);
+  assert.equal(raw.connect("127.0.0.1", 0), 0);
+  assert.equal(heard(), true);
+  assert.equal(raw.disconnect(), 0);
+  assert.equal(heard(), false);
+  assert.deepEqual(
+    raw_seq_show(r.net).match(/ 00000000:0001 00000000:0000 /g)?.length,
+    1,
+    "one line of /proc/net/raw is left",
+  );
+  assert.equal(raw.name(), "0.0.0.0:0");
+  assert.equal(raw.connect("127.0.0.1", 0), 0);
+  assert.equal(heard(), false);
+  const ping = new Sk(r, DGRAM, ICMP);
+  assert.equal(ping.connect("127.0.0.1", 0), 0);
+  ping.send([8, 0, 0, 0, 0, 0, 0, 0], "127.0.0.1");
+  const ident = Number(ping.name().split(":")[1]);
+  assert.ok(ident > 0);
+  assert.equal(ping.disconnect(), 0);
+  assert.equal(ping.name(), "0.0.0.0:0");
+  ping.send([8, 0, 0, 0, 0, 0, 0, 0], "127.0.0.1");
+  assert.notEqual(Number(ping.name().split(":")[1]), 0);
+  for (const s of [raw, other, ping]) s.close();
   r.end();
 });
 
