@@ -89,7 +89,7 @@ class Scene:
     def run(self, line):
         op, *w = line.split()
         r = getattr(self, "op_" + op)(*w)
-        if op in ("send", "set", "ip", "close", "echo", "connect", "shutdown"):
+        if op in ("send", "set", "ip", "close", "echo", "connect", "shutdown", "probe"):
             time.sleep(0.004)
         return r
 
@@ -202,6 +202,26 @@ class Scene:
         p.register(self.fd(s), 0x7FFF)
         got = p.poll(0)
         return f"{got[0][1]:#x}" if got else "0"
+
+    def op_probe(self, s):
+        """State, poll, both names, SIOCINQ, SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK: what looking does not change."""
+        got = [self.op_get(s, "6", "11", "1").split()[-1], self.op_poll(s), self.op_name(s), self.op_peer(s)]
+        return " | ".join(got + [self.op_ioctl(s, c) for c in ("0x541b", "0x5411", "0x894b", "0x8905")])
+
+    def op_epoll(self, name):
+        self.fds[name] = libc.epoll_create1(0)
+        return "ok"
+
+    def op_ctl(self, ep, op, s, events="0"):
+        n = {"add": 1, "del": 2, "mod": 3}[op]
+        return err(libc.epoll_ctl(self.fd(ep), n, self.fd(s), struct.pack("=Iq", int(events, 0), self.fd(s))))
+
+    def op_wait(self, ep, most="16"):
+        buf = ctypes.create_string_buffer(12 * int(most))
+        n = libc.epoll_wait(self.fd(ep), buf, int(most), 0)
+        names = {v: k for k, v in self.fds.items()}
+        out = [struct.unpack_from("=Iq", buf.raw, 12 * i) for i in range(max(0, n))]
+        return err(n) if n < 0 else " ".join(f"{names[fd]}:{ev:#x}" for ev, fd in out) or "none"
 
     def op_ioctl(self, s, cmd):
         buf = ctypes.create_string_buffer(64)

@@ -137,6 +137,7 @@ export function tcp_recvmsg(sk: Sock, msg: MsgHdr, len: number, flags: number): 
     if (skb === null) {
       if (copied > 0) break;
       const err = tcp_recv_nothing(sk, resumed);
+      if (err === 0 && tp.recvmsg_inq) tcp_put_inq(tp, msg);
       return err;
     }
     if (!fin) {
@@ -204,11 +205,7 @@ export function tcp_recvmsg(sk: Sock, msg: MsgHdr, len: number, flags: number): 
   } while (copied < len);
   if (stamped !== null) tcp_recv_timestamp(msg, sk, stamped);
   tcp_cleanup_rbuf(sk, copied);
-  if (tp.recvmsg_inq && copied >= 0) {
-    const data = new Uint8Array(4);
-    new DataView(data.buffer).setInt32(0, tcp_inq_hint(sk), true);
-    put_cmsg(msg, SOL_TCP, TCP_CM_INQ, data);
-  }
+  if (tp.recvmsg_inq && copied >= 0) tcp_put_inq(tp, msg);
   return copied;
 }
 
@@ -231,10 +228,12 @@ function tcp_recv_timestamp(msg: MsgHdr, sk: Sock, skb: SkBuff): void {
   if ((sk.sk_flags & SK_FLAGS_TIMESTAMP) !== 0 || sk.sk_tsflags !== 0) sock_recv_timestamp(msg, sk, skb, false);
 }
 
-/** TCP_INQ: what is left; 1 for a FIN alone, so that a reader comes and gets it. */
-function tcp_inq_hint(sk: Sock): number {
-  const inq = tcp_inq(sk);
-  return inq === 0 && sock_flag(sk, SOCK_DONE) ? 1 : inq;
+/** TCP_INQ: what is left, a FIN among it; 1 when it was all read, so that a reader comes and gets the end. */
+function tcp_put_inq(tp: TcpSock, msg: MsgHdr): void {
+  const inq = Math.max(0, (tp.rcv_nxt - tp.copied_seq) | 0);
+  const data = new Uint8Array(4);
+  new DataView(data.buffer).setInt32(0, inq === 0 && sock_flag(tp, SOCK_DONE) ? 1 : inq, true);
+  put_cmsg(msg, SOL_TCP, TCP_CM_INQ, data);
 }
 
 /** Bytes at the front of the queue, without urgent ones (splice, BPF): what one packet holds. */

@@ -10,6 +10,7 @@ import { sysctl_write } from "../../../src/kernel/sysctl.ts";
 import { dev_set_mtu } from "../../../src/net/core/dev_api.ts";
 import type { Net } from "../../../src/net/core/net_namespace.ts";
 import * as E from "../../../src/uapi/errno.ts";
+import type { EpollEvent } from "../../../src/uapi/sys.ts";
 import { BLOCKS, KernelRig, now } from "../../lib/kernel.ts";
 
 const names = new Map<number, string>();
@@ -148,6 +149,11 @@ class Player {
       this.fds.set(`${w[0]}w`, ["a", wr]);
       return "ok";
     }
+    if (op === "epoll") {
+      // Of namespace a, as the sockets that it watches.
+      this.fds.set(w[0]!, ["a", this.sys.a!.epoll_create1(0)]);
+      return "ok";
+    }
     if (op === "acc") {
       const [sys, l] = this.of(w[1]!);
       const fd = now(sys.accept4(l, null, 0o4000));
@@ -192,6 +198,22 @@ class Player {
         const p = { fd, events: 0x7fff, revents: 0 };
         const n = this.rig.call(() => do_poll_once(sys.task, [p], null));
         return n > 0 ? `0x${p.revents.toString(16)}` : "0";
+      }
+      case "probe": {
+        const at = (o: string, ...more: string[]): string => this.call(o, [w[0]!, ...more]);
+        const got = [at("get", "6", "11", "1").split(" ").at(-1), at("poll"), at("name"), at("peer")];
+        return [...got, ...["0x541b", "0x5411", "0x894b", "0x8905"].map((c) => at("ioctl", c))].join(" | ");
+      }
+      case "ctl": {
+        const op = { add: 1, del: 2, mod: 3 }[w[1]!]!;
+        return err(sys.epoll_ctl(fd, op, this.of(w[2]!)[1], { events: Number(w[3] ?? 0), data: this.of(w[2]!)[1] }));
+      }
+      case "wait": {
+        const events: EpollEvent[] = [];
+        const n = now(sys.epoll_wait(fd, events, Number(w[1] ?? 16), 0));
+        if (n === BLOCKS || n < 0) return err(n);
+        const name = (v: number): string => [...this.fds].find(([, [, f]]) => f === v)![0];
+        return events.map((e) => `${name(e.data)}:0x${(e.events >>> 0).toString(16)}`).join(" ") || "none";
       }
       case "ioctl": {
         const buf = new Uint8Array(64);
