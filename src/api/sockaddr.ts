@@ -79,7 +79,7 @@ export function readSockaddr(sa: Uint8Array): SocketName {
   return { address: `${sa[4]}.${sa[5]}.${sa[6]}.${sa[7]}`, family: "IPv4", port };
 }
 
-/** RFC 5952: the longest run of zeros is "::". */
+/** RFC 5952: the longest run of zeros is "::", and a mapped address ends as the IPv4 one that it is. */
 function formatV6(b: Uint8Array): string {
   const w: number[] = [];
   for (let i = 0; i < 16; i += 2) w.push((b[i]! << 8) | b[i + 1]!);
@@ -94,5 +94,6 @@ function formatV6(b: Uint8Array): string {
     }
   }
   const hex = (x: number[]): string => x.map((n) => n.toString(16)).join(":");
+  if (best === 0 && len === 5 && w[5] === 0xffff) return `::ffff:${b[12]}.${b[13]}.${b[14]}.${b[15]}`;
   return best < 0 ? hex(w) : `${hex(w.slice(0, best))}::${hex(w.slice(best + len))}`;
 }
