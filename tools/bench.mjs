@@ -14,7 +14,7 @@ import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { measure, prepare } from "./bench-peers.mjs";
-import { available, ping_tap, ping_veth } from "./bench-tap.mjs";
+import { available, load_tap, load_veth, ping_tap, ping_veth } from "./bench-tap.mjs";
 import { top_level_const } from "./bundle-const.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
@@ -57,6 +57,13 @@ const BENCHES = [
   // W7: the kernel's ping against a machine of ours; the peer is the kernel itself behind a veth, which needs no process.
   { name: "ping-tap-virtio", tap: "virtio" },
   { name: "ping-tap-igb", tap: "igb" },
+  // W7: the real iperf3, and a client in C, against a machine of ours; the peer is the same with the kernel behind a veth.
+  { name: "tap-tcp-rx", load: "rx", aim: 10 },
+  { name: "tap-tcp-tx", load: "tx", aim: 10 },
+  { name: "tap-tcp-rx-mss", load: "rx-mss", aim: 3 },
+  { name: "tap-tcp-tx-mss", load: "tx-mss", aim: 3 },
+  { name: "tap-udp-echo", load: "echo", aim: 2e5 },
+  { name: "tap-tcp-conn", load: "conn", aim: 2e4 },
   { name: "boot-1000", file: "boot", once: true, aim: 10 },
 ];
 
@@ -197,8 +204,10 @@ const raw = [];
 const spread_of = (v) => [Math.min(...v), Math.max(...v)];
 
 for (const b of selected) {
-  if (b.tap && available() !== "") {
-    console.log(`${b.name.padEnd(20)} not run: ${available()}`);
+  const on_tap = b.tap !== undefined || b.load !== undefined;
+  const lacking = on_tap ? available(b.load) : "";
+  if (lacking !== "") {
+    console.log(`${b.name.padEnd(20)} not run: ${lacking}`);
     continue;
   }
   let file = "";
@@ -216,12 +225,13 @@ for (const b of selected) {
       side_a = await bundle(`${b.file}-one`, side_of(b.file));
       side_b = await bundle(`${b.file}-two`, side_of(b.file));
     }
-  } else if (!b.tap) file = await bundle(b.name, main_of(b));
+  } else if (!on_tap) file = await bundle(b.name, main_of(b));
   const values = [];
   const of_peer = Object.fromEntries((b.peers ?? []).filter((p) => peers[p]?.available).map((p) => [p, []]));
-  if (b.tap && !flag("--no-peers")) of_peer.kernel = [];
+  if (on_tap && !flag("--no-peers")) of_peer.kernel = [];
+  const cores = [];
   let unit = "%";
-  const once = b.once || b.tap ? Math.min(runs, 3) : runs;
+  const once = b.once || on_tap ? Math.min(runs, 3) : runs;
   const busy = [];
   for (let i = 0; i < once; i++) {
     busy.push(wait_for_quiet());
@@ -236,7 +246,14 @@ for (const b of selected) {
       unit = "us";
       const count = quick ? 2000 : 5000;
       values.push(await ping_tap(b.tap, count));
-      of_peer.kernel?.push(ping_veth(count));
+      of_peer.kernel?.push(await ping_veth(count));
+      continue;
+    } else if (b.load) {
+      unit = b.load === "echo" || b.load === "conn" ? "/s" : "Gbit/s";
+      const r = await load_tap(b.load, quick ? 2 : 5);
+      values.push(r.value);
+      cores.push(r.cores);
+      of_peer.kernel?.push(await load_veth(b.load, quick ? 2 : 3));
       continue;
     } else {
       const r = node(file, b.once ? [] : ["--size", b.size, "--warm", warm, "--seconds", seconds]);
@@ -256,19 +273,31 @@ for (const b of selected) {
   }
   const value = median(values);
   const row = { name: b.name, value, unit, spread: spread_of(values), aim: b.aim ?? null };
+  // Of these the wall clock is the measure; what the process would have done with a whole core tells a busy machine from a slow one.
+  if (cores.length > 0) {
+    row.cores = median(cores);
+    row.perCore = median(values.map((v, i) => v / cores[i]));
+  }
   const names = Object.keys(of_peer);
   if (names.length === 0) rows.push({ ...row, peer: null, peerValue: null, ratio: null });
   for (const p of names) {
     const peerValue = median(of_peer[p]);
     rows.push({ ...row, peer: p, peerValue, peerSpread: spread_of(of_peer[p]), ratio: value / peerValue });
   }
-  raw.push({ name: b.name, unit, runs: values, busyCoresBefore: busy, peers: of_peer });
-  const digits = unit === "%" || unit === "s" ? 2 : 0;
+  raw.push({
+    name: b.name,
+    unit,
+    runs: values,
+    ...(cores.length > 0 && { cores }),
+    busyCoresBefore: busy,
+    peers: of_peer,
+  });
+  const digits = unit === "%" || unit === "s" || unit === "Gbit/s" ? 2 : 0;
   const fmt = (v) => (digits === 2 ? v.toFixed(2) : show(v, unit));
   console.log(
     `${b.name.padEnd(20)} ${fmt(value).padStart(8)} ${unit.padEnd(10)} [${spread_of(values).map(fmt).join(" – ")}]${
       b.aim ? `  aim ${unit === "%" || unit === "s" ? `≤ ${b.aim}` : `≥ ${show(b.aim, unit)}`}` : ""
-    }`,
+    }${row.cores ? `  (${row.cores.toFixed(2)} cores: ${fmt(row.perCore)} ${unit} per core)` : ""}`,
   );
   for (const p of names) {
     const v = median(of_peer[p]);
