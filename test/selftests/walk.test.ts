@@ -321,6 +321,23 @@ test("TCP: a segment is named by the copy that leaves, and says who took it", ()
   r.lab.stop();
 });
 
+test("TCP: the SYN, the ACK of the handshake and data each name the socket that the lookup found, and whose it is", () => {
+  const r = run("echo hi | nc -N 10.0.2.2 80", { pc2: "nc -l -p 80 > /dev/null &" });
+  const found = (flags: RegExp): unknown[] => {
+    const arrived = family(packet(r, flags)).filter((p) => p.host === "pc2");
+    const notes = arrived.flatMap((p) => p.steps).filter((s) => s.fn === "__inet_lookup_skb" && s.note !== null);
+    return notes.map((s) => [s.note!.found, s.note!.state, s.note!.comm]);
+  };
+  assert.deepEqual(found(/Flags \[S\]/), [["tcp port 80", 10, "nc"]], "a listener");
+  assert.deepEqual(found(/\.80: Flags \[\.\]/)[0], ["tcp port 80", 12, "nc"], "a request");
+  assert.deepEqual(found(/\.80: Flags \[P\.\]/), [["tcp port 80", 1, "nc"]], "a connection");
+  assert.match(r.text, /socket found: tcp port 80 \(LISTEN\) of nc\[\d+\]/);
+  r.lab.stop();
+  const none = run("nc -z 10.0.2.2 81; true");
+  assert.match(none.text, /no socket on port 81/);
+  none.lab.stop();
+});
+
 test("TCP: nobody listens", () => {
   const r = run("nc -z 10.0.2.2 81; true");
   assert.deepEqual(dropOf(packet(r, /Flags \[S\]/)).reason, "NO_SOCKET");

@@ -235,6 +235,10 @@ const RULES: Readonly<Record<string, Rule>> = {
     "its time stamp is older than one that came before (RFC 7323 section 5, PAWS)",
     "nstat TcpExtPAWSEstab TcpExtPAWSActive",
   ),
+  TCP_RFC7323_PAWS_ACK: segment(
+    "an ACK that was overtaken on its way: its time stamp is older than one that came before (RFC 7323 section 5)",
+    "nstat TcpExtPAWSOldAck",
+  ),
   TCP_MD5UNEXPECTED: segment("it is signed (TCP-MD5), and nobody here asked for that", "nstat TcpExtTCPMD5Unexpected"),
   TCP_MINTTL: segment("its TTL is below what the socket asks for (IP_MINTTL, RFC 5082)", "nstat TcpExtTCPMinTTLDrop"),
   UDP_CSUM: csum("UDP", "UdpInCsumErrors"),

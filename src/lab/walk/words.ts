@@ -65,10 +65,17 @@ export const ownerOf = (n: TraceNote): string => (Number(n.pid) > 0 ? ` of ${n.c
 
 const handle = (h: number): string => (h !== 0 ? ` ${(h >>> 16).toString(16)}:` : "");
 
+/** By TCP_ESTABLISHED and so on. */
+const TCP_STATES: readonly string[] = [
+  ...["", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE", "CLOSE_WAIT"],
+  ...["LAST_ACK", "LISTEN", "CLOSING", "NEW_SYN_RECV"],
+];
+
 function sock(n: TraceNote): string {
   if (n.family === "packet") return "copy for a packet socket (AF_PACKET)";
   if (n.found === "none") return `no socket on port ${n.dport}`;
-  return `socket found: ${n.found}${ownerOf(n)}`;
+  const state = TCP_STATES[Number(n.state)];
+  return `socket found: ${n.found}${state !== undefined ? ` (${state})` : ""}${ownerOf(n)}`;
 }
 
 /** Short ones stand behind the name of their function. */

@@ -224,16 +224,20 @@ function tcp_bad_packet(net: Net, skb: SkBuff, reason: number): number {
   return tcp_drop(skb, reason);
 }
 
-/** For early demux: __inet_lookup_skb() says it otherwise. */
-function trace_lookup(skb: SkBuff, found: InetEhashEntry, dport: number): void {
+/** Which connection, request or listener the segment is for, or that there is none. */
+function trace_lookup(skb: SkBuff, found: Found, dport: number): void {
   trace_fn(F___inet_lookup_skb, skb);
   if (!trace_detail(skb.kernel)) return;
-  trace_note(F___inet_lookup_skb, skb, {
-    kind: "sock",
-    found: `tcp port ${found.inet_num}`,
-    state: found.sk_state,
-    dport,
-  });
+  if (found === null) {
+    trace_note(F___inet_lookup_skb, skb, { kind: "sock", found: "none", dport });
+    return;
+  }
+  // A request has no process yet: it is its listener's. TIME_WAIT has none any more.
+  const state = found.sk_state;
+  const owner =
+    state === TCP_NEW_SYN_RECV ? (found as RequestSock).rsk_listener : state === TCP_TIME_WAIT ? null : found;
+  const pid = owner === null ? 0 : (owner as TcpSock).sk_owner_pid;
+  trace_note(F___inet_lookup_skb, skb, { kind: "sock", found: `tcp port ${found.inet_num}`, pid, state, dport });
 }
 
 /** inet_protos[IPPROTO_TCP]: the packet ends here in every case. skb.data is at the TCP header. */
@@ -264,12 +268,12 @@ export function tcp_v4_rcv(skb: SkBuff): number {
     found = skb.sk as TcpSock;
     skb.sk = null;
     skb.destructor = null;
-    if (trace_key.on) trace_lookup(skb, found, dport);
   } else {
     found = __inet_lookup_skb(skb, sport, dport);
     if (found !== null && found.sk_state !== TCP_TIME_WAIT && found.sk_state !== TCP_NEW_SYN_RECV)
       (found as TcpSock).sk_refcnt++;
   }
+  if (trace_key.on) trace_lookup(skb, found, dport);
   for (;;) {
     if (found === null) return tcp_v4_no_socket(net, skb, dv, th);
     if (found.sk_state === TCP_TIME_WAIT) {
