@@ -18,6 +18,16 @@ for (const file of scripts)
     assert.equal(r.message, "");
   });
 
+// The same sockets as AF_INET6 ones, which speak IPv4 by mapped addresses: nothing on the wire may differ.
+const mapped = new Map([["ip_version", "ipv4-mapped-ipv6"]]);
+for (const file of scripts)
+  test(`${file}, mapped addresses`, () => {
+    const r = runScript(relative(process.cwd(), join(here, file)), readFileSync(join(here, file), "utf8"), {
+      options: mapped,
+    });
+    assert.equal(r.message, "");
+  });
+
 const run = (text: string, defines = new Map<string, string>()): string =>
   runScript("t.pkt", text, { defines }).message;
 const HANDSHAKE = `0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
