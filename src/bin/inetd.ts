@@ -11,6 +11,8 @@ import { encode, printError, writeAll } from "./lib/io.ts";
 
 const MAX_DATAGRAM = 65507;
 const BUFFER = 65536;
+/** Most connections say little: a large buffer for each would be most of what they cost. */
+const FIRST_BUFFER = 1024;
 /** Connections that may wait to be taken. */
 const BACKLOG = 128;
 
@@ -23,19 +25,21 @@ interface Service {
 }
 
 function* echoStream(sys: Sys): Blocking<void> {
-  const buf = new Uint8Array(BUFFER);
+  let buf = new Uint8Array(FIRST_BUFFER);
   for (;;) {
     const n = yield* sys.read(0, buf);
     if (n === -EINTR) continue;
     if (n <= 0 || (yield* writeAll(sys, 1, buf.subarray(0, n))) < 0) return;
+    if (n === FIRST_BUFFER) buf = new Uint8Array(BUFFER);
   }
 }
 
 function* discardStream(sys: Sys): Blocking<void> {
-  const buf = new Uint8Array(BUFFER);
+  let buf = new Uint8Array(FIRST_BUFFER);
   for (;;) {
     const n = yield* sys.read(0, buf);
     if (n <= 0 && n !== -EINTR) return;
+    if (n === FIRST_BUFFER) buf = new Uint8Array(BUFFER);
   }
 }
 
