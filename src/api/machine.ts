@@ -3,14 +3,15 @@
 
 import type { Host } from "../arch/host.ts";
 import { programs as builtin } from "../bin/index.ts";
+import { igb_flush_watchdog } from "../drivers/net/ethernet/igb/igb_main.ts";
 import { I82576 } from "../hw/82576.ts";
 import { type HwClock, HwTimer, hw_arm } from "../hw/clock.ts";
 import type { DmaSpace } from "../hw/dma.ts";
 import type { FramePool } from "../hw/frame.ts";
 import { pci_bus_free_slot, pci_bus_plug, pci_bus_unplug } from "../hw/pci.ts";
-import type { WirePort } from "../hw/port.ts";
+import type { WireEnd, WirePort } from "../hw/port.ts";
 import { type VirtioBackend, VirtioNet } from "../hw/virtio_net.ts";
-import { Wire, type WireOptions, wire_attach } from "../hw/wire.ts";
+import { Wire, type WireOptions, wire_attach, wire_settle } from "../hw/wire.ts";
 import { start_kernel } from "../init/main.ts";
 import { spawn_task, TaskSys } from "../init/sys.ts";
 import { syscall } from "../kernel/cpu.ts";
@@ -61,8 +62,9 @@ export interface NicOptions {
   /** Rate, delay, impairments of the cable; default: infinitely fast. */
   cable?: WireOptions;
   /**
-   * "10.9.0.2/24": configured and brought up before createMachine() returns. The cable negotiates a moment longer, and as on
-   * Linux a packet sent before there is a carrier is lost: `await machine.ready()` first.
+   * "10.9.0.2/24": configured and brought up before createMachine() returns, with a carrier if there is a `port` and its cable does
+   * not have to negotiate. On a cable that comes later the link takes a moment, and as on Linux a packet sent before there is a
+   * carrier is lost: `await machine.ready()` first.
    */
   ip?: string;
   /** Default gateway by this card. */
@@ -210,7 +212,16 @@ export class Machine {
       wire_attach(wire, 1, o.port);
     }
     if (!this.platform.host.virtual_time) this.interruptAtOnce(`eth${index}`);
-    if (o.ip !== undefined) this.configure(`eth${index}`, o.ip, o.gateway);
+    if (o.ip === undefined) return;
+    this.configure(`eth${index}`, o.ip, o.gateway);
+    if (nic.end !== null) this.settleLink(`eth${index}`, nic.end);
+  }
+
+  /** A card that was on a cable before the machine booted has its link when the machine is there. */
+  private settleLink(name: string, end: WireEnd): void {
+    wire_settle(end);
+    const dev = this.init.net_ns.dev_by_name.get(name);
+    if (dev !== undefined) syscall(this.kernel, () => igb_flush_watchdog(dev));
   }
 
   /** `ethtool -C NAME rx-usecs 0`: what comes from outside comes in batches; to hold interrupts back only adds delay. */

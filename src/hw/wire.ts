@@ -121,6 +121,14 @@ export function wire_renegotiate(end: WireEnd): void {
   if (end.link_timer !== null) hw_arm(end.clock, end.link_timer, end.clock.now + end.autoneg_ns);
 }
 
+/** Where negotiating takes no time, what is under way is done at once, not with the next event. */
+export function wire_settle(end: WireEnd): void {
+  const timer = end.link_timer;
+  if (timer === null || timer.index < 0 || end.autoneg_ns !== 0) return;
+  end.clock.cancel(timer);
+  timer.fn(timer.arg);
+}
+
 /** Changes rate, delay or duplex of a cable in use; what is under way keeps its times unless the duplex changes. */
 export function wire_set(w: Wire, o: Pick<WireOptions, "rate" | "delay_ns" | "duplex" | "queue_limit">): void {
   if (o.rate !== undefined) w.rate = o.rate;

@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createWorld } from "../../../src/api/index.ts";
+import { frame_put } from "../../../src/hw/frame.ts";
+import type { WirePort } from "../../../src/hw/port.ts";
 
 const addresses = (seed: number): string[] => {
   const world = createWorld({ seed });
@@ -54,6 +56,41 @@ test("ready() waits for the carrier: the first packet is then not lost; before, 
   const late = alone.ready(50);
   world.run(100e6);
   assert.equal(await late, false);
+});
+
+test("a card with a port has its carrier when createMachine() returns: the first packet leaves at once", () => {
+  const world = createWorld({ seed: 1 });
+  const frames: { at: number; type: number }[] = [];
+  const port: WirePort = {
+    wire_plug() {},
+    wire_link() {},
+    wire_rx(f) {
+      frames.push({ at: world.now, type: f.dv.getUint16(f.off + 12) });
+      frame_put(f);
+    },
+    wire_tx_wake() {},
+    wire_tx_event() {},
+    wire_abilities: () => 0,
+  };
+  const m = world.createMachine({ hostname: "a", nics: [{ port, ip: "10.0.0.1/24" }] });
+  assert.equal(m.linksUp, true);
+  const ping = m.exec("ping -c 1 -W 1 10.0.0.2");
+  world.run(500e6);
+  assert.deepEqual(
+    frames.map((f) => f.type),
+    [0x0806],
+  );
+  assert.ok(frames[0]!.at < 1e6);
+  assert.equal(world.wait(ping), 1);
+  // Where the cable negotiates, it takes that long.
+  const slow = world.createMachine({
+    hostname: "b",
+    nics: [{ port: { ...port }, ip: "10.0.0.1/24", cable: { autoneg_ns: 1e9 } }],
+  });
+  assert.equal(slow.linksUp, false);
+  world.run(1.1e9);
+  assert.equal(slow.linksUp, true);
+  for (const x of [m, slow]) x.poweroff();
 });
 
 test("a program for a namespace that is not there is refused, and leaves no task behind", () => {

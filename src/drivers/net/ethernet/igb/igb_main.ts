@@ -586,6 +586,12 @@ function igb_watchdog_task(timer: TimerList): void {
   if (adapter.napi) wr32(adapter, R.E1000_EICS, adapter.eims_enable_mask & ~adapter.eims_other);
 }
 
+/** flush_work() of the watchdog: the carrier follows the link now, not with the next jiffy. */
+export function igb_flush_watchdog(dev: NetDevice): void {
+  const adapter = dev.priv as IgbAdapter;
+  if (!(adapter.state & __IGB_DOWN)) igb_watchdog_task(adapter.watchdog_timer);
+}
+
 // --- configuration at run time ------------------------------------------------------------------------------------
 
 /** Which frames the hardware lets in: promiscuity, group addresses, further unicast addresses, VLANs. */
