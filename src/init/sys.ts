@@ -13,6 +13,7 @@ import {
 } from "../kernel/fs/eventpoll.ts";
 import {
   close_fd,
+  detach_fd,
   type File,
   fd_install,
   fget,
@@ -365,6 +366,27 @@ export class TaskSys implements Sys {
   }
   close(fd: number): number {
     return this.enter(() => close_fd(this.task, fd));
+  }
+
+  *close_linger(fd: number): Blocking<number> {
+    const task = this.task;
+    const file = detach_fd(task, fd);
+    if (file === null) return -EBADF;
+    const sock = file.f_count === 1 ? sock_from_file(file) : null;
+    const ms = sock === null ? 0 : this.enter(() => sock.ops.linger?.(sock) ?? 0);
+    if (sock !== null && ms > 0) {
+      const deadline = this.k.now + ms * 1e6;
+      const wait = new PollWait(task);
+      wait.poll_wait(sock.wq);
+      try {
+        // A signal ends the wait; the descriptor is closed all the same.
+        while (sock.ops.lingering!(sock)) if ((yield* schedule_timeout(task, deadline)) < 0 || task.timed_out) break;
+      } finally {
+        wait.free();
+        this.enter(() => fput(file));
+      }
+    } else this.enter(() => fput(file));
+    return 0;
   }
 
   *read(fd: number, buf: Uint8Array): Blocking<number> {

@@ -187,7 +187,7 @@ export class TestStack {
     return this.call((s) => s.recvmsg(fd, msg, flags));
   }
   close(fd: number): number {
-    return this.at_once((s) => s.close(fd));
+    return this.call((s) => s.close_linger(fd));
   }
   shutdown(fd: number, how: number): number {
     return this.at_once((s) => s.shutdown(fd, how));

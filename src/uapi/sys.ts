@@ -113,7 +113,10 @@ export interface Sys {
 
   // --- files ---------------------------------------------------------------------------------------------------
   open(path: string, flags: number, mode?: number): number;
+  /** close(2); it never waits, also where SO_LINGER would have it wait. */
   close(fd: number): number;
+  /** close(2) as a lingering socket's: SO_LINGER with a time waits until the peer has everything, or the time is over. */
+  close_linger(fd: number): Blocking<number>;
   read(fd: number, buf: Uint8Array): Blocking<number>;
   write(fd: number, buf: Uint8Array): Blocking<number>;
   lseek(fd: number, offset: number, whence: number): number;

@@ -93,13 +93,20 @@ export function fput(file: File): void {
 }
 
 export function close_fd(task: Task, fd: number): number {
-  const file = fget(task, fd);
+  const file = detach_fd(task, fd);
   if (file === null) return -EBADF;
+  fput(file);
+  return 0;
+}
+
+/** The number is free again; the file's reference goes to the caller, null when there was none. */
+export function detach_fd(task: Task, fd: number): File | null {
+  const file = fget(task, fd);
+  if (file === null) return null;
   task.files.fd[fd] = null;
   task.files.close_on_exec.delete(fd);
   if (fd < task.files.next_fd) task.files.next_fd = fd;
-  fput(file);
-  return 0;
+  return file;
 }
 
 export function files_dup2(task: Task, oldfd: number, newfd: number): number {

@@ -142,6 +142,10 @@ export interface ProtoOps {
   getsockopt(sock: Socket, level: number, optname: number, optval: Uint8Array): number;
   sendmsg(sock: Socket, msg: MsgHdr, len: number, flags: number): number;
   recvmsg(sock: Socket, msg: MsgHdr, len: number, flags: number): number;
+  /** close(2) of a socket with SO_LINGER begins. For how many ms the caller should wait before release(), 0 for not at all. */
+  linger?(sock: Socket): number;
+  /** What it would wait for is still to come. */
+  lingering?(sock: Socket): boolean;
   /** SO_PEEK_OFF: 0 or -errno. */
   set_peek_off?: ((sk: Sock, val: number) => number) | undefined;
 }

@@ -67,7 +67,7 @@ import { inet_addr_type_table, ip_rt_ioctl } from "./fib_frontend.ts";
 import { inet_csk_accept, inet_csk_listen_start } from "./inet_connection_sock.ts";
 import { inet_sk } from "./inet_sock.ts";
 import { RT_TABLE_LOCAL, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from "./ip_fib.ts";
-import { tcp_poll, tcp_shutdown } from "./tcp.ts";
+import { sk_stream_closing, tcp_linger, tcp_poll, tcp_shutdown } from "./tcp.ts";
 import { tcp_fastopen_init_key_once } from "./tcp_fastopen.ts";
 import { tcp_sk } from "./tcp_sock.ts";
 
@@ -440,6 +440,8 @@ export const inet_stream_ops: ProtoOps = {
   getsockopt: get,
   sendmsg: inet_sendmsg,
   recvmsg: inet_recvmsg,
+  linger: (sock: Socket) => tcp_linger(sock.sk),
+  lingering: (sock: Socket) => sk_stream_closing(sock.sk),
   set_peek_off: sk_set_peek_off,
 };
 /** The same calls for raw sockets: Linux has a table of its own, which differs in nothing that programs see. */

@@ -299,12 +299,38 @@ export function tcp_close(sk: Sock, timeout: number): void {
   sock_put(sk);
 }
 
+/** sk_stream_closing(): our FIN, and what is in front of it, is not acknowledged yet. */
+export const sk_stream_closing = (sk: Sock): boolean =>
+  sk.sk_state === TCP_FIN_WAIT1 || sk.sk_state === TCP_CLOSING || sk.sk_state === TCP_LAST_ACK;
+
+/**
+ * SO_LINGER with a time, and somebody who can wait: the first half of the close. ms to wait while sk_stream_closing(), then
+ * tcp_close() does the rest. O_NONBLOCK makes no difference, as in Linux.
+ */
+export function tcp_linger(sk: Sock): number {
+  if (!sock_flag(sk, SOCK_LINGER) || sk.sk_lingertime === 0 || sk.sk_state === TCP_LISTEN) return 0;
+  tcp_close_begin(sk);
+  sk.sk_socket!.flags |= SOCK_LINGERING;
+  return sk_stream_closing(sk) ? sk.sk_lingertime * 1000 : 0;
+}
+
 /**
  * The program lets go. Unread data makes it a RST (RFC 2525 section 2.17), SO_LINGER with 0 as well; else a FIN ends what is
  * queued, and the socket lives on as an orphan until the peer has agreed or a limit is reached.
- * DIFF: SO_LINGER with a time does not block close(2); what Linux would wait for goes on behind it, as after that time.
+ * Who closes with SO_LINGER and waits for it has begun with tcp_linger().
  */
 export function __tcp_close(sk: Sock, _timeout: number): void {
+  const sock = sk.sk_socket;
+  if (sock !== null && (sock.flags & SOCK_LINGERING) !== 0) sock.flags &= ~SOCK_LINGERING;
+  else tcp_close_begin(sk);
+  tcp_close_end(sk);
+}
+
+/** Bit of struct socket's flags: tcp_close_begin() is done, and its caller waits. */
+const SOCK_LINGERING = 1 << 16;
+
+/** Reading ends here; a FIN or a RST goes out. */
+function tcp_close_begin(sk: Sock): void {
   const tp = tcp_sk(sk);
   const mib = sk.net.mib.linux;
   sk.sk_shutdown = SHUTDOWN_MASK;
@@ -330,7 +356,12 @@ export function __tcp_close(sk: Sock, _timeout: number): void {
     }
   }
   sk_mem_reclaim(sk);
+}
 
+/** Nobody has the socket any more: it lives on as long as its connection. */
+function tcp_close_end(sk: Sock): void {
+  const tp = tcp_sk(sk);
+  const mib = sk.net.mib.linux;
   const state = sk.sk_state;
   sock_orphan(sk);
   sk.net.kernel.tcp_orphan_count++;

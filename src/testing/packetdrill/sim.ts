@@ -69,7 +69,7 @@ function* make_call(sys: Sys, req: Request): Blocking<number> {
     case "recvmsg":
       return yield* sys.recvmsg(fd, a[1] as MsgHdr, a[2] as number);
     case "close":
-      return sys.close(fd);
+      return yield* sys.close_linger(fd);
     case "shutdown":
       return sys.shutdown(fd, a[1] as number);
     case "fcntl":
