@@ -225,6 +225,8 @@ export class RawPeer {
   constructor(sysctls: Record<string, string | number> = {}, options: TestStackOptions = {}) {
     this.stack = new TestStack(options);
     this.sysctl({ tcp_timestamps: 0, tcp_congestion_control: "reno", tcp_ecn: 0, ...sysctls });
+    // Rate limits compare with the moment of boot otherwise.
+    this.run(SEC);
   }
 
   sysctl(list: Record<string, string | number>): void {

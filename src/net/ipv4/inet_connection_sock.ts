@@ -198,7 +198,7 @@ const queue_of = (sk: Sock): RequestSockQueue => {
 
 export const inet_csk_reqsk_queue_len = (sk: Sock): number => queue_of(sk).qlen;
 export const inet_csk_reqsk_queue_young = (sk: Sock): number => queue_of(sk).young;
-export const inet_csk_reqsk_queue_is_full = (sk: Sock): boolean => queue_of(sk).qlen >= sk.sk_max_ack_backlog;
+export const inet_csk_reqsk_queue_is_full = (sk: Sock): boolean => queue_of(sk).qlen > sk.sk_max_ack_backlog;
 
 /** listen(2): sk_max_ack_backlog is set. TCP_DEFER_ACCEPT and the like said before stay. 0 or -errno. */
 export function inet_csk_listen_start(sk: Sock): number {
