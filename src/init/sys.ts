@@ -157,6 +157,9 @@ function msg_rest(msg: MsgHdr, done: number, send: boolean): MsgHdr {
   return send ? { ...msg, msg_iov: iov } : { ...msg, msg_iov: iov, msg_control: null, msg_controllen: 0 };
 }
 
+/** A look at what comes behind what was looked at before (SO_PEEK_OFF): what is there already is no news. */
+const peeks_on = (sock: Socket, flags: number): boolean => (flags & MSG_PEEK) !== 0 && sock.sk.sk_peek_off >= 0;
+
 const iov_bytes = (msg: MsgHdr): number => msg.msg_iov.reduce((n, b) => n + b.length, 0);
 
 export class TaskSys implements Sys {
@@ -710,7 +713,7 @@ export class TaskSys implements Sys {
         if (need_resched(task)) yield* cond_resched(task);
         return n;
       }
-      const err = yield* this.sock_wait(fd, mask);
+      const err = yield* this.sock_wait(fd, mask, flags);
       if (err < 0) return err;
     }
   }
@@ -760,7 +763,8 @@ export class TaskSys implements Sys {
   ): Blocking<number> {
     const task = this.task;
     const k = this.k;
-    const peek = !send && (flags & MSG_PEEK) !== 0;
+    const peek_off = !send && peeks_on(sock, flags);
+    const peek = !send && (flags & MSG_PEEK) !== 0 && !peek_off;
     // Neither urgent data nor the error queue is ever waited for.
     const nowait = (flags & MSG_DONTWAIT) !== 0 || (!send && (flags & (MSG_OOB | MSG_ERRQUEUE)) !== 0);
     let deadline = -1;
@@ -806,7 +810,9 @@ export class TaskSys implements Sys {
       if (n < 0) {
         // Ready, and yet not: whoever has to change that must get the CPU.
         if (in_vain) yield* this.sched_yield();
-        const err = yield* this.wait_file(file, send ? EPOLLOUT : EPOLLIN, deadline);
+        const err = peek_off
+          ? yield* this.wait_news(sock, deadline)
+          : yield* this.wait_file(file, send ? EPOLLOUT : EPOLLIN, deadline);
         if (err < 0) return done || err;
       }
       in_vain = n < 0;
@@ -845,7 +851,7 @@ export class TaskSys implements Sys {
         if (need_resched(this.task)) yield* cond_resched(this.task);
         return n;
       }
-      const err = yield* this.sock_wait(fd, EPOLLIN);
+      const err = yield* this.sock_wait(fd, EPOLLIN, flags);
       if (err < 0) return err;
     }
   }
@@ -854,14 +860,29 @@ export class TaskSys implements Sys {
     return sys_socketcall(this, call, args);
   }
 
+  /** Sleeps until something happens to the socket, whatever it is ready for already. 0, -EINTR, or -EAGAIN after the deadline. */
+  private *wait_news(sock: Socket, deadline: number): Blocking<number> {
+    const task = this.task;
+    const wait = new PollWait(task);
+    wait.poll_wait(sock.wq);
+    try {
+      const err = yield* schedule_timeout(task, deadline);
+      return err < 0 ? err : task.timed_out ? -EAGAIN : 0;
+    } finally {
+      wait.free();
+    }
+  }
+
   /** A socket call would block: sleeps, unless the descriptor says O_NONBLOCK or the timeout is over. */
-  private *sock_wait(fd: number, mask: number): Blocking<number> {
+  private *sock_wait(fd: number, mask: number, flags = 0): Blocking<number> {
     const file = fget(this.task, fd);
     if (file === null) return -EBADF;
     if ((file.f_flags & O_NONBLOCK) !== 0) return -EAGAIN;
     const sock = sockfd_lookup(this.task, fd);
     if (typeof sock === "number") return sock;
-    return yield* this.wait_file(file, mask, this.file_deadline(file, mask === EPOLLOUT));
+    const deadline = this.file_deadline(file, mask === EPOLLOUT);
+    if (mask === EPOLLIN && peeks_on(sock, flags)) return yield* this.wait_news(sock, deadline);
+    return yield* this.wait_file(file, mask, deadline);
   }
 
   // --- waiting for many -------------------------------------------------------------------------------------------
