@@ -15,8 +15,12 @@ import { isSoft, Stream } from "./stream.ts";
 /** Blocks before the next look at the control connection and the clock. */
 const BLOCKS_PER_TURN = 10;
 const READS_PER_TURN = 16;
-/** Turns at one instant before it is taken for a clock that moves only while everybody sleeps. */
-const STILL_TURNS = 64;
+/**
+ * So much at one instant, more than socket buffers hold, and the clock is one that moves only while everybody sleeps: over
+ * loopback in virtual time nothing else would make it move.
+ */
+const STILL_BYTES = 8 * 1024 * 1024;
+const STILL_SLEEP_NS = 1e6;
 const CLOCK_TICKS = 100;
 
 export interface CpuUse {
@@ -66,6 +70,8 @@ export class Test {
   private omitUntil = Infinity;
   private doneAt = Infinity;
   private lastReceived = 0;
+  /** Sent since the clock last moved. */
+  private stillBytes = 0;
   /** Seconds. */
   endTime = 0;
 
@@ -141,7 +147,6 @@ export class Test {
     const all: PollFd[] = [control, door, ...streams.map((s) => ({ fd: s.fd, events: 0, revents: 0 }))];
     const outside = listener < 0 ? [control] : [control, door];
     const perTurn = settings.burst > 0 ? settings.burst : settings.rate === 0 ? BLOCKS_PER_TURN : 1;
-    let still = 0;
     let before = -1;
     for (;;) {
       const now = this.now;
@@ -180,11 +185,8 @@ export class Test {
         else p.events = POLLOUT;
       }
       if (moved) {
-        if (now === before && ++still >= STILL_TURNS) {
-          // In virtual time work may cost nothing: let the clock move.
-          yield* sys.nanosleep(1000);
-          still = 0;
-        } else if (now !== before) still = 0;
+        if (now !== before) this.stillBytes = 0;
+        else if (this.stillBytes > STILL_BYTES) yield* sys.nanosleep(STILL_SLEEP_NS);
         before = now;
         yield* sys.poll(outside, 0);
       } else {
@@ -214,6 +216,7 @@ export class Test {
         return new IperfError(IESTREAMWRITE, n, n === -EPIPE);
       }
       moved = true;
+      this.stillBytes += n;
       if (this.limitReached()) break;
     }
     return moved;

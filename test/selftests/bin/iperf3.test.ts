@@ -137,6 +137,17 @@ test("-J: one object; what server and client count is the same", () => {
   net.end();
 });
 
+test("-D over loopback, where virtual time moves only when everybody sleeps", () => {
+  const { net, a } = pair(1, SLOW);
+  const r = net.sh(
+    a,
+    "iperf3 -s -D -1; sleep 0.1; iperf3 -c 127.0.0.1 -n 50M; iperf3 -s -D -1; sleep 0.1; iperf3 -c localhost -u -b 0 -l 60000 -t 1 -i 0",
+  );
+  assert.match(r.out, / 50\.\d MBytes [^\n]* sender\n[\s\S]* receiver\n\niperf Done/, r.err);
+  assert.match(r.out, /Gbits\/sec {2}[^\n]* receiver\n\niperf Done\.\n$/, r.err);
+  net.end();
+});
+
 test("lost datagrams and retransmissions are counted on a bad cable", () => {
   const { net, a, b } = pair(1, { ...SLOW, impair: { loss: 0.02 } });
   const server = net.start(b, "iperf3 -s");
