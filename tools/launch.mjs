@@ -55,7 +55,9 @@ export function ensureDependencies() {
     rmSync(aside, { recursive: true, force: true });
     renameSync(modules, aside);
   }
-  const r = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
+  // Without a network npm's own patience is more than a minute.
+  const patience = ["--fetch-retries=1", "--fetch-retry-mintimeout=500", "--fetch-retry-maxtimeout=2000"];
+  const r = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error", ...patience], {
     cwd: root,
     stdio: ["ignore", 2, 2],
     shell: process.platform === "win32",
@@ -73,7 +75,8 @@ export function ensureDependencies() {
   rmSync(modules, { recursive: true, force: true });
   renameSync(aside, modules);
   process.stderr.write(
-    `warning: npm ci failed; going on with the packages that are there, though ${missing} is not what package-lock.json says\n`,
+    `warning: npm ci failed (no network?); going on with the packages that are there, though ${missing} is not what` +
+      " package-lock.json says\n",
   );
 }
 
