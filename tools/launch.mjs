@@ -75,8 +75,8 @@ export function ensureDependencies() {
   rmSync(modules, { recursive: true, force: true });
   renameSync(aside, modules);
   process.stderr.write(
-    `warning: npm ci failed (no network?); going on with the packages that are there, though ${missing} is not what` +
-      " package-lock.json says\n",
+    `warning: npm ci failed; going on with the packages that are there, though ${missing} is not what package-lock.json says` +
+      " (with a network, run `npm ci` in this folder)\n",
   );
 }
 
