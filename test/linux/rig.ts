@@ -27,6 +27,15 @@ const PACKAGES: Record<string, string> = {
   sysctl: "procps",
   ps: "procps",
   nslookup: "bind9-dnsutils",
+  dig: "bind9-dnsutils",
+  ab: "apache2-utils",
+  psql: "postgresql-client",
+  ssh: "openssh-client",
+  scp: "openssh-client",
+  "ssh-keygen": "openssh-client",
+  sshd: "openssh-server",
+  "redis-cli": "redis-tools",
+  "redis-benchmark": "redis-tools",
 };
 
 function inPath(program: string): boolean {
