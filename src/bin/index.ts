@@ -2,6 +2,7 @@
 
 import type { Program } from "../uapi/sys.ts";
 import { coreutils } from "./coreutils/index.ts";
+import { curl } from "./curl/curl.ts";
 import { dmesg } from "./dmesg.ts";
 import { dnsd } from "./dnsd/dnsd.ts";
 import { ethtool } from "./ethtool/ethtool.ts";
@@ -71,6 +72,7 @@ const own: Readonly<Record<string, Program>> = {
   traceroute,
   udpflood,
   udpsink,
+  curl,
   wget,
 };
 

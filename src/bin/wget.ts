@@ -1,10 +1,11 @@
 // wget(1), Debian's GNU Wget 1.21, over HTTP: redirects, resuming, retries. Read first: wget(1), RFC 9110, RFC 9112.
 // Way in: `wget [-q] [-nv] [-S] [-c] [-O FILE] [-P DIR] [-t TRIES] [-T SECONDS] [--spider] URL...`.
 
-import { ECONNREFUSED, EINTR, ETIMEDOUT, strerror } from "../uapi/errno.ts";
-import { CLOCK_MONOTONIC, CLOCK_REALTIME, O_APPEND, O_CREAT, O_TRUNC, O_WRONLY, POLLIN } from "../uapi/fcntl.ts";
+import { ECONNREFUSED, ETIMEDOUT, strerror } from "../uapi/errno.ts";
+import { CLOCK_MONOTONIC, CLOCK_REALTIME, O_APPEND, O_CREAT, O_TRUNC, O_WRONLY } from "../uapi/fcntl.ts";
 import type { Blocking, Program, Sys } from "../uapi/sys.ts";
 import { getopt } from "./lib/getopt.ts";
+import { HttpReader } from "./lib/http.ts";
 import { inetNtoa } from "./lib/inet.ts";
 import { printError, writeAll } from "./lib/io.ts";
 import { gaiStrerror, resolve } from "./lib/resolve.ts";
@@ -18,7 +19,6 @@ const USAGE = "Usage: wget [OPTION]... [URL]...\n\nTry `wget --help' for more op
 /** Exit codes of wget(1). */
 const EXIT = { ok: 0, parse: 2, io: 3, network: 4, server: 8 };
 const MAX_REDIRECT = 20;
-const MAX_HEAD = 65536;
 
 interface Options {
   quiet: boolean;
@@ -248,7 +248,7 @@ class Fetch {
     ];
     if ((yield* writeAll(sys, fd, `${request.join("\r\n")}\r\n\r\n`)) < 0) return "again";
     yield* this.say("HTTP request sent, awaiting response... ");
-    const reader = new Reader(sys, fd, o.timeout);
+    const reader = new HttpReader(sys, fd, o.timeout);
     const head = yield* reader.head();
     if (head === null) {
       yield* this.say(
@@ -407,94 +407,5 @@ class Dots {
     const speed = human(this.at / seconds);
     const shown = seconds < 0.05 ? "0" : seconds < 10 ? seconds.toFixed(1) : String(Math.round(seconds));
     return `${this.row(this.at)} ${this.percent(this.at)} ${speed.padStart(4)}=${shown}s`;
-  }
-}
-
-/** What a server sends: the head, then the body, by length, in chunks or to the end (RFC 9112 section 6.3). */
-class Reader {
-  error = 0;
-  /** The last chunk was seen. */
-  complete = false;
-  private readonly sys: Sys;
-  private readonly fd: number;
-  private readonly timeout: number;
-  private readonly buf = new Uint8Array(65536);
-  private from = 0;
-  private to = 0;
-  private chunk = 0;
-
-  constructor(sys: Sys, fd: number, timeout: number) {
-    this.sys = sys;
-    this.fd = fd;
-    this.timeout = timeout;
-  }
-
-  private *fill(): Blocking<boolean> {
-    for (;;) {
-      const ready = yield* this.sys.poll([{ fd: this.fd, events: POLLIN, revents: 0 }], this.timeout);
-      if (ready === -EINTR) continue;
-      const n = ready === 0 ? -ETIMEDOUT : yield* this.sys.read(this.fd, this.buf);
-      if (n === -EINTR) continue;
-      this.from = 0;
-      this.to = Math.max(0, n);
-      if (n < 0) this.error = n;
-      return n > 0;
-    }
-  }
-
-  private *line(): Blocking<string | null> {
-    let out = "";
-    for (;;) {
-      if (this.from === this.to && !(yield* this.fill())) return out === "" ? null : out;
-      const c = this.buf[this.from++];
-      if (c === 10) return out.replace(/\r$/, "");
-      out += String.fromCharCode(c);
-      if (out.length > MAX_HEAD) return null;
-    }
-  }
-
-  *head(): Blocking<string | null> {
-    const lines: string[] = [];
-    for (let size = 0; size < MAX_HEAD; ) {
-      const line = yield* this.line();
-      if (line === null) return lines.length > 0 ? lines.join("\r\n") : null;
-      if (line === "") {
-        // 100 Continue is not the answer yet.
-        if (!/^HTTP\/1\.1 1\d\d/.test(lines[0] ?? "")) return lines.join("\r\n");
-        lines.length = 0;
-        continue;
-      }
-      lines.push(line);
-      size += line.length;
-    }
-    return null;
-  }
-
-  /** The next piece, at most `left` bytes; null at the end. */
-  *body(chunked: boolean, left: number): Blocking<Uint8Array | null> {
-    if (chunked && this.chunk === 0) {
-      const text = yield* this.line();
-      const size = text === null ? Number.NaN : Number.parseInt(text, 16);
-      if (!(size > 0)) {
-        this.complete = size === 0;
-        return null;
-      }
-      this.chunk = size;
-    }
-    const most = chunked ? this.chunk : left;
-    if (most <= 0 || (this.from === this.to && !(yield* this.fill()))) return null;
-    const n = Math.min(most, this.to - this.from);
-    const out = this.buf.subarray(this.from, this.from + n);
-    this.from += n;
-    if (chunked) {
-      this.chunk -= n;
-      // The line end behind the chunk.
-      if (this.chunk === 0) {
-        const copy = out.slice();
-        yield* this.line();
-        return copy;
-      }
-    }
-    return out;
   }
 }

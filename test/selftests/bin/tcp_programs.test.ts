@@ -1,4 +1,4 @@
-// httpd, wget, telnet, inetd and ss -K between two machines in virtual time; with Debian's beside them: test/linux/tcp.test.ts.
+// httpd, wget, curl, telnet, inetd and ss -K between two machines in virtual time; with Debian's beside them: test/linux/tcp.test.ts.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -89,5 +89,30 @@ test("tcpflood fills a cable of 1 Gbit/s, tcpsink counts the same bytes", () => 
   net.run(MS);
   assert.match(net.ok(b, "cat /got"), /^20000000 bytes received in .*\n\d+ bytes received in .*\n$/);
   assert.equal(net.sh(a, "tcpflood -n 1 10.0.0.2").err, "tcpflood: connect: Connection refused\n");
+  net.end();
+});
+
+test("curl: to a file with its meter, resumed, by its own name, timed out, a status for scripts", () => {
+  const { net, a, b } = pair();
+  net.ok(b, "mkdir -p /srv /tmp; seq 30000 > /srv/n; echo hello > /srv/hello.txt");
+  b.exec("httpd -p 80 -h /srv");
+  net.run(10 * MS);
+  const whole = net.sh(a, "curl -o /n http://10.0.0.2/n; wc -c < /n");
+  assert.match(whole.err, /^ {2}% Total {4}% Received[\s\S]*\r100 {2}164k {2}100 {2}164k {4}0 {5}0 [\s\S]*\n$/);
+  assert.equal(whole.out, "168894\n");
+  assert.equal(
+    net.ok(
+      a,
+      'head -c 1000 /n > /part; curl -s -C - -o /part http://10.0.0.2/n; [ "$(cat /part)" = "$(cat /n)" ] && echo same',
+    ),
+    "same\n",
+  );
+  assert.equal(net.ok(a, "mkdir -p /tmp; cd /tmp; curl -s -O http://10.0.0.2/hello.txt; cat hello.txt"), "hello\n");
+  assert.equal(net.sh(a, "curl -s -m 2 http://10.0.0.9/; echo $?").out, "28\n");
+  assert.equal(net.sh(a, "curl -s -f http://10.0.0.2/none; echo $?").out, "22\n");
+  assert.equal(
+    net.ok(a, "curl -s -o /dev/null -w '%{http_code} %{size_download}\\n' http://10.0.0.2/hello.txt"),
+    "200 6\n",
+  );
   net.end();
 });
