@@ -22,6 +22,7 @@ import {
   ESOCKTNOSUPPORT,
 } from "../../uapi/errno.ts";
 import { O_NONBLOCK } from "../../uapi/fcntl.ts";
+import { RT_TABLE_LOCAL, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from "../../uapi/rtnetlink.ts";
 import {
   AF_INET,
   AF_UNSPEC,
@@ -66,7 +67,6 @@ import { devinet_ioctl } from "./devinet.ts";
 import { inet_addr_type_table, ip_rt_ioctl } from "./fib_frontend.ts";
 import { inet_csk_accept, inet_csk_listen_start } from "./inet_connection_sock.ts";
 import { inet_sk } from "./inet_sock.ts";
-import { RT_TABLE_LOCAL, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from "./ip_fib.ts";
 import { sk_stream_closing, tcp_linger, tcp_poll, tcp_shutdown } from "./tcp.ts";
 import { tcp_fastopen_init_key_once } from "./tcp_fastopen.ts";
 import { tcp_sk } from "./tcp_sock.ts";

@@ -29,6 +29,14 @@ import {
   IPH_SADDR,
 } from "../../uapi/ip.ts";
 import { NUD_FAILED, NUD_NOARP, NUD_REACHABLE, NUD_STALE } from "../../uapi/neighbour.ts";
+import {
+  RT_SCOPE_HOST,
+  RT_SCOPE_LINK,
+  RTN_BROADCAST,
+  RTN_LOCAL,
+  RTN_MULTICAST,
+  RTN_UNICAST,
+} from "../../uapi/rtnetlink.ts";
 import { AF_INET, PACKET_HOST, PACKET_LOOPBACK, PACKET_OTHERHOST } from "../../uapi/socket.ts";
 import { dev_add_pack, dev_queue_xmit } from "../core/dev.ts";
 import { dev_hard_header } from "../core/dev_header.ts";
@@ -96,7 +104,6 @@ import { ip_eth_mc_map } from "../ethernet/eth.ts";
 import { NF_ARP_IN, NF_ARP_OUT, NF_HOOK, NFPROTO_ARP } from "../netfilter/core.ts";
 import { inet_addr_onlink, inet_confirm_addr, inet_select_addr, inetdev_send_gratuitous_arp } from "./devinet.ts";
 import { inet_addr_type_dev_table } from "./fib_frontend.ts";
-import { RT_SCOPE_HOST, RT_SCOPE_LINK, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, RTN_UNICAST } from "./ip_fib.ts";
 import {
   __in_dev_get,
   IN_DEV_ARP_ACCEPT,

@@ -4,6 +4,7 @@
 import { EINVAL, ENETUNREACH, ENOBUFS, ENODEV, ENXIO, EPFNOSUPPORT } from "../../uapi/errno.ts";
 import { ATF_COM, ATF_DONTPUB, ATF_NETMASK, ATF_PERM, ATF_PUBL, SIOCDARP, SIOCGARP, SIOCSARP } from "../../uapi/if.ts";
 import { NUD_NOARP, NUD_PERMANENT, NUD_STALE } from "../../uapi/neighbour.ts";
+import { RT_SCOPE_LINK } from "../../uapi/rtnetlink.ts";
 import { AF_INET } from "../../uapi/socket.ts";
 import { dst_release } from "../core/dst.ts";
 import { pneigh_entries } from "../core/neigh_admin.ts";
@@ -23,7 +24,6 @@ import type { Net } from "../core/net_namespace.ts";
 import type { NetDevice } from "../core/netdevice.ts";
 import { mac_text } from "../ethernet/eth.ts";
 import { arp_invalidate } from "./arp.ts";
-import { RT_SCOPE_LINK } from "./ip_fib.ts";
 import { __in_dev_get } from "./netns_ipv4.ts";
 import { ip_route_output } from "./route.ts";
 

@@ -15,7 +15,17 @@ import {
   INFINITY_LIFE_TIME,
 } from "../../uapi/if_addr.ts";
 import { NLM_F_EXCL, NLM_F_REPLACE } from "../../uapi/netlink.ts";
-import { RTM_DELADDR, RTM_DELNETCONF, RTM_NEWADDR, RTM_NEWNETCONF } from "../../uapi/rtnetlink.ts";
+import {
+  RT_SCOPE_HOST,
+  RT_SCOPE_LINK,
+  RT_SCOPE_UNIVERSE,
+  RT_TABLE_LOCAL,
+  RTM_DELADDR,
+  RTM_DELNETCONF,
+  RTM_NEWADDR,
+  RTM_NEWNETCONF,
+  RTN_LOCAL,
+} from "../../uapi/rtnetlink.ts";
 import { type Net, register_pernet_subsys } from "../core/net_namespace.ts";
 import {
   NETDEV_CHANGEADDR,
@@ -35,15 +45,7 @@ import { fib_add_ifaddr, fib_del_ifaddr, fib_get_table, fib_modify_prefix_metric
 import { type Extack, fib_err } from "./fib_lookup.ts";
 import { fib_table_lookup } from "./fib_trie.ts";
 import { ip_mc_autojoin_config, ip_mc_destroy_dev, ip_mc_down, ip_mc_init_dev, ip_mc_up } from "./igmp.ts";
-import {
-  FibResult,
-  Flowi4,
-  RT_SCOPE_HOST,
-  RT_SCOPE_LINK,
-  RT_SCOPE_UNIVERSE,
-  RT_TABLE_LOCAL,
-  RTN_LOCAL,
-} from "./ip_fib.ts";
+import { FibResult, Flowi4 } from "./ip_fib.ts";
 import {
   IN_DEV_ARP_NOTIFY,
   IN_DEV_ROUTE_LOCALNET,

@@ -11,7 +11,23 @@ import { IFF_LOOPBACK, IFF_LOWER_UP, IFF_RUNNING, IFF_UP } from "../../uapi/if.t
 import { IFA_F_NOPREFIXROUTE, IFA_F_SECONDARY } from "../../uapi/if_addr.ts";
 import { INET_DSCP_MASK, IPH_DADDR, IPH_SADDR, IPH_TOS } from "../../uapi/ip.ts";
 import { NLM_F_APPEND, NLM_F_CREATE } from "../../uapi/netlink.ts";
-import { RTM_DELROUTE, RTM_NEWROUTE, RTPROT_KERNEL } from "../../uapi/rtnetlink.ts";
+import {
+  RT_SCOPE_HOST,
+  RT_SCOPE_LINK,
+  RT_SCOPE_UNIVERSE,
+  RT_TABLE_DEFAULT,
+  RT_TABLE_LOCAL,
+  RT_TABLE_MAIN,
+  RTM_DELROUTE,
+  RTM_NEWROUTE,
+  RTN_BROADCAST,
+  RTN_LOCAL,
+  RTN_MULTICAST,
+  RTN_UNICAST,
+  RTNH_F_DEAD,
+  RTNH_F_LINKDOWN,
+  RTPROT_KERNEL,
+} from "../../uapi/rtnetlink.ts";
 import { dev_get_flags } from "../core/dev_api.ts";
 import { type Net, register_pernet_subsys } from "../core/net_namespace.ts";
 import {
@@ -55,22 +71,7 @@ import {
   fib_trie_unmerge,
   rt_cache_flush,
 } from "./fib_trie.ts";
-import {
-  FibResult,
-  Flowi4,
-  RT_SCOPE_HOST,
-  RT_SCOPE_LINK,
-  RT_SCOPE_UNIVERSE,
-  RT_TABLE_DEFAULT,
-  RT_TABLE_LOCAL,
-  RT_TABLE_MAIN,
-  RTN_BROADCAST,
-  RTN_LOCAL,
-  RTN_MULTICAST,
-  RTN_UNICAST,
-  RTNH_F_DEAD,
-  RTNH_F_LINKDOWN,
-} from "./ip_fib.ts";
+import { FibResult, Flowi4 } from "./ip_fib.ts";
 import {
   IN_DEV_ACCEPT_LOCAL,
   IN_DEV_RPFILTER,

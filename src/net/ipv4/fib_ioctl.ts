@@ -4,13 +4,6 @@
 import { EAFNOSUPPORT, EFAULT, EINVAL, ENODEV, ENOTTY, ESRCH } from "../../uapi/errno.ts";
 import { IFNAMSIZ, SIOCADDRT, SIOCDELRT } from "../../uapi/if.ts";
 import { NLM_F_CREATE } from "../../uapi/netlink.ts";
-import { RTPROT_BOOT } from "../../uapi/rtnetlink.ts";
-import { AF_INET } from "../../uapi/socket.ts";
-import type { Net } from "../core/net_namespace.ts";
-import { bad_mask, get_cstr } from "./devinet_ioctl.ts";
-import { fib_get_table, fib_new_table, inet_addr_type_table } from "./fib_frontend.ts";
-import { FibConfig } from "./fib_lookup.ts";
-import { fib_table_delete, fib_table_insert } from "./fib_trie.ts";
 import {
   RT_SCOPE_HOST,
   RT_SCOPE_LINK,
@@ -23,7 +16,14 @@ import {
   RTAX_WINDOW,
   RTN_UNICAST,
   RTN_UNREACHABLE,
-} from "./ip_fib.ts";
+  RTPROT_BOOT,
+} from "../../uapi/rtnetlink.ts";
+import { AF_INET } from "../../uapi/socket.ts";
+import type { Net } from "../core/net_namespace.ts";
+import { bad_mask, get_cstr } from "./devinet_ioctl.ts";
+import { fib_get_table, fib_new_table, inet_addr_type_table } from "./fib_frontend.ts";
+import { FibConfig } from "./fib_lookup.ts";
+import { fib_table_delete, fib_table_insert } from "./fib_trie.ts";
 
 const RTF_GATEWAY = 0x2;
 const RTF_HOST = 0x4;

@@ -3,20 +3,17 @@
 
 import type { Kernel } from "../../kernel/kernel.ts";
 import { EACCES, EAGAIN, EHOSTUNREACH, EINVAL } from "../../uapi/errno.ts";
-import type { Net } from "../core/net_namespace.ts";
-import type { NetDevice } from "../core/netdevice.ts";
-import type { NlInfo } from "../core/rtmsg.ts";
 import {
-  type FibInfo,
-  type FibNh,
-  type FibResult,
-  type Flowi4,
   RT_SCOPE_HOST,
   RT_SCOPE_LINK,
   RT_SCOPE_NOWHERE,
   RT_SCOPE_UNIVERSE,
   RT_TABLE_MAIN,
-} from "./ip_fib.ts";
+} from "../../uapi/rtnetlink.ts";
+import type { Net } from "../core/net_namespace.ts";
+import type { NetDevice } from "../core/netdevice.ts";
+import type { NlInfo } from "../core/rtmsg.ts";
+import type { FibInfo, FibNh, FibResult, Flowi4 } from "./ip_fib.ts";
 import type { Nexthop } from "./nexthop.ts";
 
 /** lo is the first device of every namespace. */

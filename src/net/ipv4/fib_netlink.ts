@@ -26,6 +26,7 @@ import {
   nlmsg_put_raw,
 } from "../../uapi/nlattr.ts";
 import * as R from "../../uapi/rtnetlink.ts";
+import { RTAX_CC_ALGO, RTAX_MAX, RTN_MAX } from "../../uapi/rtnetlink.ts";
 import { AF_INET, AF_INET6 } from "../../uapi/socket.ts";
 import type { Net } from "../core/net_namespace.ts";
 import type { NetDevice } from "../core/netdevice.ts";
@@ -54,7 +55,7 @@ import {
 import { fib_get_table, fib_res_table, fib_tables, inet_rtm_delroute, inet_rtm_newroute } from "./fib_frontend.ts";
 import { type FibAlias, FibConfig, FibNhConfig } from "./fib_lookup.ts";
 import { fib_find_matching_alias, fib_table_dump } from "./fib_trie.ts";
-import { type FibInfo, type FibNh, Flowi4, RTAX_MAX } from "./ip_fib.ts";
+import { type FibInfo, type FibNh, Flowi4 } from "./ip_fib.ts";
 import { nexthop_find_by_id, nexthop_is_blackhole } from "./nexthop.ts";
 import { flowi4_init_output, ip_route_input_noref, ip_route_output_key, type Rtable } from "./route.ts";
 import { tcp_ca_find } from "./tcp_cong.ts";
@@ -83,8 +84,6 @@ const rtm_ipv4_policy: NlaPolicy = policy_of(R.RTA_MAX, [
   [R.RTA_NH_ID, U32],
 ]);
 
-const RTN_MAX = 11;
-const RTAX_CC_ALGO = 16;
 const INET_ECN_MASK = 3;
 
 // --- RTM_NEWROUTE, RTM_DELROUTE -----------------------------------------------------------------------------------

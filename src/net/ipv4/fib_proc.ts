@@ -1,10 +1,6 @@
 // /proc/net/route: the main table as the old tools read it. Mirrors the last part of net/ipv4/fib_trie.c.
 // Read first: route(8). Way in: fib_route_seq_show().
 
-import type { Net } from "../core/net_namespace.ts";
-import { fib_get_table } from "./fib_frontend.ts";
-import { fib_props_error } from "./fib_lookup.ts";
-import { fib_table_dump } from "./fib_trie.ts";
 import {
   RT_TABLE_MAIN,
   RTAX_ADVMSS,
@@ -14,7 +10,11 @@ import {
   RTN_MULTICAST,
   RTN_PROHIBIT,
   RTN_UNREACHABLE,
-} from "./ip_fib.ts";
+} from "../../uapi/rtnetlink.ts";
+import type { Net } from "../core/net_namespace.ts";
+import { fib_get_table } from "./fib_frontend.ts";
+import { fib_props_error } from "./fib_lookup.ts";
+import { fib_table_dump } from "./fib_trie.ts";
 import { proc_addr } from "./udp_proc.ts";
 
 const RTF_UP = 1;

@@ -5,7 +5,7 @@ import type { Kernel } from "../../kernel/kernel.ts";
 import { EACCES, EAGAIN, EINVAL, ENETUNREACH, ENOBUFS, ESRCH } from "../../uapi/errno.ts";
 import { FR_ACT_PROHIBIT, FR_ACT_TO_TBL, FR_ACT_UNREACHABLE } from "../../uapi/fib_rules.ts";
 import { INET_DSCP_MASK } from "../../uapi/ip.ts";
-import { RTPROT_KERNEL } from "../../uapi/rtnetlink.ts";
+import { RT_TABLE_DEFAULT, RT_TABLE_LOCAL, RT_TABLE_MAIN, RTPROT_KERNEL } from "../../uapi/rtnetlink.ts";
 import { AF_INET } from "../../uapi/socket.ts";
 import { FibRule, type FibRulesOps, fib_rule_match, fib_rules_event, fib_rules_lookup } from "../core/fib_rules.ts";
 import type { Net } from "../core/net_namespace.ts";
@@ -13,7 +13,7 @@ import { register_netdevice_notifier } from "../core/notifier.ts";
 import { fib_get_table, fib_new_table, fib_unmerge } from "./fib_frontend.ts";
 import { type Extack, fib_err } from "./fib_lookup.ts";
 import { fib_table_lookup, rt_cache_flush } from "./fib_trie.ts";
-import { type FibResult, type Flowi4, RT_TABLE_DEFAULT, RT_TABLE_LOCAL, RT_TABLE_MAIN } from "./ip_fib.ts";
+import type { FibResult, Flowi4 } from "./ip_fib.ts";
 import { inet_make_mask } from "./netns_ipv4.ts";
 
 /** struct fib4_rule. src_len and dst_len are prefix lengths, 0 for "all". */

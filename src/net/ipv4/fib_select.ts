@@ -15,21 +15,13 @@ import {
   IPH_VER_IHL,
 } from "../../uapi/ip.ts";
 import { NUD_INCOMPLETE, NUD_REACHABLE } from "../../uapi/neighbour.ts";
+import { RT_SCOPE_LINK, RTN_UNICAST, RTNH_F_DEAD, RTNH_F_LINKDOWN } from "../../uapi/rtnetlink.ts";
 import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE } from "../../uapi/socket.ts";
 import type { Net } from "../core/net_namespace.ts";
 import type { SkBuff } from "../core/skbuff.ts";
 import { fib_result_prefsrc } from "./fib_semantics.ts";
 import { fib_table_dump } from "./fib_trie.ts";
-import {
-  type FibInfo,
-  type FibNh,
-  type FibResult,
-  type Flowi4,
-  RT_SCOPE_LINK,
-  RTN_UNICAST,
-  RTNH_F_DEAD,
-  RTNH_F_LINKDOWN,
-} from "./ip_fib.ts";
+import type { FibInfo, FibNh, FibResult, Flowi4 } from "./ip_fib.ts";
 
 const NUD_VALID = 0xde;
 

@@ -3,7 +3,27 @@
 
 import { EINVAL, ENETDOWN, ENODEV } from "../../uapi/errno.ts";
 import { IFF_UP } from "../../uapi/if.ts";
-import { RTAX_LOCK, RTNH_COMPARE_MASK, RTNH_F_PERVASIVE } from "../../uapi/rtnetlink.ts";
+import {
+  RT_SCOPE_HOST,
+  RT_SCOPE_LINK,
+  RT_SCOPE_NOWHERE,
+  RT_TABLE_LOCAL,
+  RT_TABLE_MAIN,
+  RTAX_ADVMSS,
+  RTAX_FEATURES,
+  RTAX_HOPLIMIT,
+  RTAX_LOCK,
+  RTAX_MAX,
+  RTAX_MTU,
+  RTN_LOCAL,
+  RTN_MULTICAST,
+  RTN_UNICAST,
+  RTNH_COMPARE_MASK,
+  RTNH_F_DEAD,
+  RTNH_F_LINKDOWN,
+  RTNH_F_ONLINK,
+  RTNH_F_PERVASIVE,
+} from "../../uapi/rtnetlink.ts";
 import type { Net } from "../core/net_namespace.ts";
 import { NETDEV_CHANGE, NETDEV_DOWN, NETDEV_UNREGISTER, type NetDevice, netif_carrier_ok } from "../core/netdevice.ts";
 import { inet_select_addr } from "./devinet.ts";
@@ -21,28 +41,7 @@ import {
 } from "./fib_lookup.ts";
 import { fib_rebalance } from "./fib_select.ts";
 import { fib_table_lookup } from "./fib_trie.ts";
-import {
-  FibInfo,
-  FibNh,
-  FibResult,
-  Flowi4,
-  RT_SCOPE_HOST,
-  RT_SCOPE_LINK,
-  RT_SCOPE_NOWHERE,
-  RT_TABLE_LOCAL,
-  RT_TABLE_MAIN,
-  RTAX_ADVMSS,
-  RTAX_FEATURES,
-  RTAX_HOPLIMIT,
-  RTAX_MAX,
-  RTAX_MTU,
-  RTN_LOCAL,
-  RTN_MULTICAST,
-  RTN_UNICAST,
-  RTNH_F_DEAD,
-  RTNH_F_LINKDOWN,
-  RTNH_F_ONLINK,
-} from "./ip_fib.ts";
+import { FibInfo, FibNh, FibResult, Flowi4 } from "./ip_fib.ts";
 import {
   fib_info_attach_nh,
   fib_info_detach_nh,

@@ -5,7 +5,15 @@
 
 import { EAGAIN, EEXIST, EINVAL, ENOENT, ESRCH } from "../../uapi/errno.ts";
 import { NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from "../../uapi/netlink.ts";
-import { RTM_DELROUTE, RTM_NEWROUTE } from "../../uapi/rtnetlink.ts";
+import {
+  RT_SCOPE_NOWHERE,
+  RT_TABLE_LOCAL,
+  RTM_DELROUTE,
+  RTM_NEWROUTE,
+  RTN_BLACKHOLE,
+  RTNH_F_DEAD,
+  RTNH_F_LINKDOWN,
+} from "../../uapi/rtnetlink.ts";
 import type { Net } from "../core/net_namespace.ts";
 import { rtmsg_notify } from "../core/rtmsg.ts";
 import {
@@ -25,16 +33,7 @@ import {
   fib_nh_match,
   fib_release_info,
 } from "./fib_semantics.ts";
-import {
-  type FibInfo,
-  type FibResult,
-  type Flowi4,
-  RT_SCOPE_NOWHERE,
-  RT_TABLE_LOCAL,
-  RTN_BLACKHOLE,
-  RTNH_F_DEAD,
-  RTNH_F_LINKDOWN,
-} from "./ip_fib.ts";
+import type { FibInfo, FibResult, Flowi4 } from "./ip_fib.ts";
 import { inet_make_mask } from "./netns_ipv4.ts";
 
 /** A prefix, or a place where two parts of the trie divide. Children differ from each other in bit `plen` (0 is the first). */

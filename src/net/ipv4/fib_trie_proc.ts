@@ -4,10 +4,6 @@
 // and removals in their order; removals older than the last 2,000 to 4,000 are forgotten, and may have left a node there larger.
 
 import { type LcNode, LcTrie, lc_trie_flush, lc_trie_insert, lc_trie_remove } from "../../lib/lc_trie.ts";
-import type { Net } from "../core/net_namespace.ts";
-import { fib_tables } from "./fib_frontend.ts";
-import type { FibLeaf, FibTable } from "./fib_lookup.ts";
-import { fib_trie_leaves, fib_trie_removed } from "./fib_trie.ts";
 import {
   RT_SCOPE_HOST,
   RT_SCOPE_LINK,
@@ -16,7 +12,11 @@ import {
   RT_SCOPE_UNIVERSE,
   RT_TABLE_LOCAL,
   RT_TABLE_MAIN,
-} from "./ip_fib.ts";
+} from "../../uapi/rtnetlink.ts";
+import type { Net } from "../core/net_namespace.ts";
+import { fib_tables } from "./fib_frontend.ts";
+import type { FibLeaf, FibTable } from "./fib_lookup.ts";
+import { fib_trie_leaves, fib_trie_removed } from "./fib_trie.ts";
 
 /** Bytes of a leaf, of a node without its children, of a child's pointer and of a route, on x86-64. */
 const LEAF_SIZE = 48;

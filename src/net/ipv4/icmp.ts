@@ -63,6 +63,7 @@ import {
   NR_ICMP_TYPES,
   NR_ICMP_UNREACH,
 } from "../../uapi/ip.ts";
+import { RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, RTN_BROADCAST, RTN_MULTICAST } from "../../uapi/rtnetlink.ts";
 import { IPPROTO_ICMP, PACKET_HOST } from "../../uapi/socket.ts";
 import {
   SKB_DROP_REASON_ICMP_CSUM,
@@ -102,7 +103,7 @@ import { fib_compute_spec_dst, inet_addr_type } from "./fib_frontend.ts";
 import { icmp_build_probe } from "./icmp_probe.ts";
 import { ip4_dst_hoplimit } from "./inet_sock.ts";
 import { inet_getpeer_v4, inet_peer_init, inet_peer_xrlim_allow } from "./inetpeer.ts";
-import { Flowi4, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, RTN_BROADCAST, RTN_MULTICAST } from "./ip_fib.ts";
+import { Flowi4 } from "./ip_fib.ts";
 import { inet_current_timestamp, ip_options_build, ip_options_echo } from "./ip_options.ts";
 import { ip_local_out, ip_select_ident } from "./ip_output.ts";
 import { ping_err, ping_rcv } from "./ping.ts";

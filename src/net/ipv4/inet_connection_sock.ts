@@ -6,6 +6,7 @@ import { jiffies } from "../../kernel/kernel.ts";
 import { mod_timer, type TimerList, timer_delete, timer_setup } from "../../kernel/time/timer.ts";
 import { EADDRINUSE, EAGAIN, EINVAL } from "../../uapi/errno.ts";
 import { EPOLLIN, O_NONBLOCK, POLLRDNORM } from "../../uapi/fcntl.ts";
+import { RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from "../../uapi/rtnetlink.ts";
 import { type DstEntry, dst_release } from "../core/dst.ts";
 import type { Net } from "../core/net_namespace.ts";
 import {
@@ -45,7 +46,7 @@ import {
   reuseport_migrate_sock,
 } from "./inet_hashtables.ts";
 import { type InetSock, inet_rcv_saddr_equal, inet_sk } from "./inet_sock.ts";
-import { FLOWI_FLAG_ANYSRC, type Flowi4, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from "./ip_fib.ts";
+import { FLOWI_FLAG_ANYSRC, type Flowi4 } from "./ip_fib.ts";
 import {
   type RequestSock,
   RequestSockQueue,

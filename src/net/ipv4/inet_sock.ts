@@ -2,6 +2,7 @@
 // Ports are host order numbers, addresses int32.
 
 import { IPDEFTTL } from "../../uapi/ip.ts";
+import { RTAX_HOPLIMIT } from "../../uapi/rtnetlink.ts";
 import { AF_INET6 } from "../../uapi/socket.ts";
 import type { DstEntry } from "../core/dst.ts";
 import { type In6Addr, type Ipv6Pinfo, ipv6_addr_any, ipv6_addr_equal, ipv6_addr_v4mapped } from "../core/in6.ts";
@@ -141,7 +142,6 @@ export function ip_select_ttl(inet: InetSock, dst: DstEntry): number {
   return ttl < 0 ? ip4_dst_hoplimit(dst) : ttl;
 }
 
-const RTAX_HOPLIMIT = 10;
 export const ip4_dst_hoplimit = (dst: DstEntry): number =>
   dst.metrics[RTAX_HOPLIMIT] !== 0 ? dst.metrics[RTAX_HOPLIMIT]! : dst.net.ipv4.sysctl_ip_default_ttl;
 

@@ -1,5 +1,6 @@
 // The layouts of routing: flow keys, results, fib_info and next hops. Mirrors include/net/flow.h, include/net/ip_fib.h.
 
+import { RTAX_MAX } from "../../uapi/rtnetlink.ts";
 import type { Net } from "../core/net_namespace.ts";
 import type { NetDevice } from "../core/netdevice.ts";
 import type { Rtable } from "./route.ts";
@@ -27,48 +28,6 @@ export class Flowi4 {
 
 export const FLOWI_FLAG_ANYSRC = 1;
 export const FLOWI_FLAG_KNOWN_NH = 2;
-
-export const RTN_UNSPEC = 0;
-export const RTN_UNICAST = 1;
-export const RTN_LOCAL = 2;
-export const RTN_BROADCAST = 3;
-export const RTN_ANYCAST = 4;
-export const RTN_MULTICAST = 5;
-export const RTN_BLACKHOLE = 6;
-export const RTN_UNREACHABLE = 7;
-export const RTN_PROHIBIT = 8;
-export const RTN_THROW = 9;
-export const RTN_NAT = 10;
-export const RTN_MAX = 11;
-
-export const RT_SCOPE_UNIVERSE = 0;
-export const RT_SCOPE_SITE = 200;
-export const RT_SCOPE_LINK = 253;
-export const RT_SCOPE_HOST = 254;
-export const RT_SCOPE_NOWHERE = 255;
-
-export const RT_TABLE_UNSPEC = 0;
-export const RT_TABLE_COMPAT = 252;
-export const RT_TABLE_DEFAULT = 253;
-export const RT_TABLE_MAIN = 254;
-export const RT_TABLE_LOCAL = 255;
-
-export const RTNH_F_DEAD = 1;
-export const RTNH_F_PERVASIVE = 2;
-export const RTNH_F_ONLINK = 4;
-export const RTNH_F_LINKDOWN = 16;
-
-export const RTAX_MTU = 2;
-export const RTAX_WINDOW = 3;
-export const RTAX_RTT = 4;
-export const RTAX_ADVMSS = 8;
-export const RTAX_HOPLIMIT = 10;
-export const RTAX_INITCWND = 11;
-export const RTAX_FEATURES = 12;
-export const RTAX_RTO_MIN = 13;
-export const RTAX_INITRWND = 14;
-export const RTAX_QUICKACK = 15;
-export const RTAX_MAX = 17;
 
 /** A path: device and gateway. Exceptions (redirect, PMTU) and cached routes hang here, as on fib_nh_common. */
 export class FibNh {

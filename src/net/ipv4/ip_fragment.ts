@@ -23,6 +23,7 @@ import {
   IPH_TOS,
   IPH_TOT_LEN,
 } from "../../uapi/ip.ts";
+import { RTN_LOCAL } from "../../uapi/rtnetlink.ts";
 import {
   SKB_DROP_REASON_DUP_FRAG,
   SKB_DROP_REASON_FRAG_REASM_TIMEOUT,
@@ -75,7 +76,6 @@ import {
   inet_frags_init,
 } from "./inet_fragment.ts";
 import { inet_getpeer_v4 } from "./inetpeer.ts";
-import { RTN_LOCAL } from "./ip_fib.ts";
 import { ip_route_input_noref, type Rtable } from "./route.ts";
 
 // Who reassembles: queues of different users do not mix.

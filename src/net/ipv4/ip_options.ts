@@ -25,6 +25,7 @@ import {
   IPOPT_TIMESTAMP,
   MAX_IPOPTLEN,
 } from "../../uapi/ip.ts";
+import { RT_SCOPE_UNIVERSE, RTN_LOCAL, RTN_UNICAST } from "../../uapi/rtnetlink.ts";
 import { PACKET_HOST } from "../../uapi/socket.ts";
 import { type DstEntry, dst_release } from "../core/dst.ts";
 import { IpOptions } from "../core/ip_options_type.ts";
@@ -35,7 +36,7 @@ import { inet_select_addr } from "./devinet.ts";
 import { fib_compute_spec_dst, fib_lookup, inet_addr_type } from "./fib_frontend.ts";
 import { fib_result_prefsrc } from "./fib_semantics.ts";
 import { icmp_send } from "./icmp.ts";
-import { FibResult, Flowi4, RT_SCOPE_UNIVERSE, RTN_LOCAL, RTN_UNICAST } from "./ip_fib.ts";
+import { FibResult, Flowi4 } from "./ip_fib.ts";
 import { flowi4_init_output, ip_route_input, type Rtable, rt_nexthop } from "./route.ts";
 
 const IPOPT_COPY = 0x80;

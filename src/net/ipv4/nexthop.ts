@@ -8,7 +8,15 @@ import type { Kernel } from "../../kernel/kernel.ts";
 import { EEXIST, EINVAL, ENETDOWN, ENOENT, EOPNOTSUPP } from "../../uapi/errno.ts";
 import { IFF_LOWER_UP, IFF_RUNNING, IFF_UP } from "../../uapi/if.ts";
 import { NLM_F_CREATE, NLM_F_REPLACE } from "../../uapi/netlink.ts";
-import { RTM_DELNEXTHOP, RTM_NEWNEXTHOP, RTM_NEWROUTE } from "../../uapi/rtnetlink.ts";
+import {
+  RT_SCOPE_HOST,
+  RT_SCOPE_LINK,
+  RTM_DELNEXTHOP,
+  RTM_NEWNEXTHOP,
+  RTM_NEWROUTE,
+  RTNH_F_DEAD,
+  RTNH_F_ONLINK,
+} from "../../uapi/rtnetlink.ts";
 import { AF_INET, AF_UNSPEC } from "../../uapi/socket.ts";
 import { dev_get_flags } from "../core/dev_api.ts";
 import { type Net, register_pernet_subsys } from "../core/net_namespace.ts";
@@ -20,7 +28,7 @@ import { type Extack, type FibAlias, fib_err } from "./fib_lookup.ts";
 import { fib_rebalance } from "./fib_select.ts";
 import { fib_check_nh, fib_info_hash_nhs, fib_info_unhash_nhs } from "./fib_semantics.ts";
 import { rt_cache_flush } from "./fib_trie.ts";
-import { FibInfo, FibNh, RT_SCOPE_HOST, RT_SCOPE_LINK, RTNH_F_DEAD, RTNH_F_ONLINK } from "./ip_fib.ts";
+import { FibInfo, FibNh } from "./ip_fib.ts";
 
 /** A member of a group. */
 export interface NhGrpEntry {

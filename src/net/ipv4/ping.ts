@@ -35,6 +35,7 @@ import {
   IPH_DADDR,
   NR_ICMP_UNREACH,
 } from "../../uapi/ip.ts";
+import { RTN_LOCAL } from "../../uapi/rtnetlink.ts";
 import {
   AF_INET,
   AF_UNSPEC,
@@ -72,7 +73,6 @@ import { icmp_err_convert } from "./icmp.ts";
 import { ip_mc_drop_socket } from "./igmp.ts";
 import { InetSock } from "./inet_sock.ts";
 import { ip_flush_pending_frames, ip_push_pending_frames } from "./ip_append.ts";
-import { RTN_LOCAL } from "./ip_fib.ts";
 import { ip_getsockopt, ip_icmp_error, ip_recv_error, ip_setsockopt, ipv4_pktinfo_prepare } from "./ip_sockglue.ts";
 import {
   inet_append,

@@ -41,6 +41,7 @@ import {
   IPH_TOT_LEN,
   NR_ICMP_UNREACH,
 } from "../../uapi/ip.ts";
+import { RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from "../../uapi/rtnetlink.ts";
 import {
   AF_INET,
   AF_UNSPEC,
@@ -115,15 +116,7 @@ import {
   ipcm_init_sk,
   skb_setup_tx_timestamp,
 } from "./ip_append.ts";
-import {
-  FLOWI_FLAG_ANYSRC,
-  FLOWI_FLAG_KNOWN_NH,
-  RT_SCOPE_LINK,
-  RT_SCOPE_UNIVERSE,
-  RTN_BROADCAST,
-  RTN_LOCAL,
-  RTN_MULTICAST,
-} from "./ip_fib.ts";
+import { FLOWI_FLAG_ANYSRC, FLOWI_FLAG_KNOWN_NH } from "./ip_fib.ts";
 import { IP_DEFRAG_CALL_RA_CHAIN, ip_defrag } from "./ip_fragment.ts";
 import { ip_select_ident, ip_send_check } from "./ip_output.ts";
 import {

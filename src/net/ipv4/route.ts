@@ -17,7 +17,18 @@ import {
   IPH_DADDR,
   IPH_SADDR,
 } from "../../uapi/ip.ts";
-import { RTAX_LOCK } from "../../uapi/rtnetlink.ts";
+import {
+  RT_SCOPE_LINK,
+  RT_SCOPE_UNIVERSE,
+  RTAX_LOCK,
+  RTAX_MAX,
+  RTAX_MTU,
+  RTN_BROADCAST,
+  RTN_LOCAL,
+  RTN_MULTICAST,
+  RTN_UNICAST,
+  RTN_UNREACHABLE,
+} from "../../uapi/rtnetlink.ts";
 import { AF_INET, IPPROTO_IGMP } from "../../uapi/socket.ts";
 import {
   SKB_DROP_REASON_IP_INADDRERRORS,
@@ -49,22 +60,7 @@ import { fib_select_path } from "./fib_semantics.ts";
 import { icmp_send } from "./icmp.ts";
 import { ip_check_mc_rcu } from "./igmp.ts";
 import { inet_getpeer_v4 } from "./inetpeer.ts";
-import {
-  type FibInfo,
-  type FibNh,
-  type FibNhException,
-  FibResult,
-  Flowi4,
-  RT_SCOPE_LINK,
-  RT_SCOPE_UNIVERSE,
-  RTAX_MAX,
-  RTAX_MTU,
-  RTN_BROADCAST,
-  RTN_LOCAL,
-  RTN_MULTICAST,
-  RTN_UNICAST,
-  RTN_UNREACHABLE,
-} from "./ip_fib.ts";
+import { type FibInfo, type FibNh, type FibNhException, FibResult, Flowi4 } from "./ip_fib.ts";
 import { ip_forward } from "./ip_forward.ts";
 import { ip_local_deliver } from "./ip_input.ts";
 import { ip_mc_output, ip_output } from "./ip_output.ts";

@@ -4,6 +4,7 @@
 
 import { jiffies } from "../../kernel/kernel.ts";
 import { ICMP_REDIR_HOST, ICMP_REDIRECT, ICMPH_GATEWAY, IPH_DADDR, IPH_SADDR, IPH_TOS } from "../../uapi/ip.ts";
+import { RT_SCOPE_UNIVERSE, RTN_UNICAST } from "../../uapi/rtnetlink.ts";
 import { DST_OBSOLETE_DEAD, dst_release } from "../core/dst.ts";
 import { NUD_VALID } from "../core/neigh_table.ts";
 import { neigh_event_send } from "../core/neighbour.ts";
@@ -15,11 +16,10 @@ import { fib_lookup, inet_addr_type } from "./fib_frontend.ts";
 import { icmp_send } from "./icmp.ts";
 import { inet_sk } from "./inet_sock.ts";
 import { inet_getpeer_v4 } from "./inetpeer.ts";
-import { type FibNh, FibNhException, FibResult, Flowi4, RT_SCOPE_UNIVERSE } from "./ip_fib.ts";
+import { type FibNh, FibNhException, FibResult, Flowi4 } from "./ip_fib.ts";
 import { IN_DEV_RX_REDIRECTS, IN_DEV_SEC_REDIRECTS, IN_DEV_SHARED_MEDIA } from "./netns_ipv4.ts";
 import { flowi4_init_output, ip_route_output_key, ip_rt_put, type Rtable, rt_nexthop } from "./route.ts";
 
-const RTN_UNICAST = 1;
 /** Exceptions kept per path; beyond it the oldest goes. Linux: 2048 buckets of depth 5. */
 const FNHE_MAX = 10240;
 

@@ -5,6 +5,7 @@
 import { jiffies, type Kernel } from "../../kernel/kernel.ts";
 import { type SiphashKey, siphash_4u32 } from "../../lib/siphash.ts";
 import { IPH_DADDR, IPH_SADDR, TCPH_ACK, TCPH_DEST, TCPH_FLAGS, TCPH_SEQ, TCPH_SOURCE } from "../../uapi/ip.ts";
+import { RT_SCOPE_UNIVERSE, RTAX_FEATURES, RTAX_INITRWND, RTAX_WINDOW } from "../../uapi/rtnetlink.ts";
 import { IPPROTO_TCP } from "../../uapi/socket.ts";
 import { SKB_DROP_REASON_IP_OUTNOROUTES, SKB_DROP_REASON_NOT_SPECIFIED } from "../core/dropreason.ts";
 import type { DstEntry } from "../core/dst.ts";
@@ -14,7 +15,7 @@ import { LINUX_MIB_SYNCOOKIESFAILED, LINUX_MIB_SYNCOOKIESRECV, LINUX_MIB_SYNCOOK
 import { SOCK_RCVBUF_LOCK, type Sock, sock_put } from "../core/sock.ts";
 import { inet_csk_reqsk_queue_add } from "./inet_connection_sock.ts";
 import { inet_sk } from "./inet_sock.ts";
-import { FLOWI_FLAG_ANYSRC, RT_SCOPE_UNIVERSE, RTAX_FEATURES, RTAX_INITRWND, RTAX_WINDOW } from "./ip_fib.ts";
+import { FLOWI_FLAG_ANYSRC } from "./ip_fib.ts";
 import { __ip_options_echo } from "./ip_options.ts";
 import { inet_reqsk_alloc, type RequestSock, reqsk_free } from "./request_sock.ts";
 import { flowi4_init_output, ip_route_output_flow } from "./route.ts";

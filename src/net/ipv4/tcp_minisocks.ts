@@ -8,6 +8,7 @@ import { trace_fn } from "../../kernel/trace.ts";
 import { F_tcp_check_req, F_tcp_child_process, F_tcp_timewait_state_process } from "../../kernel/trace_fn.ts";
 import { trace_key } from "../../kernel/trace_key.ts";
 import { TCPH_DOFF, TCPH_WINDOW } from "../../uapi/ip.ts";
+import { RTAX_INITRWND, RTAX_WINDOW } from "../../uapi/rtnetlink.ts";
 import type { DstEntry } from "../core/dst.ts";
 import type { Net } from "../core/net_namespace.ts";
 import type { SkBuff } from "../core/skbuff.ts";
@@ -49,7 +50,6 @@ import {
   inet_twsk_hashdance_schedule,
   inet_twsk_reschedule,
 } from "./inet_timewait_sock.ts";
-import { RTAX_INITRWND, RTAX_WINDOW } from "./ip_fib.ts";
 import { type RequestSock, reqsk_fastopen_remove } from "./request_sock.ts";
 import { tcp_done } from "./tcp.ts";
 import { tcp_synack_rtt_meas } from "./tcp_ack.ts";

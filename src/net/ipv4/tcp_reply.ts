@@ -26,6 +26,7 @@ import {
   TCPH_SEQ,
   TCPH_SOURCE,
 } from "../../uapi/ip.ts";
+import { RT_SCOPE_UNIVERSE, RTN_LOCAL } from "../../uapi/rtnetlink.ts";
 import { IPPROTO_TCP } from "../../uapi/socket.ts";
 import { IpOptions } from "../core/ip_options_type.ts";
 import type { Net } from "../core/net_namespace.ts";
@@ -35,7 +36,7 @@ import { TCP_MIB_OUTRSTS, TCP_MIB_OUTSEGS } from "../core/snmp.ts";
 import { type Sock, TCP_LISTEN, TCP_TIME_WAIT } from "../core/sock.ts";
 import { inet_sk, ip_select_ttl, ip4_dst_hoplimit } from "./inet_sock.ts";
 import type { InetTimewaitSock } from "./inet_timewait_sock.ts";
-import { FLOWI_FLAG_ANYSRC, type Flowi4, RT_SCOPE_UNIVERSE, RTN_LOCAL } from "./ip_fib.ts";
+import { FLOWI_FLAG_ANYSRC, type Flowi4 } from "./ip_fib.ts";
 import { ip_options_build, ip_options_echo } from "./ip_options.ts";
 import { ip_dont_fragment, ip_local_out, ip_select_ident } from "./ip_output.ts";
 import type { RequestSock } from "./request_sock.ts";

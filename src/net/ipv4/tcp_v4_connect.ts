@@ -2,12 +2,13 @@
 // net/ipv4/tcp_ipv4.c and ip_route_connect(). Read first: RFC 9293 section 3.10.1. Way in: tcp_v4_connect().
 
 import { EAFNOSUPPORT, EINVAL, ENETUNREACH } from "../../uapi/errno.ts";
+import { RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from "../../uapi/rtnetlink.ts";
 import { AF_INET, IPPROTO_TCP, SOCKADDR_IN_LEN } from "../../uapi/socket.ts";
 import { secure_tcp_seq, secure_tcp_ts_off } from "../core/secure_seq.ts";
 import { IPSTATS_MIB_OUTNOROUTES } from "../core/snmp.ts";
 import { SOCK_BINDADDR_LOCK, SOCK_LOCALROUTE, type Sock, sock_flag, TCP_CLOSE, TCP_SYN_SENT } from "../core/sock.ts";
 import { inet_hash_connect } from "./inet_hashtables.ts";
-import { FLOWI_FLAG_ANYSRC, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from "./ip_fib.ts";
+import { FLOWI_FLAG_ANYSRC } from "./ip_fib.ts";
 import {
   flowi4_init_output,
   ip_route_output_flow,

@@ -44,6 +44,7 @@ import {
   UDPH_LEN,
   UDPH_SOURCE,
 } from "../../uapi/ip.ts";
+import { RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from "../../uapi/rtnetlink.ts";
 import {
   AF_INET,
   AF_UNSPEC,
@@ -147,7 +148,7 @@ import {
   ip_send_skb,
   ipcm_init_sk,
 } from "./ip_append.ts";
-import { FLOWI_FLAG_ANYSRC, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from "./ip_fib.ts";
+import { FLOWI_FLAG_ANYSRC } from "./ip_fib.ts";
 import {
   inet_recv_error,
   ip_cmsg_recv_offset,

@@ -14,6 +14,7 @@ import {
   ESOCKTNOSUPPORT,
 } from "../../uapi/errno.ts";
 import { IPV6_FREEBIND, IPV6_TRANSPARENT, SIN6_ADDR, SIN6_LEN_RFC2133, SOCKADDR_IN6_LEN } from "../../uapi/in6.ts";
+import { RT_TABLE_LOCAL, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from "../../uapi/rtnetlink.ts";
 import { AF_INET6, IPPROTO_IP, IPPROTO_RAW, SOCK_RAW, SOCK_STREAM } from "../../uapi/socket.ts";
 import {
   type In6Addr,
@@ -53,7 +54,6 @@ import {
 } from "../ipv4/af_inet.ts";
 import { inet_addr_type_table } from "../ipv4/fib_frontend.ts";
 import { type InetSock, inet_sk } from "../ipv4/inet_sock.ts";
-import { RT_TABLE_LOCAL, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST } from "../ipv4/ip_fib.ts";
 
 declare module "../../kernel/kernel.ts" {
   interface Kernel {

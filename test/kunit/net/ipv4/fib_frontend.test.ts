@@ -12,15 +12,9 @@ import {
   inet_dev_addr_type,
 } from "../../../../src/net/ipv4/fib_frontend.ts";
 import { fib_select_path } from "../../../../src/net/ipv4/fib_semantics.ts";
-import {
-  FibResult,
-  Flowi4,
-  RTN_BROADCAST,
-  RTN_LOCAL,
-  RTN_MULTICAST,
-  RTN_UNICAST,
-} from "../../../../src/net/ipv4/ip_fib.ts";
+import { FibResult, Flowi4 } from "../../../../src/net/ipv4/ip_fib.ts";
 import { EINVAL, EXDEV } from "../../../../src/uapi/errno.ts";
+import { RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, RTN_UNICAST } from "../../../../src/uapi/rtnetlink.ts";
 import { assert_no_leaks, fib_env, pass } from "./fib_env.ts";
 import { ip, ip4 } from "./fib_ip.ts";
 
