@@ -336,7 +336,7 @@ export interface Run {
 }
 
 /** Plays it in a world of its own; throws on whatever a pipe would not do. */
-export function run_scenario(scenario: Scenario, limit_s = 3000): Run {
+export function run_scenario(scenario: Scenario, limit_s = 20_000): Run {
   let c = scenario;
   const { net, a, b, wire } = pair(c.seed, {
     rate: c.rate,
