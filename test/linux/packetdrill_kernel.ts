@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { ScriptError } from "../../src/testing/packetdrill/ast.ts";
 import { CallError, type Request } from "../../src/testing/packetdrill/calls.ts";
-import { parse_script } from "../../src/testing/packetdrill/parser.ts";
+import { defines_of, parse_script } from "../../src/testing/packetdrill/parser.ts";
 import { type Backend, type LiveCall, RunError, Runner, settings_of } from "../../src/testing/packetdrill/runner.ts";
 import type { EpollEvent, MsgHdr, PollFd } from "../../src/uapi/sys.ts";
 
@@ -18,7 +18,10 @@ interface Libc {
 }
 
 const SIGNATURES: Readonly<Record<string, string>> = {
-  open: "int open(const char *path, int flags)",
+  open: "int open(const char *path, int flags, int mode)",
+  pipe: "int pipe(void *fds)",
+  sendfile: "long sendfile(int out, int in, void *off, size_t n)",
+  splice: "long splice(int in, void *off_in, int out, void *off_out, size_t len, uint flags)",
   close: "int close(int fd)",
   ioctl: "int ioctl(int fd, ulong request, void *arg)",
   read: "long read(int fd, void *buf, size_t len)",
@@ -93,7 +96,7 @@ class KernelBackend implements Backend {
   constructor(local: string, mtu: number, gateway: string) {
     const { fn } = this.c.libc;
     if (fn("unshare")(CLONE_NEWNET) < 0) throw new RunError("unshare(CLONE_NEWNET) failed: root is needed");
-    this.tun = fn("open")("/dev/net/tun", 2 | 0x800);
+    this.tun = fn("open")("/dev/net/tun", 2 | 0x800, 0);
     const ifr = new Uint8Array(40);
     ifr.set(new TextEncoder().encode("tun0"));
     ifr[16] = 1;
@@ -173,6 +176,10 @@ class KernelBackend implements Backend {
     const b1 = a[1] as Uint8Array;
     const plain = (...args: unknown[]) => ({ name: req.op, args, after: same });
     switch (req.op) {
+      case "open":
+      case "pipe":
+      case "sendfile":
+      case "splice":
       case "socket":
       case "listen":
       case "shutdown":
@@ -302,7 +309,7 @@ export async function run_on_kernel(
 ): Promise<string | null> {
   let backend: KernelBackend | null = null;
   try {
-    const script = parse_script(file, text, defines);
+    const script = parse_script(file, text, defines_of(text, options, defines));
     const s = settings_of(new Map([...script.options, ...options]));
     // Virtual time is what judges times exactly; a busy computer is late.
     s.tolerance_us = Math.max(s.tolerance_us, 25_000);

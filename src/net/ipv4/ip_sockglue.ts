@@ -246,8 +246,42 @@ export function ip_local_error(sk: Sock, err: number, daddr: number, port: numbe
 export const inet_recv_error = (sk: Sock, msg: MsgHdr, len: number): number =>
   sk.family === S.AF_INET ? ip_recv_error(sk, msg, len) : sk.net.kernel.ipv6_stub.recv_error(sk, msg, len);
 
+/** How a family writes the addresses of an error, all of them IPv4's, and what else it tells of the packet. */
+export interface ErrqueueFamily {
+  readonly level: number;
+  readonly type: number;
+  /** Of struct sock_extended_err with the offender's sockaddr behind it. */
+  readonly size: number;
+  put_name(msg: MsgHdr, addr: number, port: number): void;
+  put_offender(b: Uint8Array, addr: number): void;
+  recv_ctl(sk: Sock, msg: MsgHdr, skb: SkBuff): void;
+}
+
+function put_name_in(name: Uint8Array, addr: number, port: number): void {
+  const d = new DataView(name.buffer, name.byteOffset, name.byteLength);
+  name.fill(0, 0, S.SOCKADDR_IN_LEN);
+  d.setUint16(0, S.AF_INET, true);
+  d.setUint16(2, port);
+  d.setInt32(4, addr);
+}
+const ipv4_errors: ErrqueueFamily = {
+  level: S.SOL_IP,
+  type: S.IP_RECVERR,
+  size: 16 + S.SOCKADDR_IN_LEN,
+  put_name(msg, addr, port) {
+    if (msg.msg_name!.length < S.SOCKADDR_IN_LEN) return;
+    put_name_in(msg.msg_name!, addr, port);
+    msg.msg_namelen = S.SOCKADDR_IN_LEN;
+  },
+  put_offender: (b, addr) => put_name_in(b, addr, 0),
+  recv_ctl: () => {},
+};
+
+export const ip_recv_error = (sk: Sock, msg: MsgHdr, len: number): number =>
+  sock_recv_error(sk, msg, len, ipv4_errors);
+
 /** recvmsg(MSG_ERRQUEUE): the packet, who it was for, and struct sock_extended_err with the offender. */
-export function ip_recv_error(sk: Sock, msg: MsgHdr, len: number): number {
+export function sock_recv_error(sk: Sock, msg: MsgHdr, len: number, f: ErrqueueFamily): number {
   const skb = __skb_dequeue(sk.sk_error_queue);
   if (skb === null) return -EAGAIN;
   let copied = skb.len;
@@ -262,16 +296,8 @@ export function ip_recv_error(sk: Sock, msg: MsgHdr, len: number): number {
     return e < 0 ? e : -EAGAIN;
   }
   sock_recv_timestamp(msg, sk, skb, true);
-  const name = msg.msg_name;
-  if (name !== null && name.length >= S.SOCKADDR_IN_LEN && ee.ee_data === undefined) {
-    const d = new DataView(name.buffer, name.byteOffset, name.byteLength);
-    name.fill(0, 0, 16);
-    d.setUint16(0, S.AF_INET, true);
-    d.setUint16(2, ee.port);
-    d.setInt32(4, ee.addr);
-    msg.msg_namelen = S.SOCKADDR_IN_LEN;
-  }
-  const b = new Uint8Array(32);
+  if (msg.msg_name !== null && ee.ee_data === undefined) f.put_name(msg, ee.addr, ee.port);
+  const b = new Uint8Array(f.size);
   const d = new DataView(b.buffer);
   d.setUint32(0, ee.ee_errno, true);
   b[4] = ee.ee_origin;
@@ -282,8 +308,8 @@ export function ip_recv_error(sk: Sock, msg: MsgHdr, len: number): number {
   b[14] = ee.rfc4884 < 0 ? S.SO_EE_RFC4884_FLAG_INVALID : 0;
   if (ee.ee_data !== undefined) d.setUint32(12, ee.ee_data, true);
   if (ee.ee_origin === S.SO_EE_ORIGIN_ICMP) {
-    d.setUint16(16, S.AF_INET, true);
-    d.setInt32(20, ee.offender);
+    f.put_offender(b.subarray(16), ee.offender);
+    f.recv_ctl(sk, msg, skb);
     if (inet_sk(sk).cmsg_flags !== 0) ip_cmsg_recv(msg, sk, skb);
   } else if (
     ee.ee_origin === S.SO_EE_ORIGIN_TIMESTAMPING &&
@@ -293,13 +319,13 @@ export function ip_recv_error(sk: Sock, msg: MsgHdr, len: number): number {
   ) {
     // Of a packet of ours: the device it left by, in the place of the one it came by.
     const saddr = skb.head.dv.getInt32(skb.network_header + IPH_SADDR);
-    d.setUint16(16, S.AF_INET, true);
-    d.setInt32(20, saddr);
+    f.put_offender(b.subarray(16), saddr);
     skb.ipcb_iif = ee.iif;
     skb.ipcb_spec_dst = saddr;
+    f.recv_ctl(sk, msg, skb);
     if (inet_sk(sk).cmsg_flags !== 0) ip_cmsg_recv(msg, sk, skb);
   }
-  put_cmsg(msg, S.SOL_IP, S.IP_RECVERR, b);
+  put_cmsg(msg, f.level, f.type, b);
   msg.msg_flags |= S.MSG_ERRQUEUE;
   consume_skb(skb);
   skb.exterr = undefined;

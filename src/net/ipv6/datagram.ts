@@ -1,7 +1,7 @@
 // Datagrams of AF_INET6 sockets: connect(2), who sent one, ancillary data, the error queue. Mirrors net/ipv6/datagram.c.
 // Read first: RFC 3542, ipv6(7). Way in: ip6_datagram_connect(); ipv6_recv_error(), ip6_datagram_recv() through kernel.ipv6_stub.
 
-import { EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EINVAL, ENETUNREACH } from "../../uapi/errno.ts";
+import { EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, ENETUNREACH } from "../../uapi/errno.ts";
 import {
   IPV6_2292PKTINFO,
   IPV6_PKTINFO,
@@ -13,17 +13,9 @@ import {
   SOL_IPV6,
 } from "../../uapi/in6.ts";
 import { IPH_DADDR } from "../../uapi/ip.ts";
-import {
-  AF_INET,
-  AF_INET6,
-  MSG_ERRQUEUE,
-  MSG_TRUNC,
-  SO_EE_ORIGIN_ICMP,
-  SO_EE_ORIGIN_NONE,
-  SOCKADDR_IN_LEN,
-} from "../../uapi/socket.ts";
+import { AF_INET, AF_INET6, SOCKADDR_IN_LEN } from "../../uapi/socket.ts";
 import type { MsgHdr } from "../../uapi/sys.ts";
-import { put_cmsg, skb_copy_datagram_msg } from "../core/datagram.ts";
+import { put_cmsg } from "../core/datagram.ts";
 import {
   type In6Addr,
   in6_addr,
@@ -35,11 +27,10 @@ import {
   put_in6_addr,
   sk_v6_rcv_saddr,
 } from "../core/in6.ts";
-import { __skb_dequeue, consume_skb, type SkBuff } from "../core/skbuff.ts";
+import type { SkBuff } from "../core/skbuff.ts";
 import type { Sock } from "../core/sock.ts";
-import { sock_recv_cmsgs } from "../core/sock_opt.ts";
 import { type InetSock, inet_sk } from "../ipv4/inet_sock.ts";
-import { ip_cmsg_recv_offset } from "../ipv4/ip_sockglue.ts";
+import { type ErrqueueFamily, sock_recv_error } from "../ipv4/ip_sockglue.ts";
 import { family_of, inet6_sk, put_sockaddr_in6, sockaddr_view } from "./af_inet6.ts";
 
 const INADDR_LOOPBACK = 0x7f000001;
@@ -128,50 +119,18 @@ export function ip6_datagram_recv(sk: Sock, msg: MsgHdr, skb: SkBuff, saddr: num
   ip6_datagram_recv_common_ctl(sk, msg, skb);
 }
 
-/** recvmsg(MSG_ERRQUEUE): the packet, who it was for, and struct sock_extended_err with the offender, mapped. */
-export function ipv6_recv_error(sk: Sock, msg: MsgHdr, len: number): number {
-  const skb = __skb_dequeue(sk.sk_error_queue);
-  if (skb === null) return -EAGAIN;
-  let copied = skb.len;
-  if (copied > len) {
-    msg.msg_flags |= MSG_TRUNC;
-    copied = len;
-  }
-  const e = skb_copy_datagram_msg(skb, 0, msg, copied);
-  const ee = skb.exterr;
-  if (e < 0 || ee === undefined) {
-    consume_skb(skb);
-    return e < 0 ? e : -EAGAIN;
-  }
-  sock_recv_cmsgs(msg, sk, skb);
-  if (msg.msg_name !== null && ee.ee_data === undefined) {
-    put_sockaddr_in6(msg.msg_name, ipv6_addr_set_v4mapped(ee.addr), ee.port, 0);
+const ipv6_errors: ErrqueueFamily = {
+  level: SOL_IPV6,
+  type: IPV6_RECVERR,
+  size: 16 + SOCKADDR_IN6_LEN,
+  put_name(msg, addr, port) {
+    put_sockaddr_in6(msg.msg_name!, ipv6_addr_set_v4mapped(addr), port, 0);
     msg.msg_namelen = SOCKADDR_IN6_LEN;
-  }
-  const b = new Uint8Array(16 + SOCKADDR_IN6_LEN);
-  const d = new DataView(b.buffer);
-  d.setUint32(0, ee.ee_errno, true);
-  b[4] = ee.ee_origin;
-  b[5] = ee.ee_type;
-  b[6] = ee.ee_code;
-  d.setUint32(8, ee.ee_info >>> 0, true);
-  d.setUint16(12, Math.abs(ee.rfc4884), true);
-  b[14] = ee.rfc4884 < 0 ? 1 : 0;
-  if (ee.ee_data !== undefined) d.setUint32(12, ee.ee_data, true);
-  if (ee.ee_origin === SO_EE_ORIGIN_ICMP) {
-    put_sockaddr_in6(b.subarray(16), ipv6_addr_set_v4mapped(ee.offender), 0, 0);
-    ip6_datagram_recv_common_ctl(sk, msg, skb);
-    if (inet_sk(sk).cmsg_flags !== 0) ip_cmsg_recv_offset(msg, sk, skb, 0);
-  }
-  put_cmsg(msg, SOL_IPV6, IPV6_RECVERR, b);
-  msg.msg_flags |= MSG_ERRQUEUE;
-  consume_skb(skb);
-  skb.exterr = undefined;
-  // What was no error has left none behind.
-  if (ee.ee_data !== undefined) return copied;
-  const next = sk.sk_error_queue.next;
-  const more = next?.exterr;
-  sk.sk_err = more !== undefined && more.ee_origin !== SO_EE_ORIGIN_NONE ? more.ee_errno : 0;
-  if (sk.sk_err !== 0) sk.sk_error_report(sk);
-  return copied;
-}
+  },
+  put_offender: (b, addr) => put_sockaddr_in6(b, ipv6_addr_set_v4mapped(addr), 0, 0),
+  recv_ctl: ip6_datagram_recv_common_ctl,
+};
+
+/** recvmsg(MSG_ERRQUEUE): as for IPv4, its addresses mapped. */
+export const ipv6_recv_error = (sk: Sock, msg: MsgHdr, len: number): number =>
+  sock_recv_error(sk, msg, len, ipv6_errors);

@@ -11,7 +11,7 @@ import { symbol_name, symbol_value } from "./symbols.ts";
 /** A call as a backend makes it: the name and its arguments, buffers filled in place. Result: number >= 0 or -errno. */
 export interface Request {
   op: string;
-  a: (number | null | Uint8Array | Uint8Array[] | MsgHdr | PollFd[] | EpollEvent | EpollEvent[])[];
+  a: (number | string | null | Uint8Array | Uint8Array[] | MsgHdr | PollFd[] | EpollEvent | EpollEvent[])[];
 }
 
 export interface CallContext {
@@ -193,6 +193,14 @@ function iov_of(e: Expr | undefined): Uint8Array[] {
   });
 }
 
+/** `[0]`, or NULL: where in a file, as an off_t that the call moves on. */
+function offset_of(e: Expr | undefined): Uint8Array | null {
+  if (is_any(e)) return null;
+  const b = new Uint8Array(8);
+  new DataView(b.buffer).setBigInt64(0, BigInt(int_of(e)), true);
+  return b;
+}
+
 /** Socket option values: a number in brackets, a string or a struct. */
 function optval_of(e: Expr | undefined, len: number): Uint8Array {
   if (e === undefined || is_any(e)) return new Uint8Array(len);
@@ -266,6 +274,33 @@ const EE_FIELDS: Readonly<Record<string, readonly [number, number]>> = {
   ee_data: [12, 4],
 };
 
+/** `[TCP_NLA_BUSY=1000, TCP_NLA_TOTAL_RETRANS=0, …]`: netlink attributes by type; those that are not named are not compared. */
+function check_attributes(fields: Field[], dv: DataView): [string, string] | null {
+  const have = new Map<number, number>();
+  for (let at = 0; at + 4 <= dv.byteLength; ) {
+    const len = dv.getUint16(at, true);
+    if (len < 4 || at + len > dv.byteLength) break;
+    const size = len - 4;
+    const v =
+      size >= 8
+        ? Number(dv.getBigUint64(at + 4, true))
+        : size >= 4
+          ? dv.getUint32(at + 4, true)
+          : size > 0
+            ? dv.getUint8(at + 4)
+            : 0;
+    have.set(dv.getUint16(at + 2, true), v);
+    at += (len + 3) & ~3;
+  }
+  for (const f of fields) {
+    const type = symbol_value(f.name) ?? fail(`unknown symbol: ${f.name}`);
+    const v = have.get(type);
+    if (v === undefined) return [f.name, "none"];
+    if (!is_any(f.value) && v !== int_of(f.value)) return [`${f.name}=${int_of(f.value)}`, String(v)];
+  }
+  return null;
+}
+
 function check_cmsg(e: Expr, got: Cmsg | undefined, ctx: CallContext): [string, string] | null {
   const fs = fields_of(e);
   const level = int_of(field(fs, "cmsg_level")?.value);
@@ -275,6 +310,7 @@ function check_cmsg(e: Expr, got: Cmsg | undefined, ctx: CallContext): [string, 
     return [`cmsg level ${level} type ${type}`, `level ${got.level} type ${got.type}`];
   const data = field(fs, "cmsg_data")?.value;
   if (data === undefined || is_any(data)) return null;
+  if (data.k === "list" && data.items[0]?.k === "struct") return check_attributes(data.items[0].fields, got.data);
   if (data.k !== "struct") {
     const want = int_of(data);
     const have = got.data.byteLength >= 4 ? got.data.getInt32(0, true) : got.data.getUint8(0);
@@ -515,6 +551,23 @@ export function prepare_call(spec: CallSpec, ctx: CallContext): Prepared {
       };
       break;
     }
+    case "open":
+      req = make("open", str_of(a[0]), n(1), a[2] === undefined ? 0 : n(2));
+      break;
+    case "pipe": {
+      const ends = items_of(a[0]).map(int_of);
+      if (ends.length !== 2) fail("pipe() gives two descriptors");
+      req = make("pipe", new Uint8Array(8));
+      break;
+    }
+    case "sendfile": {
+      const offset = offset_of(a[2]);
+      req = make("sendfile", fd(0), fd(1), offset, n(3));
+      break;
+    }
+    case "splice":
+      req = make("splice", fd(0), offset_of(a[1]), fd(2), offset_of(a[3]), n(4), n(5));
+      break;
     case "epoll_create":
     case "epoll_create1":
       req = make("epoll_create1", spec.name === "epoll_create" ? 0 : n(0));

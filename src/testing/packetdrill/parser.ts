@@ -358,6 +358,24 @@ function action(s: Scanner, time: EventTime): Action {
   return { k: "call", call: call(s), end };
 }
 
+/**
+ * The words that stand for others: those of -D, and the names under which suites have the error queue's level and type, which
+ * are the family's own.
+ */
+export function defines_of(
+  text: string,
+  options: ReadonlyMap<string, string> = new Map(),
+  given: ReadonlyMap<string, string> = new Map(),
+): Map<string, string> {
+  const version = options.get("ip_version") ?? /^\s*--ip_version=(\S+)/m.exec(text)?.[1] ?? "ipv4";
+  const v4 = version === "ipv4";
+  return new Map([
+    ["CMSG_LEVEL_IP", v4 ? "SOL_IP" : "SOL_IPV6"],
+    ["CMSG_TYPE_RECVERR", v4 ? "IP_RECVERR" : "IPV6_RECVERR"],
+    ...given,
+  ]);
+}
+
 /** Parses a whole script; throws ScriptError. */
 export function parse_script(file: string, text: string, defines: ReadonlyMap<string, string> = new Map()): Script {
   const s = new Scanner(file, text, defines);

@@ -2,7 +2,17 @@
 // Read first: ast.ts, docs/packetdrill.md. Way in: run_events(), a generator that yields when it waits; a backend is the stack.
 
 import { AF_INET, AF_INET6 } from "../../uapi/socket.ts";
-import type { EventTime, IcmpSpec, PacketSpec, Script, ScriptEvent, TcpOption, TcpSpec } from "./ast.ts";
+import type {
+  CallSpec,
+  EventTime,
+  Expr,
+  IcmpSpec,
+  PacketSpec,
+  Script,
+  ScriptEvent,
+  TcpOption,
+  TcpSpec,
+} from "./ast.ts";
 import {
   type CallContext,
   CallError,
@@ -203,6 +213,8 @@ class TestSocket {
 }
 
 const u32 = (v: number): number => v >>> 0;
+/** The two descriptors that pipe([3, 4]) names. */
+const pipe_ends = (e: Expr | undefined): number[] => (e?.k === "list" ? e.items.map(int_of) : []);
 
 export class Runner implements CallContext {
   private readonly b: Backend;
@@ -273,6 +285,9 @@ export class Runner implements CallContext {
   // --- running ----------------------------------------------------------------------------------------------------
 
   *run(): Steps<void> {
+    const first = this.script.events[0];
+    if (first !== undefined && (first.time.any || first.time.us !== 0))
+      this.fail(first, "the first event must be at time 0");
     for (const c of this.script.init) this.init_command(c.line, c.command);
     this.start = this.b.now();
     this.start_s = this.b.wall_s();
@@ -451,12 +466,16 @@ export class Runner implements CallContext {
     t.remote_ip = to.ip;
     t.remote_port = to.port;
   }
-  done(op: string, spec: { result: Parameters<typeof int_of>[0] }, req: Request, ret: number): void {
-    if (op === "socket" || op === "accept4" || op === "epoll_create1") {
+  done(op: string, spec: CallSpec, req: Request, ret: number): void {
+    if (op === "pipe" && ret === 0) {
+      const ends = new DataView((req.a[0] as Uint8Array).buffer);
+      for (const [i, e] of pipe_ends(spec.args[0]).entries()) this.fds.set(e, ends.getInt32(4 * i, true));
+    }
+    if (op === "socket" || op === "accept4" || op === "epoll_create1" || op === "open") {
       if (ret < 0) return;
       const script_fd = int_of(spec.result);
       this.fds.set(script_fd, ret);
-      if (op === "epoll_create1") return;
+      if (op === "epoll_create1" || op === "open") return;
       if (op === "socket") {
         const t = new TestSocket();
         t.proto = (Number(req.a[1]) & 15) === 2 ? P.IPPROTO_UDP : P.IPPROTO_TCP;

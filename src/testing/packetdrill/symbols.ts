@@ -2,8 +2,10 @@
 
 import * as errno from "../../uapi/errno.ts";
 import * as fcntl from "../../uapi/fcntl.ts";
+import * as in6 from "../../uapi/in6.ts";
 import * as socket from "../../uapi/socket.ts";
 import * as tcp from "../../uapi/tcp.ts";
+import { LINUX_NAMES } from "./linux_names.ts";
 
 /** What no room of uapi/ needs otherwise. */
 const MORE: Readonly<Record<string, number>> = {
@@ -47,7 +49,7 @@ const MORE: Readonly<Record<string, number>> = {
   SOMAXCONN: 4096,
 };
 
-const tables: readonly Readonly<Record<string, unknown>>[] = [MORE, errno, fcntl, socket, tcp];
+const tables: readonly Readonly<Record<string, unknown>>[] = [MORE, errno, fcntl, socket, tcp, in6, LINUX_NAMES];
 
 export function symbol_value(name: string): number | null {
   for (const t of tables) {
