@@ -83,6 +83,8 @@ export class Stream {
   minRtt = 0;
   private rttSum = 0;
   private rttCount = 0;
+  /** A call is worth trying: the last one moved all it could. */
+  ready = true;
   /** The other end will send no more. */
   ended = false;
   /** -b: no more before this time. */
@@ -106,6 +108,7 @@ export class Stream {
     if (this.udp) return yield* this.sendDatagram(sys);
     const data = this.rest;
     const n = yield* sys.sendto(this.fd, data, S.MSG_DONTWAIT | S.MSG_NOSIGNAL, null);
+    this.ready = n === data.length;
     if (n < 0) return n === -EINTR ? -EAGAIN : n;
     this.count(n);
     if (n < data.length) this.rest = data.subarray(n);
@@ -127,6 +130,7 @@ export class Stream {
       this.dv.setUint32(12, number >>> 0);
     } else this.dv.setUint32(8, number >>> 0);
     const n = yield* sys.sendto(this.fd, this.buf, S.MSG_DONTWAIT, null);
+    this.ready = n >= 0;
     if (n < 0) return n === -EINTR || n === -ENOBUFS ? -EAGAIN : n;
     this.packets = number;
     this.blocks++;
@@ -137,6 +141,8 @@ export class Stream {
   /** Reads what is there, at most a block: what came, 0 at the end of a TCP stream, or -errno. */
   *receive(sys: Sys, counting: boolean): Blocking<number> {
     const n = yield* sys.recvfrom(this.fd, this.buf, S.MSG_DONTWAIT, null);
+    // A stream that gave less than there was room for has no more.
+    this.ready = this.udp ? n >= 0 : n === this.buf.length;
     if (n === -EINTR) return -EAGAIN;
     if (n < 0 || !counting) return n;
     if (this.udp) this.datagram(sys.clock_gettime(CLOCK_MONOTONIC), n);

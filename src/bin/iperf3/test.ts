@@ -145,8 +145,9 @@ export class Test {
     const control: PollFd = { fd: this.control.fd, events: POLLIN, revents: 0 };
     const door: PollFd = { fd: listener, events: POLLIN, revents: 0 };
     const all: PollFd[] = [control, door, ...streams.map((s) => ({ fd: s.fd, events: 0, revents: 0 }))];
-    const outside = listener < 0 ? [control] : [control, door];
     const perTurn = settings.burst > 0 ? settings.burst : settings.rate === 0 ? BLOCKS_PER_TURN : 1;
+    const receives = streams.some((s) => !s.sender);
+    for (const s of streams) s.ready = true;
     let before = -1;
     for (;;) {
       const now = this.now;
@@ -155,85 +156,75 @@ export class Test {
       if (now >= this.omitUntil) yield* this.endOmit();
       else if (now >= this.nextReport) yield* this.report();
       let moved = false;
+      let more = false;
       let wake = Math.min(this.doneAt, this.omitUntil, this.nextReport);
       for (let i = 0; i < streams.length; i++) {
         const s = streams[i];
-        const p = all[i + 2];
-        if (s.ended) {
-          p.fd = -1;
-          continue;
-        }
-        if (!s.sender) {
-          p.events = POLLIN;
-          const got = yield* this.receiveFrom(s);
-          if (got instanceof IperfError) return got;
-          if (got) {
+        if (!s.ready) continue;
+        const due = !s.sender || settings.rate === 0 || this.mayPass(s, now);
+        if (due) {
+          const n = s.sender ? yield* this.sendTo(s, perTurn) : yield* this.receiveFrom(s);
+          if (n instanceof IperfError) return n;
+          if (n > 0) {
             moved = true;
-            this.lastReceived = now;
+            if (!s.sender) this.lastReceived = now;
           }
-          continue;
         }
-        p.events = 0;
-        if (settings.rate > 0 && now < s.pausedUntil) {
-          wake = Math.min(wake, s.pausedUntil);
-          continue;
-        }
-        const sent = yield* this.sendTo(s, perTurn, now);
-        if (sent instanceof IperfError) return sent;
-        if (sent) moved = true;
-        else if (s.pausedUntil > now) wake = Math.min(wake, s.pausedUntil);
-        else p.events = POLLOUT;
+        if (s.ready && due) more = true;
+        else if (s.ready) wake = Math.min(wake, s.pausedUntil);
+        // What is not ready is tried again when poll() says so.
+        all[i + 2].events = s.ready ? 0 : s.sender ? POLLOUT : POLLIN;
+        if (s.ended) all[i + 2].fd = -1;
       }
       if (moved) {
         if (now !== before) this.stillBytes = 0;
         else if (this.stillBytes > STILL_BYTES) yield* sys.nanosleep(STILL_SLEEP_NS);
         before = now;
-        yield* sys.poll(outside, 0);
-      } else {
-        const idle = streams.some((s) => !s.sender && !s.ended)
-          ? this.lastReceived + settings.rcvTimeout * 1e6
-          : Infinity;
+      }
+      if (receives) {
+        const idle = this.lastReceived + settings.rcvTimeout * 1e6;
         if (now >= idle) return new IperfError(IERCVTIMEOUT);
         wake = Math.min(wake, idle);
-        yield* sys.poll(all, wake === Infinity ? -1 : (wake - now) / 1e6);
       }
+      yield* sys.poll(all, more ? 0 : wake === Infinity ? -1 : Math.max(0, (wake - now) / 1e6));
       if (control.revents !== 0) return "control";
       if (door.revents !== 0) return "visitor";
+      for (let i = 0; i < streams.length; i++) if (all[i + 2].revents !== 0) streams[i].ready = true;
     }
   }
 
-  private *sendTo(s: Stream, blocks: number, now: number): Blocking<boolean | IperfError> {
+  /** -b: is the stream behind its rate? */
+  private mayPass(s: Stream, now: number): boolean {
     const { rate, pacingTimer } = this.settings;
-    let moved = false;
-    if (rate > 0 && s.bytes * 8e9 > rate * (now - this.begun)) {
-      s.pausedUntil = now + pacingTimer * 1000;
-      return false;
-    }
-    for (let i = 0; i < blocks; i++) {
+    if (now < s.pausedUntil) return false;
+    if (s.bytes * 8e9 <= rate * (now - this.begun)) return true;
+    s.pausedUntil = now + pacingTimer * 1000;
+    return false;
+  }
+
+  /** What it took at once, at most so many blocks. It is not ready any more when its socket is full. */
+  private *sendTo(s: Stream, blocks: number): Blocking<number | IperfError> {
+    let moved = 0;
+    for (let i = 0; i < blocks && s.ready; i++) {
       const n = yield* s.send(this.sys);
       if (n < 0) {
         if (isSoft(n)) return moved;
         return new IperfError(IESTREAMWRITE, n, n === -EPIPE);
       }
-      moved = true;
+      moved += n;
       this.stillBytes += n;
       if (this.limitReached()) break;
     }
     return moved;
   }
 
-  private *receiveFrom(s: Stream): Blocking<boolean | IperfError> {
-    let moved = false;
-    for (let i = 0; i < READS_PER_TURN; i++) {
+  private *receiveFrom(s: Stream): Blocking<number | IperfError> {
+    let moved = 0;
+    for (let i = 0; i < READS_PER_TURN && s.ready; i++) {
       const n = yield* s.receive(this.sys, true);
-      if (n < 0) {
-        if (isSoft(n)) return moved;
-        // A port nobody has any more: the control connection says what it means.
-        if (s.udp) return moved;
-        return new IperfError(IESTREAMREAD, n);
-      }
-      if (n === 0) return moved;
-      moved = true;
+      // A UDP port that nobody has any more: the control connection says what it means.
+      if (n < 0) return isSoft(n) || s.udp ? moved : new IperfError(IESTREAMREAD, n);
+      moved += n;
       if (this.client && this.limitReached()) break;
     }
     return moved;
