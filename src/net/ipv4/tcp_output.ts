@@ -60,6 +60,7 @@ import { tcp_skb_grow, tcp_stream_split_skb, tcp_wmem_free_skb } from "./tcp.ts"
 import { CA_EVENT_CWND_RESTART, CA_EVENT_TX_START, tcp_ca_event, tcp_ca_needs_ecn } from "./tcp_cong.ts";
 import { tcp_enter_cwr } from "./tcp_cwnd.ts";
 import { tcp_check_space } from "./tcp_input.ts";
+import { SOCK_NOSPACE } from "./tcp_mem.ts";
 import { tcp_current_mss } from "./tcp_mss.ts";
 import { tcp_mtu_probe } from "./tcp_mtu_probe.ts";
 import { tcp_established_options, tcp_options_write, tcp_syn_options } from "./tcp_options.ts";
@@ -567,34 +568,43 @@ const tcp_nagle_hold = (tp: TcpSock, partial: boolean, nonagle: number): boolean
   ((nonagle & TCP_NAGLE_CORK) !== 0 ||
     (nonagle === 0 && tp.packets_out !== 0 && after(tp.snd_sml, tp.snd_una) && !after(tp.snd_sml, tp.snd_nxt)));
 
+// What tcp_tso_should_defer() says.
+const DEFER_NO = 0;
+/** The program may write more. */
+const DEFER_APP = 1;
+/** The congestion window, or the peer's, is what stops us. */
+const DEFER_CWND = 2;
+const DEFER_RWND = 3;
+const DEFER_MAX_NS = 1e6;
+
 /** Would waiting a moment make a longer TSO packet? Not when the ACK that opens the window is far off. */
-function tcp_tso_should_defer(tp: TcpSock, skb: SkBuff, max_segs: number): boolean {
-  if (tp.icsk_ca_state >= TCP_CA_Recovery) return false;
-  // What has waited for long goes.
-  if (jiffies(tp.net.kernel) - tp.lsndtime > 0) return false;
+function tcp_tso_should_defer(tp: TcpSock, skb: SkBuff, max_segs: number): number {
+  if (tp.icsk_ca_state >= TCP_CA_Recovery) return DEFER_NO;
+  // Nothing left for a millisecond: no burst comes of it.
+  if (tp.net.kernel.now - tp.tcp_wstamp_ns > DEFER_MAX_NS) return DEFER_NO;
   const in_flight = tcp_packets_in_flight(tp);
   const send_win = (tcp_wnd_end(tp) - skb.tcp_seq) | 0;
   const cong_win = (tp.snd_cwnd - in_flight) * tp.mss_cache;
   const limit = Math.min(send_win, cong_win);
-  if (limit >= max_segs * tp.mss_cache) return false;
+  if (limit >= max_segs * tp.mss_cache) return DEFER_NO;
   // All of a middle skb fits: it goes.
-  if (skb !== tp.sk_write_queue.prev && limit >= skb.len) return false;
+  if (skb !== tp.sk_write_queue.prev && limit >= skb.len) return DEFER_NO;
   const divisor = tp.net.ipv4.sysctl_tcp_tso_win_divisor;
   if (divisor > 0) {
-    const chunk = Math.min(tp.snd_wnd, tp.snd_cwnd * tp.mss_cache) / divisor;
-    if (limit >= chunk) return false;
-  } else if (limit > 3 * tp.mss_cache) return false;
+    const chunk = Math.floor(Math.min(tp.snd_wnd, tp.snd_cwnd * tp.mss_cache) / divisor);
+    if (limit >= chunk) return DEFER_NO;
+  } else if (limit > 3 * tp.mss_cache) return DEFER_NO;
   const head = tp.tcp_rtx_queue.next;
-  if (head === null) return false;
-  // When the next ACK is not due within half of the RTT, waiting costs more than it brings.
-  const age = (tp.tcp_mstamp - head.skb_mstamp) | 0;
-  if (age - (tp.srtt_us >> 4) < 0) return false;
-  if (cong_win < send_win ? cong_win <= skb.len : false) {
-    tp.is_cwnd_limited = true;
-    return true;
-  }
-  if (send_win <= cong_win && send_win <= skb.len) return true;
-  return (skb.tcp_flags & TCPHDR_FIN) === 0 && !skb.tcp_eor;
+  if (head === null) return DEFER_NO;
+  // Until the next ACK is due: more than half of the RTT, or than a millisecond, is too long to wait.
+  const srtt = tp.srtt_us >> 3;
+  const due = srtt - ((tp.tcp_mstamp - head.skb_mstamp) | 0);
+  if (due > Math.min(srtt / 2, DEFER_MAX_NS / 1000)) return DEFER_NO;
+  if (cong_win < send_win) {
+    if (cong_win <= skb.len) return DEFER_CWND;
+  } else if (send_win <= skb.len) return DEFER_RWND;
+  // Nothing will be added to it.
+  return (skb.tcp_flags & TCPHDR_FIN) !== 0 || skb.tcp_eor ? DEFER_NO : DEFER_APP;
 }
 
 /** Too much of this connection waits below already: let the device say when there is room (TSQ). */
@@ -650,7 +660,9 @@ export function tcp_init_cwnd_of(tp: TcpSock): number {
 /** The program did not use the window for an RTO: it shrinks half way to what was used. */
 function tcp_cwnd_application_limited(tp: TcpSock): void {
   const now = jiffies(tp.net.kernel);
-  if (tp.icsk_ca_state === TCP_CA_Open) {
+  // A program that waits for buffer space would use more.
+  const waits = tp.sk_socket === null || (tp.sk_socket.flags & SOCK_NOSPACE) !== 0;
+  if (tp.icsk_ca_state === TCP_CA_Open && !waits) {
     const init_win = tcp_init_cwnd_of(tp);
     const win_used = Math.max(tp.snd_cwnd_used, init_win);
     if (win_used < tp.snd_cwnd) {
@@ -753,9 +765,11 @@ export function tcp_write_xmit(tp: TcpSock, mss: number, nonagle: number, push_o
     }
     if (tso_segs === 1) {
       if (!tcp_nagle_test(tp, skb, mss, skb === tp.sk_write_queue.prev ? nonagle : TCP_NAGLE_PUSH)) break;
-    } else if (push_one === 0 && tcp_tso_should_defer(tp, skb, max_segs)) {
-      is_cwnd_limited = tp.is_cwnd_limited;
-      break;
+    } else if (push_one === 0) {
+      const defer = tcp_tso_should_defer(tp, skb, max_segs);
+      if (defer === DEFER_CWND) is_cwnd_limited = true;
+      else if (defer === DEFER_RWND) is_rwnd_limited = true;
+      if (defer !== DEFER_NO) break;
     }
     let limit = mss;
     if (tso_segs > 1 && !tcp_urg_mode(tp)) limit = tcp_mss_split_point(tp, skb, mss, quota, nonagle);
