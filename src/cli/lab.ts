@@ -32,7 +32,7 @@ function realWorld(platform: NodePlatform): LabWorld {
 }
 
 /** One pcapng file per link of the lab; returns what closes them. */
-export function captureLinks(lab: Lab, dir: string): () => void {
+function captureLinks(lab: Lab, dir: string): () => void {
   const epoch = lab.world.sim !== null ? lab.world.sim.epoch_ms * 1e6 : 0;
   const files: CaptureFile[] = [];
   for (const s of lab.segments) {

@@ -43,7 +43,7 @@ export interface WirePort {
 }
 
 /** Counted at the sending end, for its direction. */
-export class WireStats {
+class WireStats {
   frames = 0;
   bytes = 0;
   lost = 0;
@@ -72,7 +72,7 @@ export interface ImpairmentOptions {
   jitter_ns?: number;
 }
 
-export class Impairment {
+class Impairment {
   readonly prng: Prng;
   active = false;
   /** Thresholds out of 2^32. */

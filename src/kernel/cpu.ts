@@ -283,7 +283,7 @@ export function syscall<T>(k: Kernel, fn: () => T): T {
 }
 
 /** Arms the host's one clock event for the earliest of: timers, hrtimers, and CPUs that wait for their own time. */
-export function program_next_event(k: Kernel): void {
+function program_next_event(k: Kernel): void {
   let next = k.timers.next_ns;
   // Cost model: timers that are due wait for their CPU like any softirq; the clock must not wait with them.
   if (k.cost !== null && (k.cpus[0]!.softirq_pending & (1 << TIMER_SOFTIRQ)) !== 0) next = Number.POSITIVE_INFINITY;

@@ -117,7 +117,7 @@ function wakeup_softirqd(k: Kernel, cpu: Cpu): void {
   kthread_wake(k, cpu.ksoftirqd);
 }
 
-export const ksoftirqd_should_run = (cpu: Cpu): boolean => cpu.softirq_pending !== 0;
+const ksoftirqd_should_run = (cpu: Cpu): boolean => cpu.softirq_pending !== 0;
 
 /** ksoftirqd/N: one round per turn, and between the rounds the outside gets its turn (real time: a macrotask). */
 function* run_ksoftirqd(k: Kernel, task: Task): Generator<undefined, number> {

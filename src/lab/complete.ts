@@ -21,7 +21,7 @@ export interface Completion {
 }
 
 /** Commands of the prompt itself. */
-export const PROMPT_COMMANDS: readonly string[] = ["connect", "hosts"];
+const PROMPT_COMMANDS: readonly string[] = ["connect", "hosts"];
 
 /** A word after which an interface follows, in all programs. */
 const BEFORE_INTERFACE = ["dev", "iif", "oif", "master"];

@@ -47,7 +47,7 @@ export interface Machine {
   napi: boolean;
 }
 
-export const NICS = ["igb"] as const;
+const NICS = ["igb"] as const;
 export type Nic = (typeof NICS)[number];
 
 export interface Interface {
@@ -171,7 +171,7 @@ function readText(tree: ReadTree, path: string, diagnostics: Diagnostics): strin
 }
 
 /** UTF-8 without byte order mark; the line ends of a file written on Windows become those of Linux. */
-export function decodeText(bytes: Uint8Array): string {
+function decodeText(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes).replace(/\r\n/g, "\n");
 }
 
@@ -288,7 +288,7 @@ export function parseCpus(value: string): number | string {
 }
 
 /** Our own options of a machine, which every kind of lab file has. */
-export const MACHINE_OPTIONS = ["cpus", "queues", "nic", "cost", "napi"] as const;
+const MACHINE_OPTIONS = ["cpus", "queues", "nic", "cost", "napi"] as const;
 export type MachineOption = (typeof MACHINE_OPTIONS)[number];
 export const isMachineOption = (key: string): key is MachineOption =>
   (MACHINE_OPTIONS as readonly string[]).includes(key);

@@ -90,7 +90,7 @@ export function* showModuleEeprom(c: Context, words: readonly string[]): Blockin
 }
 
 /** Where the first attribute behind the device's name is in a message of ethtool's netlink. */
-export const attributeAt = (c: Context): number => 28 + ((c.dev.length + 4) & ~3);
+const attributeAt = (c: Context): number => 28 + ((c.dev.length + 4) & ~3);
 
 export function* showModule(c: Context): Blocking<number> {
   const err = exists(c);

@@ -46,7 +46,7 @@ interface Parsed {
 const validName = (s: string, max: number): boolean => s !== "" && s.length <= max && !/[/\s]/.test(s);
 
 /** A namespace by name or a process id, as the attribute that moves an interface there. */
-export function putNetns(run: Run, w: NlMsgWriter, text: string): void {
+function putNetns(run: Run, w: NlMsgWriter, text: string): void {
   const ctx: Context = run.ctx;
   const fd = text.includes("/") ? ctx.sys.open(text, 0) : ctx.sys.open(`/var/run/netns/${text}`, 0);
   if (fd >= 0) {

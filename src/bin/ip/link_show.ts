@@ -323,7 +323,7 @@ export function statsOf(a: NlAttr | undefined, size: 4 | 8 = 8): Stats | undefin
 }
 
 /** "1.23k" with -human, the number otherwise. */
-export function humanNumber(ctx: Context, n: number): string {
+function humanNumber(ctx: Context, n: number): string {
   if (!ctx.opt.human) return String(n);
   const base = ctx.opt.iec ? 1024 : 1000;
   let unit = base ** 5;

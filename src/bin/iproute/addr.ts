@@ -50,7 +50,7 @@ function parseInet4(text: string): Uint8Array | undefined {
   return out;
 }
 
-export function parseInet6(text: string): Uint8Array | undefined {
+function parseInet6(text: string): Uint8Array | undefined {
   let t = text;
   const v4 = /^(.*:)([0-9]+\.[0-9]+\.[0-9]+\.[0-9]+)$/.exec(t);
   if (v4 !== null) {
@@ -77,7 +77,7 @@ export function parseInet6(text: string): Uint8Array | undefined {
 }
 
 /** An address, "default", "any" or "all"; undefined when it is none of the family's. */
-export function tryAddress(text: string, family: number): Prefix | undefined {
+function tryAddress(text: string, family: number): Prefix | undefined {
   if (text === "default" || text === "all" || text === "any") {
     if (family !== AF_INET && family !== AF_INET6 && family !== AF_UNSPEC) return undefined;
     const bytes = new Uint8Array(family === AF_INET ? 4 : family === AF_INET6 ? 16 : 0);

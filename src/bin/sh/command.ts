@@ -100,10 +100,7 @@ export function* invoke(c: Context, words: string[], text: string, options: RunO
 }
 
 /** A built-in program, or a script file; a path into a bin folder that does not exist means the built-in program. */
-export function* findProgram(
-  sh: Shell,
-  name: string,
-): Blocking<{ program: Program } | { error: string; status: number }> {
+function* findProgram(sh: Shell, name: string): Blocking<{ program: Program } | { error: string; status: number }> {
   const { sys } = sh;
   if (!name.includes("/")) {
     const program = sys.lookup_program(name);

@@ -320,7 +320,7 @@ function* runCase(sh: Shell, node: Case): Blocking<void> {
  * Starts a subshell: a process that runs `body` on a copy of this shell's state. Returns its pid, or -errno.
  * @param fds what the child has as 0, 1, 2, …; default: as this shell.
  */
-export function startSubshell(
+function startSubshell(
   sh: Shell,
   body: (child: Shell) => Blocking<void>,
   options: { fds?: number[]; pgid?: number | undefined; name?: string; background?: boolean } = {},
@@ -379,7 +379,7 @@ export function childFds(sh: Shell): number[] {
 }
 
 /** Runs a subshell in the foreground and takes over its status. */
-export function* runSubshell(sh: Shell, body: (child: Shell) => Blocking<void>, text: string): Blocking<void> {
+function* runSubshell(sh: Shell, body: (child: Shell) => Blocking<void>, text: string): Blocking<void> {
   const pid = startSubshell(sh, body, { pgid: sh.jobControl ? 0 : undefined });
   if (pid < 0) throw new ShellError("fork: Resource temporarily unavailable", 254);
   yield* runForeground(sh, newJob(sh, [pid], [text]));
@@ -527,7 +527,7 @@ function* runBackground(sh: Shell, st: Statement): Blocking<void> {
 }
 
 /** $(…): what the script writes, without the newlines at its end. */
-export function* commandSubstitution(sh: Shell, script: ParsedScript, unit: Unit): Blocking<string> {
+function* commandSubstitution(sh: Shell, script: ParsedScript, unit: Unit): Blocking<string> {
   if (script.errors !== undefined && script.errors.length > 0) {
     throw new ShellError(`syntax error in command substitution: ${script.errors[0].message}`, 2);
   }

@@ -88,7 +88,7 @@ function noteStatus(sh: Shell, job: Job, pid: number, status: number): void {
 }
 
 /** "%+" and "%-": stopped jobs before running ones, the latest first. */
-export function currentJobs(sh: Shell): [Job | undefined, Job | undefined] {
+function currentJobs(sh: Shell): [Job | undefined, Job | undefined] {
   const { list } = sh.jobs;
   const rank = [...list].sort((a, b) => {
     const [x, y] = [a, b].map((j) => (isStopped(j) ? j.stopNumber : 0));
@@ -115,7 +115,7 @@ export function findJob(sh: Shell, spec: string): Job | undefined | typeof AMBIG
 }
 
 /** Waits for one process: its wait status, or -1 when a signal to this shell came first. A vanished child counts as 127. */
-export function* waitPid(sh: Shell, pid: number): Blocking<number> {
+function* waitPid(sh: Shell, pid: number): Blocking<number> {
   const [got, status] = yield* sh.sys.wait4(pid, sh.jobControl ? WUNTRACED : 0);
   if (got === pid) return status;
   return got === -EINTR ? -1 : 127 << 8;

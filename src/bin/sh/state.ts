@@ -251,7 +251,7 @@ export class Shell {
   }
 }
 
-export function exportedVariable(value: string): Variable {
+function exportedVariable(value: string): Variable {
   return { value, exported: true, readonly: false, integer: false };
 }
 

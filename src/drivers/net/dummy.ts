@@ -55,7 +55,7 @@ function dummy_setup(dev: NetDevice): void {
   dev.rtnl_link_ops = dummy_link_ops;
 }
 
-export const dummy_link_ops: RtnlLinkOps = {
+const dummy_link_ops: RtnlLinkOps = {
   kind: "dummy",
   newlink(net: Net, attrs: NewLinkAttrs): number {
     const dev = alloc_netdev(net, attrs.ifname !== "" ? attrs.ifname : "dummy%d", dummy_netdev_ops, dummy_setup);

@@ -112,7 +112,7 @@ const GUEST_GSO =
   VIRTIO_NET_F_GUEST_USO4 |
   VIRTIO_NET_F_GUEST_USO6;
 
-export class VirtnetInfo {
+class VirtnetInfo {
   readonly kernel: Kernel;
   readonly dev: NetDevice;
   readonly pdev: PciDev;

@@ -88,7 +88,7 @@ class Epitem {
   }
 }
 
-export class Eventpoll {
+class Eventpoll {
   readonly items: Map<number, Epitem> = new Map();
   rdllist: Epitem[] = [];
   readonly wq: WaitQueueHead = new WaitQueueHead();

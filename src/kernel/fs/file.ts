@@ -59,7 +59,7 @@ declare module "../sched.ts" {
 /** RLIMIT_NOFILE. */
 const NR_OPEN = 65536;
 
-export class FilesStruct {
+class FilesStruct {
   readonly fd: (File | null)[] = [];
   readonly close_on_exec: Set<number> = new Set();
   next_fd = 0;

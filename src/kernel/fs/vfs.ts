@@ -70,7 +70,7 @@ const PATH_MAX = 4096;
 const MAXSYMLINKS = 40;
 
 /** A regular file in memory. */
-export class RegInode implements Inode {
+class RegInode implements Inode {
   readonly ino: number;
   mode: number = S_IFREG | 0o644;
   data: Uint8Array = new Uint8Array(0);

@@ -26,7 +26,7 @@ const TRANSPORT = { osi: "4 transport", tcpip: "transport" } as const;
 const APPLICATION = { osi: "5-7 application", tcpip: "application" } as const;
 
 /** The headers of a captured frame from the outside in. Total over any bytes. */
-export function layersOf(c: Capture): Layer[] {
+function layersOf(c: Capture): Layer[] {
   const out: Layer[] = [];
   const b = c.bytes;
   if (!c.l2 || b.length < 14) return out;

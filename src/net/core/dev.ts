@@ -144,7 +144,7 @@ export function dev_remove_pack(k: Kernel, pt: PacketType): void {
 }
 
 /** Gives a copy to each tap of the device and of the machine, but not back to the socket that sent it. */
-export function dev_queue_xmit_nit(skb: SkBuff, dev: NetDevice): void {
+function dev_queue_xmit_nit(skb: SkBuff, dev: NetDevice): void {
   // One clone for all: the last gets it, the others look at it, and clone it when they keep it.
   let seen: SkBuff | null = null;
   let pt_prev: PacketType | null = null;
@@ -175,13 +175,13 @@ function nit_clone(skb: SkBuff): SkBuff {
 // --- NAPI ---------------------------------------------------------------------------------------------------------
 
 /** Puts the instance on this CPU's poll list and raises NET_RX. The caller owns NAPI_STATE_SCHED. */
-export function ____napi_schedule(sd: SoftnetData, napi: NapiStruct): void {
+function ____napi_schedule(sd: SoftnetData, napi: NapiStruct): void {
   if (!napi.listed) napi_list_add_tail(sd.poll_list, napi);
   raise_softirq(sd.cpu, NET_RX_SOFTIRQ);
 }
 
 /** True when the caller may schedule it: it was not scheduled and not disabled. */
-export function napi_schedule_prep(napi: NapiStruct): boolean {
+function napi_schedule_prep(napi: NapiStruct): boolean {
   if ((napi.state & NAPI_STATE_DISABLE) !== 0) return false;
   if ((napi.state & NAPI_STATE_SCHED) !== 0) {
     napi.state |= NAPI_STATE_MISSED;
@@ -503,9 +503,9 @@ function deliver_specific(
   return pt_prev;
 }
 
-export const RX_HANDLER_CONSUMED = 0;
-export const RX_HANDLER_ANOTHER = 1;
-export const RX_HANDLER_EXACT = 2;
+const RX_HANDLER_CONSUMED = 0;
+const RX_HANDLER_ANOTHER = 1;
+const RX_HANDLER_EXACT = 2;
 export const RX_HANDLER_PASS = 3;
 
 /** A bridge or bond takes the packets of `dev` before the protocols. Returns -EBUSY when somebody does already. */
@@ -628,7 +628,7 @@ function netdev_core_pick_tx(dev: NetDevice, skb: SkBuff): NetdevQueue {
   return dev.tx[skb.queue_mapping]!;
 }
 
-export function netdev_pick_tx(dev: NetDevice, skb: SkBuff): number {
+function netdev_pick_tx(dev: NetDevice, skb: SkBuff): number {
   const sk = skb.sk;
   let index = sk !== null ? sk.sk_tx_queue_mapping : -1;
   if (index < 0 || skb.ooo_okay || index >= dev.real_num_tx_queues) {

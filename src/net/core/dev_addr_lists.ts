@@ -49,7 +49,7 @@ function __hw_addr_del(list: NetdevHwAddr[], addr: Uint8Array, len: number, glob
 }
 
 /** The lists or flags changed: a running device programs its filter, or listens to everything where it has none. */
-export function __dev_set_rx_mode(dev: NetDevice): void {
+function __dev_set_rx_mode(dev: NetDevice): void {
   if ((dev.flags & IFF_UP) === 0 || !netif_device_present(dev)) return;
   if ((dev.priv_flags & IFF_UNICAST_FLT) === 0) {
     if (dev.uc.length > 0 && !dev.uc_promisc) {
@@ -62,7 +62,6 @@ export function __dev_set_rx_mode(dev: NetDevice): void {
   }
   dev.ops.ndo_set_rx_mode?.(dev);
 }
-export const dev_set_rx_mode = __dev_set_rx_mode;
 
 function update(dev: NetDevice, err: number): number {
   if (err === 0) __dev_set_rx_mode(dev);

@@ -114,7 +114,7 @@ export function dev_valid_name(name: string): boolean {
 }
 
 /** The lowest free number for "eth%d"; the name itself when it has no %d. Null when it is taken or not valid. */
-export function dev_alloc_name(net: Net, pattern: string): string | null {
+function dev_alloc_name(net: Net, pattern: string): string | null {
   if (!pattern.includes("%d")) {
     return dev_valid_name(pattern) && !net.dev_by_name.has(pattern) ? pattern : null;
   }
@@ -460,7 +460,7 @@ export function dev_get_stats(dev: NetDevice): NetDeviceStats {
 // --- carrier ------------------------------------------------------------------------------------------------------
 
 /** RFC 2863: what the administrator's and the cable's state together mean. */
-export function rfc2863_policy(dev: NetDevice): void {
+function rfc2863_policy(dev: NetDevice): void {
   const now = !netif_carrier_ok(dev)
     ? dev.ops.ndo_get_iflink && dev.ops.ndo_get_iflink(dev) !== dev.ifindex
       ? IF_OPER_LOWERLAYERDOWN
@@ -513,7 +513,7 @@ function noop_qdisc(queue: NetdevQueueT): Qdisc {
   return q;
 }
 
-export function dev_init_scheduler(dev: NetDevice): void {
+function dev_init_scheduler(dev: NetDevice): void {
   for (const queue of dev.tx) {
     queue.qdisc = noop_qdisc(queue);
     queue.qdisc_sleeping = queue.qdisc;
@@ -579,7 +579,7 @@ export function dev_graft_qdisc(dev: NetDevice, queue: NetdevQueueT, qdisc: Qdis
   return old;
 }
 
-export function dev_shutdown(dev: NetDevice): void {
+function dev_shutdown(dev: NetDevice): void {
   const seen = new Set<Qdisc>();
   for (const queue of dev.tx) {
     const q = queue.qdisc_sleeping;

@@ -38,7 +38,7 @@ export function dev_add_offload(k: Kernel, po: PacketOffload): void {
   k.offload_base.sort((a, b) => a.priority - b.priority);
 }
 
-export function find_gro_offload(k: Kernel, type: number): PacketOffload | null {
+function find_gro_offload(k: Kernel, type: number): PacketOffload | null {
   const base = k.offload_base;
   for (let i = 0; i < base.length; i++)
     if (base[i]!.type === type && base[i]!.gro_receive !== undefined) return base[i]!;

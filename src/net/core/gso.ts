@@ -72,8 +72,7 @@ export const skb_gso_validate_mac_len = (skb: SkBuff, len: number): boolean =>
   skb.transport_header - skb.mac_header + skb_gso_transport_hdrlen(skb) + skb.head.gso_size <= len;
 
 /** Will the device sum what segmentation makes? */
-export const can_checksum_protocol = (features: number): boolean =>
-  (features & (NETIF_F_HW_CSUM | NETIF_F_IP_CSUM)) !== 0;
+const can_checksum_protocol = (features: number): boolean => (features & (NETIF_F_HW_CSUM | NETIF_F_IP_CSUM)) !== 0;
 
 function gso_offload(k: Kernel, type: number): PacketOffload | null {
   for (const po of k.offload_base) if (po.type === type && po.gso_segment !== undefined) return po;

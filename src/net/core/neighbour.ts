@@ -103,7 +103,7 @@ export function neigh_table_init(k: Kernel, ops: NeighTableOps): NeighTable {
 export const neigh_find_table = (k: Kernel, family: number): NeighTable | null =>
   k.neigh_tables.find((t) => t.ops.family === family) ?? null;
 
-export const nud_state_names: readonly (readonly [number, string])[] = [
+const nud_state_names: readonly (readonly [number, string])[] = [
   [NUD_INCOMPLETE, "INCOMPLETE"],
   [NUD_REACHABLE, "REACHABLE"],
   [NUD_STALE, "STALE"],
@@ -131,7 +131,7 @@ const neigh_connect = (n: Neighbour): void => {
   n.output = n.ops.connected_output;
 };
 
-export const neigh_max_probes = (n: Neighbour): number => {
+const neigh_max_probes = (n: Neighbour): number => {
   const p = n.parms;
   const reprobe = (n.nud_state & NUD_PROBE) !== 0;
   return (
@@ -164,7 +164,7 @@ function neigh_invalidate(n: Neighbour): void {
 }
 
 /** RFC 4861 7.3.3: what happens when nothing happens. */
-export function neigh_timer_handler(timer: TimerList): void {
+function neigh_timer_handler(timer: TimerList): void {
   const n = timer.owner as Neighbour;
   const now = jiffies(timer.kernel);
   const p = n.parms;

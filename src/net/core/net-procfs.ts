@@ -31,7 +31,7 @@ function dev_line(dev: NetDevice): string {
 }
 
 /** /proc/net/dev. */
-export function dev_seq_show(net: Net): string {
+function dev_seq_show(net: Net): string {
   let s =
     "Inter-|   Receive                                                |  Transmit\n" +
     " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n";
@@ -40,7 +40,7 @@ export function dev_seq_show(net: Net): string {
 }
 
 /** /proc/net/softnet_stat: a line per CPU, the same in every namespace. */
-export function softnet_seq_show(k: Kernel): string {
+function softnet_seq_show(k: Kernel): string {
   let s = "";
   for (const cpu of k.cpus) {
     const sd = cpu.softnet_data;
@@ -59,7 +59,7 @@ function ptype_line(pt: PacketType): string {
 }
 
 /** /proc/net/ptype: taps of each device, taps of all, then the protocols. Protocols bound to one device are not shown. */
-export function ptype_seq_show(net: Net): string {
+function ptype_seq_show(net: Net): string {
   const k = net.kernel;
   let s = "Type Device      Function\n";
   for (const dev of for_each_netdev(net)) for (const pt of dev.ptype_all) s += ptype_line(pt);
@@ -94,7 +94,7 @@ function proto_calls(p: Proto): string {
 }
 
 /** /proc/net/protocols, the newest first. DIFF: sockets of all namespaces are counted, as the protocols count them. */
-export function proto_seq_show(net: Net): string {
+function proto_seq_show(net: Net): string {
   const k = net.kernel;
   let s =
     `${"protocol".padEnd(9)} size sockets  memory press maxhdr  slab module     ` +

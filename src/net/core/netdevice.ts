@@ -58,7 +58,6 @@ export const NETIF_F_SCTP_CRC = 1 << 25;
 export const NETIF_F_VLAN_CHALLENGED = 1 << 26;
 export const NETIF_F_LLTX = 1 << 27;
 export const NETIF_F_NETNS_LOCAL = 1 << 28;
-export const NETIF_F_CSUM_MASK = NETIF_F_HW_CSUM | NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM;
 export const NETIF_F_GSO_SOFTWARE = NETIF_F_TSO | NETIF_F_TSO_ECN | NETIF_F_TSO6 | NETIF_F_GSO_UDP_L4;
 export const NETIF_F_ALL_TSO = NETIF_F_TSO | NETIF_F_TSO_ECN | NETIF_F_TSO6;
 
@@ -269,7 +268,7 @@ export class NapiStruct {
 }
 
 /** Instances linked by next; each is in one list at most (listed). */
-export class NapiList {
+class NapiList {
   first: NapiStruct | null = null;
   last: NapiStruct | null = null;
 }
@@ -332,7 +331,7 @@ export const __LINK_STATE_NOCARRIER = 4;
 export const __LINK_STATE_DORMANT = 8;
 export const __LINK_STATE_TESTING = 16;
 
-export const NETREG_UNINITIALIZED = 0;
+const NETREG_UNINITIALIZED = 0;
 export const NETREG_REGISTERED = 1;
 export const NETREG_UNREGISTERING = 2;
 export const NETREG_UNREGISTERED = 3;
@@ -446,7 +445,6 @@ export const dev_net = (dev: NetDevice): Net => dev.net;
 export const netif_running = (dev: NetDevice): boolean => (dev.state & __LINK_STATE_START) !== 0;
 export const netif_carrier_ok = (dev: NetDevice): boolean => (dev.state & __LINK_STATE_NOCARRIER) === 0;
 export const netif_device_present = (dev: NetDevice): boolean => (dev.state & __LINK_STATE_PRESENT) !== 0;
-export const netdev_get_tx_queue = (dev: NetDevice, index: number): NetdevQueue => dev.tx[index]!;
 export const netif_xmit_stopped = (q: NetdevQueue): boolean =>
   (q.state & (__QUEUE_STATE_DRV_XOFF | __QUEUE_STATE_STACK_XOFF)) !== 0;
 export const netif_xmit_frozen_or_stopped = (q: NetdevQueue): boolean => q.state !== 0;
@@ -467,7 +465,6 @@ export function netdev_tx_reset_queue(q: NetdevQueue): void {
   q.state &= ~__QUEUE_STATE_STACK_XOFF;
   dql_reset(q.dql, jiffies(q.dev.net.kernel));
 }
-export const netif_is_multiqueue = (dev: NetDevice): boolean => dev.tx.length > 1;
 /** Room that a packet needs in front for this device's headers, rounded up to 16 (LL_RESERVED_SPACE). */
 export const LL_RESERVED_SPACE = (dev: NetDevice): number => ((dev.hard_header_len + dev.needed_headroom) & ~15) + 16;
 

@@ -146,7 +146,7 @@ export function skb_checksum_help(skb: SkBuff): number {
 }
 
 /** Keeps a COMPLETE sum right after `len` bytes at head offset `off` were taken from the front. */
-export function skb_postpull_rcsum(skb: SkBuff, off: number, len: number): void {
+function skb_postpull_rcsum(skb: SkBuff, off: number, len: number): void {
   if (skb.ip_summed === CHECKSUM_COMPLETE) {
     skb.csum = csum_block_sub(skb.csum, csum_partial_dv(skb.head.dv, off, len, 0), 0);
     // What follows an odd number of bytes changes places.

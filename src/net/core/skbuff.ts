@@ -35,8 +35,6 @@ export const NET_SKB_PAD = 64;
 /** Shifts the Ethernet header so that the IP header is aligned. */
 export const NET_IP_ALIGN = 2;
 export const MAX_SKB_FRAGS = 17;
-/** Room for the link headers of any device (LL_MAX_HEADER on a kernel with tunnels). */
-export const MAX_HEADER = 128;
 /** skb_shared_info, and sizeof(struct sk_buff), rounded as x86-64 has them: what truesize counts. */
 const SHINFO_SIZE = 320;
 const SKB_SIZE = 256;
@@ -216,8 +214,6 @@ export class SkBuff {
 }
 
 export const IPSKB_FORWARDED = 1 << 0;
-export const IPSKB_XFRM_TUNNEL_SIZE = 1 << 1;
-export const IPSKB_XFRM_TRANSFORMED = 1 << 2;
 export const IPSKB_FRAG_COMPLETE = 1 << 3;
 export const IPSKB_REROUTED = 1 << 4;
 export const IPSKB_DOREDIRECT = 1 << 5;
@@ -230,7 +226,7 @@ export const IPSKB_MULTIPATH = 1 << 9;
 const CLASS_SIZE: readonly number[] = [2048, 4096, 16384, 65536 + 4096, 131072 + 4096];
 const CLASS_CHUNK: readonly number[] = [32, 16, 4, 1, 1];
 
-export class SkbPool {
+class SkbPool {
   readonly skbs: SkBuff[] = [];
   readonly heads: HeadBuf[][] = CLASS_SIZE.map(() => []);
   live_skbs = 0;

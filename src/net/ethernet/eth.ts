@@ -45,7 +45,7 @@ export const is_link_local_ether_addr = (a: Uint8Array, at = 0): boolean =>
   a[at + 4] === 0 &&
   (a[at + 5]! & 0xf0) === 0;
 /** The low byte differs first in practice: it is compared first. */
-export const ether_addr_equal = (a: Uint8Array, a_at: number, b: Uint8Array, b_at: number): boolean =>
+const ether_addr_equal = (a: Uint8Array, a_at: number, b: Uint8Array, b_at: number): boolean =>
   a[a_at + 5] === b[b_at + 5] &&
   a[a_at + 4] === b[b_at + 4] &&
   a[a_at + 3] === b[b_at + 3] &&
@@ -53,7 +53,7 @@ export const ether_addr_equal = (a: Uint8Array, a_at: number, b: Uint8Array, b_a
   a[a_at + 1] === b[b_at + 1] &&
   a[a_at] === b[b_at];
 
-export function ether_addr_copy(dst: Uint8Array, dst_at: number, src: Uint8Array, src_at: number): void {
+function ether_addr_copy(dst: Uint8Array, dst_at: number, src: Uint8Array, src_at: number): void {
   dst[dst_at] = src[src_at]!;
   dst[dst_at + 1] = src[src_at + 1]!;
   dst[dst_at + 2] = src[src_at + 2]!;
@@ -63,7 +63,7 @@ export function ether_addr_copy(dst: Uint8Array, dst_at: number, src: Uint8Array
 }
 
 /** A random unicast address of the locally administered space. */
-export function eth_random_addr(k: Kernel, out: Uint8Array): void {
+function eth_random_addr(k: Kernel, out: Uint8Array): void {
   k.host.random_bytes(out);
   out[0] = (out[0]! & 0xfe) | 0x02;
 }
@@ -76,7 +76,7 @@ export function eth_hw_addr_random(dev: NetDevice): void {
   dev.addr_assign_type = NET_ADDR_RANDOM;
 }
 
-export function eth_hw_addr_set(dev: NetDevice, addr: Uint8Array): void {
+function eth_hw_addr_set(dev: NetDevice, addr: Uint8Array): void {
   ether_addr_copy(dev.dev_addr, 0, addr, 0);
 }
 
@@ -84,7 +84,7 @@ export function eth_hw_addr_set(dev: NetDevice, addr: Uint8Array): void {
  * The header of a frame. A null `saddr` is the device's own address. Without `daddr` the address stays open and the
  * result is -ETH_HLEN, except on devices that need none.
  */
-export function eth_header(
+function eth_header(
   skb: SkBuff,
   dev: NetDevice,
   type: number,
@@ -107,7 +107,7 @@ export function eth_header(
   return -ETH_HLEN;
 }
 
-export function eth_header_parse(skb: SkBuff, haddr: Uint8Array): number {
+function eth_header_parse(skb: SkBuff, haddr: Uint8Array): number {
   if (skb.mac_header < 0 || skb.mac_header + ETH_HLEN > skb.tail) return 0;
   ether_addr_copy(haddr, 0, skb.head.u8, skb.mac_header + ETH_SRC);
   return ETH_ALEN;
@@ -152,7 +152,7 @@ export function eth_type_trans(skb: SkBuff, dev: NetDevice): number {
 }
 
 /** 0 when `addr` may be set now: -EBUSY on a running device that cannot change it live, -EADDRNOTAVAIL for a bad one. */
-export function eth_prepare_mac_addr_change(dev: NetDevice, addr: Uint8Array): number {
+function eth_prepare_mac_addr_change(dev: NetDevice, addr: Uint8Array): number {
   if ((dev.priv_flags & IFF_LIVE_ADDR_CHANGE) === 0 && netif_running(dev)) return -EBUSY;
   return addr.length >= ETH_ALEN && is_valid_ether_addr(addr) ? 0 : -EADDRNOTAVAIL;
 }

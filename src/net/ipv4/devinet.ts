@@ -150,8 +150,6 @@ export function __ip_dev_find(net: Net, addr: number): NetDevice | null {
   return fib_table_lookup(local, fl4, res, 0) === 0 && res.type === RTN_LOCAL ? res.nhc!.dev : null;
 }
 
-export const ip_dev_find: typeof __ip_dev_find = __ip_dev_find;
-
 export function inetdev_by_index(net: Net, ifindex: number): InDevice | null {
   const dev = net.dev_by_index.get(ifindex);
   return dev !== undefined ? (dev.ip_ptr ?? null) : null;

@@ -5,7 +5,7 @@
 import { jiffies } from "../../kernel/kernel.ts";
 import { mod_timer, type TimerList, timer_delete, timer_setup } from "../../kernel/time/timer.ts";
 import { EADDRINUSE, EAGAIN, EINVAL } from "../../uapi/errno.ts";
-import { EPOLLIN, O_NONBLOCK, POLLRDNORM } from "../../uapi/fcntl.ts";
+import { O_NONBLOCK } from "../../uapi/fcntl.ts";
 import { RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from "../../uapi/rtnetlink.ts";
 import { type DstEntry, dst_release } from "../core/dst.ts";
 import type { Net } from "../core/net_namespace.ts";
@@ -198,7 +198,6 @@ const queue_of = (sk: Sock): RequestSockQueue => {
 };
 
 export const inet_csk_reqsk_queue_len = (sk: Sock): number => queue_of(sk).qlen;
-export const inet_csk_reqsk_queue_young = (sk: Sock): number => queue_of(sk).young;
 export const inet_csk_reqsk_queue_is_full = (sk: Sock): boolean => queue_of(sk).qlen > sk.sk_max_ack_backlog;
 
 /** listen(2): sk_max_ack_backlog is set. TCP_DEFER_ACCEPT and the like said before stay. 0 or -errno. */
@@ -299,9 +298,6 @@ export function inet_csk_accept(sk: Sock): TcpSock | number {
   return newsk;
 }
 
-/** poll(2) of a listener: somebody can be accepted. */
-export const inet_csk_listen_poll = (sk: Sock): number => (reqsk_queue_empty(queue_of(sk)) ? 0 : EPOLLIN | POLLRDNORM);
-
 // --- requests -----------------------------------------------------------------------------------------------------
 
 /** Keeps a request, and resends its SYN-ACK after `timeout` ms. */
@@ -339,10 +335,6 @@ export function inet_csk_reqsk_queue_drop(_sk: Sock, req: RequestSock): boolean 
   }
   return unlinked;
 }
-/** As Linux has it with the reference of a lookup to give back; here a lookup takes none. */
-export const inet_csk_reqsk_queue_drop_and_put = (sk: Sock, req: RequestSock): void => {
-  inet_csk_reqsk_queue_drop(sk, req);
-};
 
 /**
  * How many SYN-ACKs a request may cost. While the queue is at least half full, old requests make room for young ones: the

@@ -57,7 +57,6 @@ export class InetCork {
 
 /** Set in InetCork.flags: a route is held. */
 export const IPCORK_OPT = 1;
-export const IPCORK_ALLFRAG = 2;
 
 /** Its rare fields: inet_sock_fields.ts. */
 export class InetSock extends InetSockFields {

@@ -108,8 +108,6 @@ declare module "../core/net_namespace.ts" {
   }
 }
 
-export const inet_twsk = (e: InetEhashEntry): InetTimewaitSock => e as InetTimewaitSock;
-
 function tw_timer_handler(timer: TimerList): void {
   inet_twsk_kill(timer.owner as InetTimewaitSock);
 }

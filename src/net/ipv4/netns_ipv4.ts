@@ -284,8 +284,6 @@ export const IN_DEV_ACCEPT_LOCAL = (d: InDevice): boolean =>
   d.dev.net.ipv4.devconf_all.accept_local !== 0 || d.cnf.accept_local !== 0;
 export const IN_DEV_PROXY_ARP = (d: InDevice): boolean =>
   d.dev.net.ipv4.devconf_all.proxy_arp !== 0 || d.cnf.proxy_arp !== 0;
-export const IN_DEV_LOG_MARTIANS = (d: InDevice): boolean =>
-  d.dev.net.ipv4.devconf_all.log_martians !== 0 || d.cnf.log_martians !== 0;
 export const IN_DEV_ARP_ANNOUNCE = (d: InDevice): number =>
   Math.max(d.dev.net.ipv4.devconf_all.arp_announce, d.cnf.arp_announce);
 export const IN_DEV_ARP_IGNORE = (d: InDevice): number =>
@@ -306,8 +304,5 @@ export const ipv4_is_local_multicast = (a: number): boolean => a >>> 8 === 0xe00
 export const ipv4_is_lbcast = (a: number): boolean => a === -1;
 /** 0.0.0.0/8. */
 export const ipv4_is_zeronet = (a: number): boolean => a >>> 24 === 0;
-/** 0.0.0.0. */
-export const ipv4_is_linklocal_169 = (a: number): boolean => a >>> 16 === 0xa9fe;
 /** Network mask of a prefix length, int32. */
 export const inet_make_mask = (len: number): number => (len === 0 ? 0 : (-1 << (32 - len)) | 0);
-export const inet_mask_len = (mask: number): number => Math.clz32(~mask);

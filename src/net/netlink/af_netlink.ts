@@ -92,7 +92,7 @@ const NLMSG_GOODSIZE = 4096 - 320;
 const NLMSG_MAXSIZE = 32768 - 320;
 
 /** Why a request was refused, beyond errno: NLMSGERR_ATTR_*. */
-export class NetlinkExtAck {
+class NetlinkExtAck {
   msg = "";
   /** Offset of the attribute that is to blame, from the start of the message; -1 for none. */
   bad_attr = -1;
@@ -151,13 +151,13 @@ class NetlinkCallback {
 }
 
 // nlk->flags
-export const NETLINK_F_RECV_PKTINFO = 1 << 0;
-export const NETLINK_F_BROADCAST_SEND_ERROR = 1 << 1;
-export const NETLINK_F_RECV_NO_ENOBUFS = 1 << 2;
-export const NETLINK_F_LISTEN_ALL_NSID = 1 << 3;
-export const NETLINK_F_CAP_ACK = 1 << 4;
-export const NETLINK_F_EXT_ACK = 1 << 5;
-export const NETLINK_F_STRICT_CHK = 1 << 6;
+const NETLINK_F_RECV_PKTINFO = 1 << 0;
+const NETLINK_F_BROADCAST_SEND_ERROR = 1 << 1;
+const NETLINK_F_RECV_NO_ENOBUFS = 1 << 2;
+const NETLINK_F_LISTEN_ALL_NSID = 1 << 3;
+const NETLINK_F_CAP_ACK = 1 << 4;
+const NETLINK_F_EXT_ACK = 1 << 5;
+const NETLINK_F_STRICT_CHK = 1 << 6;
 
 const FLAG_OF_OPTION: Readonly<Record<number, number>> = {
   [NETLINK_PKTINFO]: NETLINK_F_RECV_PKTINFO,
@@ -262,7 +262,7 @@ function netlink_sendskb(nlk: NetlinkSock, skb: SkBuff): void {
 const rcvbuf_full = (nlk: NetlinkSock): boolean => nlk.sk_rmem_alloc > nlk.sk_rcvbuf || nlk.congested;
 
 /** One datagram to one socket. 0, -ECONNREFUSED when nobody has that port, -ENOBUFS when it is overrun. */
-export function netlink_unicast(net: Net, protocol: number, bytes: Uint8Array, portid: number, src = 0): number {
+function netlink_unicast(net: Net, protocol: number, bytes: Uint8Array, portid: number, src = 0): number {
   const nlk = nl_table(net, protocol).by_portid.get(portid);
   if (nlk === undefined) return -ECONNREFUSED;
   const skb = rcvbuf_full(nlk) ? null : nl_skb(net.kernel, bytes, 0, bytes.length, src, 0);
@@ -299,7 +299,7 @@ function all_nsid_listeners(net: Net, protocol: number, group: number): boolean 
 }
 
 /** To all members of a group but `exclude`. 0, -ESRCH when there is none, -ENOBUFS when one asked to be told of overruns. */
-export function netlink_broadcast(
+function netlink_broadcast(
   net: Net,
   protocol: number,
   bytes: Uint8Array,
@@ -367,7 +367,7 @@ function put_extack(w: NlMsgWriter, extack: NetlinkExtAck, failed: boolean): voi
 }
 
 /** NLMSG_ERROR: `err` is 0 or -errno. The request is repeated in it after a failure, unless NETLINK_CAP_ACK. */
-export function netlink_ack(req: NlRequest, err: number): void {
+function netlink_ack(req: NlRequest, err: number): void {
   const nlk = req.sk;
   const m = req.msg;
   const full = err !== 0 && (nlk.nl_flags & NETLINK_F_CAP_ACK) === 0;
@@ -396,7 +396,7 @@ export function nlmsg_unicast(req: NlRequest, w: NlMsgWriter): number {
 }
 
 /** Goes through the messages of one datagram. Lengths are the sender's word: a bad one ends the walk. */
-export function netlink_rcv_skb(nlk: NetlinkSock, data: Uint8Array, cb: (req: NlRequest) => number): void {
+function netlink_rcv_skb(nlk: NetlinkSock, data: Uint8Array, cb: (req: NlRequest) => number): void {
   const dv = new DataView(data.buffer, data.byteOffset, data.byteLength);
   let at = 0;
   while (data.length - at >= NLMSG_HDRLEN) {
@@ -758,7 +758,7 @@ const netlink_proto: Proto = {
 };
 
 /** Text of /proc/net/netlink: the kernel's ends first in each protocol, as sockets with port 0. */
-export function netlink_seq_show(net: Net): string {
+function netlink_seq_show(net: Net): string {
   let s = "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n";
   const line = (id: number, protocol: number, nlk: NetlinkSock | null): string => {
     let mask = 0;

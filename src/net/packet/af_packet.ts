@@ -519,7 +519,7 @@ function packet_ioctl(sock: Socket, cmd: number, arg: Uint8Array): number {
 
 const unsupported = (): number => -EOPNOTSUPP;
 
-export const packet_ops: ProtoOps = {
+const packet_ops: ProtoOps = {
   family: AF_PACKET,
   release: packet_release,
   bind: packet_bind,

@@ -98,9 +98,6 @@ export class Qdisc {
 }
 
 export const qdisc_dev = (q: Qdisc): NetDevice => q.dev_queue.dev;
-export const qdisc_qlen = (q: Qdisc): number => q.qlen;
-/** Bytes as qdiscs count them: with the link header, and for GSO with the headers of every segment. */
-export const qdisc_pkt_len = (skb: SkBuff): number => skb.pkt_len;
 
 export function qdisc_bstats_update(q: Qdisc, skb: SkBuff): void {
   q.bytes += skb.pkt_len;
@@ -124,7 +121,7 @@ export function qdisc_run_end(q: Qdisc): void {
 }
 
 /** Packets one run may send before the rest is left to NET_TX_SOFTIRQ (net.core.dev_weight). */
-export const dev_tx_weight = 64;
+const dev_tx_weight = 64;
 
 declare module "../../kernel/kernel.ts" {
   interface Kernel {

@@ -68,7 +68,7 @@ function mq_attach(sch: Qdisc): void {
 }
 
 /** What the classes hold and have sent, added up, as `tc -s qdisc` shows of the root. */
-export function mq_sum(sch: Qdisc): void {
+function mq_sum(sch: Qdisc): void {
   const dev: NetDevice = qdisc_dev(sch);
   sch.qlen = 0;
   sch.backlog = 0;

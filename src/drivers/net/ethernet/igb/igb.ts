@@ -8,11 +8,11 @@ import type { NapiStruct, NetDevice, NetdevQueue } from "../../../../net/core/ne
 import type { HeadBuf, SkBuff } from "../../../../net/core/skbuff.ts";
 import type { PciDev } from "../../../pci/pci_driver.ts";
 
-export const IGB_DEFAULT_TXD = 256;
-export const IGB_DEFAULT_RXD = 256;
+const IGB_DEFAULT_TXD = 256;
+const IGB_DEFAULT_RXD = 256;
 export const IGB_MIN_DESCRIPTORS = 64;
 export const IGB_MAX_DESCRIPTORS = 4096;
-export const IGB_DEFAULT_TX_WORK = 128;
+const IGB_DEFAULT_TX_WORK = 128;
 export const IGB_MAX_QUEUES = 8;
 /** Vectors that serve no queue: link changes and errors. */
 export const NON_Q_VECTORS = 1;
@@ -22,7 +22,7 @@ export const IGB_START_ITR = 648;
 export const IGB_4K_ITR = 980;
 export const IGB_20K_ITR = 196;
 /** rx_itr_setting 0 … 3: off, dynamic, (reserved), dynamic but conservative. Above: an interval in EITR units. */
-export const IGB_DEFAULT_ITR = 3;
+const IGB_DEFAULT_ITR = 3;
 
 /** Frames up to this length are copied into a packet of their own when copybreak is on. */
 export const IGB_RX_HDR_LEN = 256;
@@ -32,7 +32,6 @@ export const IGB_RXBUFFER_3072 = 3072;
 export const IGB_RX_BUFFER_WRITE = 16;
 /** Longest frame (FCS and a tag included) that a 2 KB buffer holds behind its headroom. */
 export const IGB_MAX_FRAME_BUILD_SKB = 2048 - 64 - 320;
-export const MAX_JUMBO_FRAME_SIZE = 9728;
 export const MAX_STD_JUMBO_FRAME_SIZE = 9216;
 
 /** A packet of MAX_SKB_FRAGS pieces and its context, with two to spare. */
@@ -47,7 +46,6 @@ export const IGB_TX_FLAGS_CSUM = 0x20;
 export const IGB_TX_FLAGS_VLAN_SHIFT = 16;
 
 export const __IGB_DOWN = 1;
-export const __IGB_RESETTING = 2;
 
 /** One per descriptor of a transmit ring; the first of a packet carries the packet. */
 export class IgbTxBuffer {
@@ -140,7 +138,6 @@ export class IgbQVector {
 export const e1000_fc_none = 0;
 export const e1000_fc_rx_pause = 1;
 export const e1000_fc_tx_pause = 2;
-export const e1000_fc_full = 3;
 
 /** struct e1000_hw_stats: what the statistics registers have added up to since the device was probed. */
 export class E1000HwStats {

@@ -47,7 +47,7 @@ const igb_phy_power = (adapter: IgbAdapter, on: boolean): void => {
   if (now !== cr) igb_write_phy_reg(adapter, R.PHY_CONTROL, now);
 };
 export const igb_power_up_link = (adapter: IgbAdapter): void => igb_phy_power(adapter, true);
-export const igb_power_down_link = (adapter: IgbAdapter): void => igb_phy_power(adapter, false);
+const igb_power_down_link = (adapter: IgbAdapter): void => igb_phy_power(adapter, false);
 
 /** Every LED at once: on and blinking, or dark. */
 function igb_leds(adapter: IgbAdapter, mode: number): void {

@@ -254,7 +254,7 @@ export function igb_setup_mrqc(adapter: IgbAdapter): void {
   );
 }
 
-export function igb_write_rss_indir_tbl(adapter: IgbAdapter): void {
+function igb_write_rss_indir_tbl(adapter: IgbAdapter): void {
   const t = adapter.rss_indir_tbl;
   for (let i = 0; i < 32; i++) {
     wr32(adapter, R.E1000_RETA(i), t[4 * i]! | (t[4 * i + 1]! << 8) | (t[4 * i + 2]! << 16) | (t[4 * i + 3]! << 24));
@@ -410,7 +410,7 @@ function igb_request_msix(adapter: IgbAdapter): number {
   igb_configure_msix(adapter);
   return 0;
 }
-export const igb_request_irq = igb_request_msix;
+const igb_request_irq = igb_request_msix;
 
 function igb_free_irq(adapter: IgbAdapter): void {
   for (const irq of adapter.pdev.irqs) free_irq(adapter.kernel, irq);
@@ -432,7 +432,7 @@ function igb_alloc_q_vector(adapter: IgbAdapter, i: number): void {
 }
 
 /** Vectors, their interrupt lines (spread over the CPUs) and their NAPI instances. 0 or -errno. */
-export function igb_init_interrupt_scheme(adapter: IgbAdapter): number {
+function igb_init_interrupt_scheme(adapter: IgbAdapter): number {
   const n = adapter.rss_queues;
   const got = pci_alloc_irq_vectors(adapter.pdev, n + NON_Q_VECTORS, n + NON_Q_VECTORS);
   if (got < 0) return got;
@@ -445,7 +445,7 @@ export function igb_init_interrupt_scheme(adapter: IgbAdapter): number {
   return 0;
 }
 
-export function igb_clear_interrupt_scheme(adapter: IgbAdapter): void {
+function igb_clear_interrupt_scheme(adapter: IgbAdapter): void {
   for (const q of adapter.q_vector) netif_napi_del(q.napi);
   adapter.q_vector.length = 0;
   adapter.tx_ring.length = 0;
@@ -490,7 +490,7 @@ export function igb_down(adapter: IgbAdapter): void {
   for (const ring of adapter.rx_ring) igb_clean_rx_ring(ring);
 }
 
-export function igb_reinit_locked(adapter: IgbAdapter): void {
+function igb_reinit_locked(adapter: IgbAdapter): void {
   igb_down(adapter);
   igb_up(adapter);
 }

@@ -10,7 +10,7 @@ export const NVM_WORDS = 64;
 const NVM_CHECKSUM_REG = 0x3f;
 const NVM_SUM = 0xbaba;
 
-export function igb_read_nvm(adapter: IgbAdapter, word: number): number {
+function igb_read_nvm(adapter: IgbAdapter, word: number): number {
   wr32(adapter, R.E1000_EERD, (word << R.E1000_EERD_ADDR_SHIFT) | R.E1000_EERD_START);
   return rd32(adapter, R.E1000_EERD) >>> R.E1000_EERD_DATA_SHIFT;
 }
@@ -62,7 +62,7 @@ function igb_nvm_command(adapter: IgbAdapter, bytes: readonly number[], answer: 
 }
 
 /** Writes words from `offset` on. 0, or -EIO when the EEPROM does not let itself be written. */
-export function igb_write_nvm_spi(adapter: IgbAdapter, offset: number, words: readonly number[]): number {
+function igb_write_nvm_spi(adapter: IgbAdapter, offset: number, words: readonly number[]): number {
   let err = igb_acquire_nvm(adapter);
   for (let i = 0; err === 0 && i < words.length; i++) {
     igb_nvm_command(adapter, [R.NVM_WREN_OPCODE_SPI], false);
@@ -77,7 +77,7 @@ export function igb_write_nvm_spi(adapter: IgbAdapter, offset: number, words: re
   return err;
 }
 
-export function igb_update_nvm_checksum(adapter: IgbAdapter): number {
+function igb_update_nvm_checksum(adapter: IgbAdapter): number {
   const sum = (NVM_SUM - nvm_sum(adapter, NVM_CHECKSUM_REG)) & 0xffff;
   return igb_write_nvm_spi(adapter, NVM_CHECKSUM_REG, [sum]);
 }
