@@ -17,6 +17,7 @@ import type { IpOptions } from "./ip_options_type.ts";
 import type { NetDevice } from "./netdevice.ts";
 import { __pskb_pull_tail, copy_bytes, skb_copy_bits } from "./skb_data.ts";
 import type { Sock } from "./sock.ts";
+import type { UbufInfo } from "./zerocopy.ts";
 
 export const CHECKSUM_NONE = 0;
 export const CHECKSUM_UNNECESSARY = 1;
@@ -204,6 +205,8 @@ export class SkBuff {
   /** SKBTX_* and the number of the time stamps that the sender asked for (sock_tstamp.ts). */
   tx_flags = 0;
   tskey = 0;
+  /** Of a packet in TCP's send queues: the MSG_ZEROCOPY sends whose data it has (skb_zcopy()). */
+  uarg: UbufInfo | null = null;
 
   constructor(kernel: Kernel, head: HeadBuf) {
     this.kernel = kernel;

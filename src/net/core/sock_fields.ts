@@ -1,6 +1,8 @@
 // The fields of a socket that most sockets never change: they share one set of them until one is written (sock_rare.ts, which
 // tools/gen-rare.mjs writes, has the accessors). Mirrors include/net/sock.h. Way in: class Sock.
 
+import type { UbufInfo } from "./zerocopy.ts";
+
 export class SockRare {
   sk_lingertime = 0;
   sk_omem_alloc = 0;
@@ -25,6 +27,9 @@ export class SockRare {
   sk_txtime_flags = 0;
   sk_bind_phc = -1;
   sk_txrehash = 1;
+  /** MSG_ZEROCOPY: number of the next send; a send that waits for room, with what it has written. */
+  sk_zckey = 0;
+  sk_zc_waits: UbufInfo | null = null;
   /** bytes/s */
   sk_max_pacing_rate = Number.POSITIVE_INFINITY;
 }

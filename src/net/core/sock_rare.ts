@@ -117,6 +117,18 @@ export class SockFields {
   set sk_txrehash(v: SockRare["sk_txrehash"]) {
     if (this.sock_rare.sk_txrehash !== v) this.own_sock_rare().sk_txrehash = v;
   }
+  get sk_zckey(): SockRare["sk_zckey"] {
+    return this.sock_rare.sk_zckey;
+  }
+  set sk_zckey(v: SockRare["sk_zckey"]) {
+    if (this.sock_rare.sk_zckey !== v) this.own_sock_rare().sk_zckey = v;
+  }
+  get sk_zc_waits(): SockRare["sk_zc_waits"] {
+    return this.sock_rare.sk_zc_waits;
+  }
+  set sk_zc_waits(v: SockRare["sk_zc_waits"]) {
+    if (this.sock_rare.sk_zc_waits !== v) this.own_sock_rare().sk_zc_waits = v;
+  }
   get sk_max_pacing_rate(): SockRare["sk_max_pacing_rate"] {
     return this.sock_rare.sk_max_pacing_rate;
   }

@@ -87,6 +87,13 @@ import {
   TCP_SYN_SENT,
 } from "../core/sock.ts";
 import { __sock_cmsg_send, type SockcmCookie, sockcm_init } from "../core/sock_cmsg.ts";
+import {
+  msg_zerocopy_realloc,
+  net_zcopy_put,
+  net_zcopy_put_abort,
+  skb_zcopy_set,
+  type UbufInfo,
+} from "../core/zerocopy.ts";
 import { __inet_stream_connect } from "./af_inet.ts";
 import {
   inet_csk_clear_xmit_timers,
@@ -153,7 +160,6 @@ import {
 } from "./tcp_sock.ts";
 import { tcp_fin_time, tcp_init_xmit_timers } from "./tcp_timer.ts";
 import { tcp_tx_timestamp } from "./tcp_tstamp.ts";
-import { tcp_zerocopy_done } from "./tcp_zerocopy.ts";
 
 export { tcp_get_info } from "./tcp_info.ts";
 export * from "./tcp_mem.ts";
@@ -604,6 +610,7 @@ function tcp_init_send_skb(skb: SkBuff): SkBuff {
   skb.tcp_eor = false;
   skb.txstamp_ack = false;
   skb.tx_flags = 0;
+  skb.uarg = null;
   skb.has_rxtstamp = false;
   skb.skb_mstamp = 0;
   skb.tx_in_flight = 0;
@@ -832,25 +839,33 @@ export function tcp_sendmsg(sk: Sock, msg: MsgHdr, size: number, flags: number):
   const size_goal = k.tcp_size_goal;
   if (sk.sk_err !== 0 || (sk.sk_shutdown & SEND_SHUTDOWN) !== 0) return copied_syn || tcp_send_error(sk, flags, -EPIPE);
   const queue = sk.sk_write_queue;
+  const zc =
+    (flags & MSG_ZEROCOPY) !== 0 && size > 0 && sock_flag(sk, SOCK_ZEROCOPY)
+      ? tcp_zerocopy_begin(tp, size, flags)
+      : null;
   while (from < size) {
     let skb = queue.prev;
     let copy = skb !== null ? size_goal - skb.len : 0;
-    if (copy <= 0 || skb!.tcp_eor) {
+    // A packet belongs to the sends of one notification.
+    const other = zc !== null && skb !== null && skb.uarg !== null && skb.uarg !== zc;
+    if (other) tcp_mark_push(tp, skb!);
+    if (copy <= 0 || skb!.tcp_eor || other) {
       const left = size - from;
-      if (!sk_stream_memory_free(sk)) return tcp_wait_for_sndbuf(sk, flags, copied, copied_syn, mss_now, size_goal);
+      if (!sk_stream_memory_free(sk)) return tcp_wait_for_sndbuf(sk, flags, copied, copied_syn, mss_now, size_goal, zc);
       // A stream that filled the packet before will fill this one as well.
       const room = left < size_goal && (skb === null || skb.tcp_eor) ? left : size_goal;
       skb = tcp_stream_alloc_skb(sk, room);
-      if (skb === null) return tcp_wait_for_sndbuf(sk, flags, copied, copied_syn, mss_now, size_goal);
+      if (skb === null) return tcp_wait_for_sndbuf(sk, flags, copied, copied_syn, mss_now, size_goal, zc);
       tcp_skb_entail(sk, skb);
       copy = size_goal;
     }
     if (copy > size - from) copy = size - from;
     copy = tcp_wmem_schedule(sk, copy);
     if (copy <= 0 || (skb!.end - skb!.tail < copy && !tcp_skb_grow(skb!, copy))) {
-      return tcp_wait_for_sndbuf(sk, flags, copied, copied_syn, mss_now, size_goal);
+      return tcp_wait_for_sndbuf(sk, flags, copied, copied_syn, mss_now, size_goal, zc);
     }
     const s = skb!;
+    if (zc !== null) skb_zcopy_set(s, zc);
     memcpy_from_msg(s.head.u8, s.tail, msg, from, copy);
     s.tail += copy;
     s.len += copy;
@@ -875,10 +890,21 @@ export function tcp_sendmsg(sk: Sock, msg: MsgHdr, size: number, flags: number):
   if (copied > 0) {
     tcp_tx_timestamp(tp, sockc.tsflags);
     tcp_push(sk, flags, mss_now, tp.nonagle, size_goal);
-    // One notification for a call, however often it had to wait.
-    if ((flags & MSG_ZEROCOPY) !== 0 && sock_flag(sk, SOCK_ZEROCOPY)) tcp_zerocopy_done(tp);
   }
+  if (zc !== null) net_zcopy_put(zc);
   return copied + copied_syn;
+}
+
+/** The numbers of a MSG_ZEROCOPY send; a call that had to wait goes on with those it has. */
+function tcp_zerocopy_begin(tp: TcpSock, size: number, flags: number): UbufInfo {
+  const held = tp.sk_zc_waits;
+  if (held !== null) {
+    tp.sk_zc_waits = null;
+    if ((flags & MSG_CONTINUED) !== 0) return held;
+    // Its caller was interrupted.
+    net_zcopy_put(held);
+  }
+  return msg_zerocopy_realloc(tp, size, tcp_write_queue_tail(tp)?.uarg ?? null);
 }
 
 /** No room: what is there is pushed, so that the acknowledgments come which make room. */
@@ -889,8 +915,14 @@ function tcp_wait_for_sndbuf(
   copied_syn: number,
   mss_now: number,
   size_goal: number,
+  zc: UbufInfo | null,
 ): number {
   const tp = tcp_sk(sk);
+  if (zc !== null) {
+    if (copied === 0 && (flags & MSG_CONTINUED) === 0) net_zcopy_put_abort(zc);
+    else if (sock_nonblock(sk, flags)) net_zcopy_put(zc);
+    else tp.sk_zc_waits = zc;
+  }
   if (sk.sk_socket !== null) sk.sk_socket.flags |= SOCK_NOSPACE;
   tcp_remove_empty_skb(sk);
   // Who waits has not written its last byte yet.

@@ -17,6 +17,7 @@ import type { Net } from "../core/net_namespace.ts";
 import { consume_skb, type SkBuff, skb_queue_purge_reason } from "../core/skbuff.ts";
 import { LINUX_MIB_TCPMEMORYPRESSURES, LINUX_MIB_TCPMEMORYPRESSURESCHRONO } from "../core/snmp.ts";
 import { SOCK_MIN_SNDBUF, SOCK_SNDBUF_LOCK, type Sock, sock_error } from "../core/sock.ts";
+import { skb_zcopy_clear } from "../core/zerocopy.ts";
 import type {} from "./sysctl_tcp.ts";
 import { type TcpSock, tcp_sk } from "./tcp_sock.ts";
 
@@ -193,6 +194,7 @@ function mem_release(tp: TcpSock, pages: number): void {
 /** A packet of a send queue ends. */
 export function tcp_wmem_free_skb(sk: Sock, skb: SkBuff): void {
   tcp_sk(sk).sk_wmem_queued -= skb.truesize;
+  if (skb.uarg !== null) skb_zcopy_clear(skb);
   consume_skb(skb);
   sk_mem_reclaim(sk);
 }

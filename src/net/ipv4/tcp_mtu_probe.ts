@@ -16,6 +16,7 @@ import {
   tcp_packets_in_flight,
   tcp_wnd_end,
 } from "./tcp_sock.ts";
+import { tcp_has_tx_tstamp } from "./tcp_tstamp.ts";
 
 /** Search range that is narrow enough (RFC 4821 section 7.6.4: 8 bytes in Linux). */
 const TCP_PROBE_THRESHOLD = 8;
@@ -49,6 +50,12 @@ export function tcp_mtu_probe(tp: TcpSock): number {
   if (tp.snd_wnd < size_needed) return -1;
   if (after((tp.snd_nxt + size_needed) | 0, tcp_wnd_end(tp))) return 0;
   if (tcp_packets_in_flight(tp) + 2 > tp.snd_cwnd) return tcp_packets_in_flight(tp) === 0 ? -1 : 0;
+  // What a program wants to know of its data is told of packets as they were written.
+  let len = 0;
+  for (let skb = tp.sk_write_queue.next; skb !== null && len < probe_size; skb = skb.next) {
+    if (skb.uarg !== null || skb.tcp_eor || tcp_has_tx_tstamp(skb)) return -1;
+    len += skb.len;
+  }
   const n = tcp_stream_alloc_skb(tp, probe_size);
   if (n === null) return -1;
   const first = tp.sk_write_queue.next!;
@@ -56,7 +63,7 @@ export function tcp_mtu_probe(tp: TcpSock): number {
   n.tcp_end_seq = (first.tcp_seq + probe_size) | 0;
   n.tcp_flags = TCPHDR_ACK;
   const at = skb_put(n, probe_size);
-  let len = 0;
+  len = 0;
   for (let skb = tp.sk_write_queue.next; skb !== null && len < probe_size; skb = tp.sk_write_queue.next) {
     const copy = Math.min(skb.len, probe_size - len);
     n.head.u8.set(skb.head.u8.subarray(skb.data, skb.data + copy), at + len);

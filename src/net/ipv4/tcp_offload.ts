@@ -20,6 +20,7 @@ import {
   type SkBuff,
 } from "../core/skbuff.ts";
 import { inet_add_offload, inet_gro_flush, skb_gro_checksum_ok } from "./gro.ts";
+import { tcp_wfree } from "./tcp_output.ts";
 
 const TCPH_LEN = 20;
 const TCPH_SEQ = 4;
@@ -50,6 +51,8 @@ export function tcp_gso_segment(skb: SkBuff, features: number): SkBuff | number 
   let seq = segs.head.dv.getUint32(segs.transport_header + TCPH_SEQ);
   const flags = segs.head.dv.getUint8(segs.transport_header + TCPH_FLAGS);
   for (let s: SkBuff | null = segs; s !== null; s = s.next) {
+    // The pieces are uncharged as the whole would be: no program is woken for each.
+    if (skb.destructor === tcp_wfree) s.destructor = tcp_wfree;
     // A time stamp is taken of the one that has its byte.
     const stamped = (skb.tskey - seq) >>> 0 < s.len - (s.transport_header - s.data) - thlen;
     if (s.tx_flags !== 0 && !stamped) s.tx_flags = 0;

@@ -49,6 +49,7 @@ import {
   TCP_FIN_WAIT1,
   TCP_LAST_ACK,
 } from "../core/sock.ts";
+import { skb_zcopy_set } from "../core/zerocopy.ts";
 import {
   ICSK_TIME_DACK,
   inet_csk_clear_xmit_timer,
@@ -448,6 +449,7 @@ export function tcp_fragment(sk: Sock, queue: number, skb: SkBuff, len: number, 
   buff.tx_app_limited = skb.tx_app_limited;
   buff.tx_in_flight = skb.tx_in_flight;
   tcp_fragment_tstamp(skb, buff);
+  skb_zcopy_set(buff, skb.uarg);
   const old = tcp_skb_pcount(skb);
   tcp_set_skb_tso_segs(skb, mss);
   tcp_set_skb_tso_segs(buff, mss);
@@ -465,7 +467,7 @@ const GROW_COPY_MAX = 2048;
 /** Up to `amount` bytes of the next packet of the write queue join this one, where there is room: it was small for its time. */
 function tcp_grow_skb(tp: TcpSock, skb: SkBuff, amount: number, mss: number): void {
   const next = skb.next!;
-  if (skb.tcp_eor || (skb.tcp_flags & TCPHDR_FIN) !== 0 || next.len === 0) return;
+  if (skb.tcp_eor || (skb.tcp_flags & TCPHDR_FIN) !== 0 || next.len === 0 || skb.uarg !== next.uarg) return;
   let n = Math.min(next.len, amount);
   // What was cut from it lies behind it already.
   if (next.head !== skb.head || next.data !== skb.tail) {

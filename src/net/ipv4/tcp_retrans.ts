@@ -173,6 +173,7 @@ const tcp_can_collapse = (skb: SkBuff): boolean => tcp_skb_pcount(skb) <= 1 && (
 
 /** `next` becomes part of `skb`. False: no memory. */
 function tcp_collapse_retrans(tp: TcpSock, skb: SkBuff, next: SkBuff): boolean {
+  if (skb.uarg !== next.uarg) return false;
   const n = next.len;
   if (n !== 0) {
     // What was cut from it lies behind it already.

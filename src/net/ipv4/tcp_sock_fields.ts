@@ -82,8 +82,6 @@ export class TcpSockRare {
   sk_write_pending = false;
   /** TCP_REPAIR_QUEUE. */
   repair_queue = 0;
-  /** MSG_ZEROCOPY: number of the next notification. */
-  zckey = 0;
   fastopen_rsk: RequestSock | null = null;
   fastopen_req: { data: MsgHdr | null; size: number; copied: number; cookie: FastopenCookie } | null = null;
 }

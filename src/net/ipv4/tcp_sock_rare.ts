@@ -388,12 +388,6 @@ export class TcpSockFields extends InetSock {
   set repair_queue(v: TcpSockRare["repair_queue"]) {
     if (this.tcp_sock_rare.repair_queue !== v) this.own_tcp_sock_rare().repair_queue = v;
   }
-  get zckey(): TcpSockRare["zckey"] {
-    return this.tcp_sock_rare.zckey;
-  }
-  set zckey(v: TcpSockRare["zckey"]) {
-    if (this.tcp_sock_rare.zckey !== v) this.own_tcp_sock_rare().zckey = v;
-  }
   get fastopen_rsk(): TcpSockRare["fastopen_rsk"] {
     return this.tcp_sock_rare.fastopen_rsk;
   }

@@ -59,6 +59,7 @@ import {
   MSG_PEEK,
   MSG_PROBE_BIT,
   MSG_TRUNC,
+  MSG_ZEROCOPY,
   PACKET_HOST,
   SOCKADDR_IN_LEN,
   SOL_UDP,
@@ -121,6 +122,7 @@ import {
   SOCK_DEAD,
   SOCK_LOCALROUTE,
   SOCK_RECV_CMSGS,
+  SOCK_ZEROCOPY,
   type Sock,
   sk_common_release,
   sk_dst_reset,
@@ -135,6 +137,7 @@ import {
 } from "../core/sock.ts";
 import { sk_filter } from "../core/sock_filter.ts";
 import { sock_recv_cmsgs } from "../core/sock_opt.ts";
+import { msg_zerocopy_realloc, net_zcopy_put } from "../core/zerocopy.ts";
 import { __ip_datagram_connect } from "./datagram4.ts";
 import { icmp_err_convert, icmp_send } from "./icmp.ts";
 import { ip_mc_drop_socket, ip_mc_sf_allow } from "./igmp.ts";
@@ -332,7 +335,10 @@ export function udp_sendmsg(sk: Sock, msg: MsgHdr, len: number, flags: number): 
     const skb = ip_make_skb(sk, fl4, msg, ulen, UDP_HLEN, ipc, rt, flags, err);
     if (skb === null) return udp_send_error(sk, err[0]!);
     const e = udp_send_skb(skb, up, inet.inet_sport, dport, saddr, fl4.daddr, ipc.gso_size);
-    return e !== 0 ? udp_send_error(sk, e) : len;
+    if (e !== 0) return udp_send_error(sk, e);
+    if ((flags & MSG_ZEROCOPY) !== 0 && sock_flag(sk, SOCK_ZEROCOPY))
+      net_zcopy_put(msg_zerocopy_realloc(sk, len, null));
+    return len;
   }
   up.pending = AF_INET;
   fl4.daddr = daddr;
@@ -348,6 +354,7 @@ export function udp_sendmsg(sk: Sock, msg: MsgHdr, len: number, flags: number): 
     return udp_send_error(sk, err);
   }
   up.cork_len += len;
+  if ((flags & MSG_ZEROCOPY) !== 0 && sock_flag(sk, SOCK_ZEROCOPY)) up.cork_zc++;
   return len;
 }
 
@@ -359,6 +366,7 @@ function udp_append_corked(up: UdpSock, msg: MsgHdr, len: number, flags: number,
     return udp_send_error(up, err);
   }
   if ((flags & MSG_PROBE_BIT) === 0) up.cork_len += len;
+  if ((flags & MSG_ZEROCOPY) !== 0 && sock_flag(up, SOCK_ZEROCOPY)) up.cork_zc++;
   if (!corkreq) {
     const e = udp_push_pending_frames(up);
     if (e < 0) return udp_send_error(up, e);
@@ -376,6 +384,7 @@ export function udp_flush_pending_frames(up: UdpSock): void {
   if (up.pending === 0) return;
   up.pending = 0;
   up.cork_len = 0;
+  up.cork_zc = 0;
   ip_flush_pending_frames(up);
 }
 
@@ -383,6 +392,7 @@ export function udp_flush_pending_frames(up: UdpSock): void {
 export function udp_push_pending_frames(up: UdpSock): number {
   const fl4 = up.fl4;
   const skb = ip_finish_skb(up, fl4);
+  for (; up.cork_zc > 0; up.cork_zc--) net_zcopy_put(msg_zerocopy_realloc(up, 0, null));
   up.pending = 0;
   up.cork_len = 0;
   if (skb === null) return 0;

@@ -26,6 +26,8 @@ export class UdpSock extends InetSock {
   pcflag = 0;
   /** Bytes of payload appended to the corked message, with the header. */
   cork_len = 0;
+  /** MSG_ZEROCOPY sends that it is made of. */
+  cork_zc = 0;
   no_check6_tx = false;
   no_check6_rx = false;
   reuseport_key = 0;

@@ -4,3 +4,4 @@ import { play_scenes } from "./socket_scenes.ts";
 play_scenes("sockets.txt");
 play_scenes("timestamping.txt");
 play_scenes("tcp.txt");
+play_scenes("zerocopy.txt");
