@@ -82,6 +82,8 @@ export class FakeMachine {
   foregroundGroup = 0;
   maxTasks = 300;
   maxSteps = 2_000_000;
+  /** Characters that the terminal shows at most. */
+  maxOutput = 1 << 24;
   private readonly tasks: Task[] = [];
   private nextPid = 100;
   private nextIno = 2;
@@ -461,6 +463,8 @@ export class FakeMachine {
         if ((++m.writes & 31) === 0) yield undefined;
         if (f.tty) {
           m.ttyOutput += new TextDecoder().decode(buf);
+          // Who prints without end does not come to one either.
+          if (m.ttyOutput.length > m.maxOutput) throw new Error("step budget used up by output");
           return buf.length;
         }
         if (f.pipe !== undefined) {
