@@ -128,7 +128,6 @@ import { tcp_current_mss } from "./tcp_mss.ts";
 import {
   __tcp_push_pending_frames,
   TCP_CHRONO_BUSY,
-  TCP_CHRONO_SNDBUF_LIMITED,
   tcp_chrono_start,
   tcp_chrono_stop,
   tcp_cwnd_restart,
@@ -644,6 +643,7 @@ export function tcp_skb_entail(sk: Sock, skb: SkBuff): void {
   skb.tcp_seq = tp.write_seq;
   skb.tcp_end_seq = tp.write_seq;
   skb.tcp_flags = TCPHDR_ACK;
+  if (sk.sk_write_queue.next === null) tcp_chrono_start(sk, TCP_CHRONO_BUSY);
   __skb_queue_tail(sk.sk_write_queue, skb);
   tp.sk_wmem_queued += skb.truesize;
   if ((tp.nonagle & TCP_NAGLE_PUSH) !== 0) tp.nonagle &= ~TCP_NAGLE_PUSH;
@@ -928,7 +928,6 @@ function tcp_wait_for_sndbuf(
   // Who waits has not written its last byte yet.
   if (copied > 0 && sock_nonblock(sk, flags)) tcp_tx_timestamp(tp, sk.net.kernel.tcp_sockc.tsflags);
   if (copied > 0) tcp_push(sk, flags & ~MSG_MORE, mss_now, TCP_NAGLE_PUSH, size_goal);
-  if (!tcp_rtx_and_write_queues_empty(tp)) tcp_chrono_start(sk, TCP_CHRONO_SNDBUF_LIMITED);
   // Sending may have ended in the device already: then there is room again, and nobody who would wake us.
   if (copied > 0 || copied_syn > 0) return copied + copied_syn;
   return tcp_send_error(sk, flags, -EAGAIN);

@@ -34,7 +34,13 @@ import {
 import { tcp_fast_path_check } from "./tcp_data.ts";
 import { tcp_replace_ts_recent, tcp_send_challenge_ack } from "./tcp_input.ts";
 import { tcp_current_mss, tcp_mss_to_mtu, tcp_sync_mss } from "./tcp_mss.ts";
-import { __tcp_push_pending_frames, tcp_probe0_when, tcp_trim_head } from "./tcp_output.ts";
+import {
+  __tcp_push_pending_frames,
+  TCP_CHRONO_BUSY,
+  tcp_chrono_stop,
+  tcp_probe0_when,
+  tcp_trim_head,
+} from "./tcp_output.ts";
 import { type RateSample, rate_sample_reset, tcp_rate_gen, tcp_rate_skb_delivered } from "./tcp_rate.ts";
 import {
   tcp_newreno_mark_lost,
@@ -341,6 +347,7 @@ function tcp_clean_rtx_queue(
     skb = next;
   }
   const first = tp.tcp_rtx_queue.next;
+  if (first === null) tcp_chrono_stop(tp, TCP_CHRONO_BUSY);
   if (first !== null && first.txstamp_ack) tcp_ack_tstamp(tp, first, ack_skb, prior_snd_una);
   // The receiver threw away what it had reported: the first segment is marked but not acknowledged.
   if (first !== null && (first.sacked & TCPCB_SACKED_ACKED) !== 0) flag |= FLAG_SACK_RENEGING;

@@ -112,7 +112,7 @@ import { SOCK_NOSPACE } from "./tcp_mem.ts";
 import { tcp_init_metrics, tcp_update_metrics } from "./tcp_metrics.ts";
 import { tcp_check_req, tcp_time_wait } from "./tcp_minisocks.ts";
 import { tcp_mtup_init, tcp_sync_mss } from "./tcp_mss.ts";
-import { tcp_init_cwnd_of, tcp_push_pending_frames } from "./tcp_output.ts";
+import { TCP_CHRONO_SNDBUF_LIMITED, tcp_chrono_stop, tcp_init_cwnd_of, tcp_push_pending_frames } from "./tcp_output.ts";
 import { tcp_send_ack, tcp_send_synack } from "./tcp_output_ctl.ts";
 import { FastopenCookie, tcp_fast_parse_options, tcp_parse_aligned_timestamp, tcp_parse_options } from "./tcp_parse.ts";
 import { tcp_epollin_ready } from "./tcp_poll.ts";
@@ -416,6 +416,7 @@ export function tcp_check_space(sk: Sock): void {
     tp.snd_cwnd_stamp = jiffies(sk.net.kernel);
   }
   sk.sk_write_space(sk);
+  if ((sock.flags & SOCK_NOSPACE) === 0) tcp_chrono_stop(sk, TCP_CHRONO_SNDBUF_LIMITED);
 }
 function tcp_data_snd_check(tp: TcpSock): void {
   tcp_push_pending_frames(tp);

@@ -702,6 +702,11 @@ function tcp_cwnd_validate(tp: TcpSock, is_cwnd_limited: boolean): void {
   ) {
     tcp_cwnd_application_limited(tp);
   }
+  // Neither window is what stops us, all is out, and the program waits for buffer space: that is what is too small.
+  const sock = tp.sk_socket;
+  const open = tp.sk_state === TCP_ESTABLISHED || tp.sk_state === TCP_CLOSE_WAIT;
+  if (tp.sk_write_queue.next === null && sock !== null && (sock.flags & SOCK_NOSPACE) !== 0 && open)
+    tcp_chrono_start(tp, TCP_CHRONO_SNDBUF_LIMITED);
 }
 
 // --- the loop -----------------------------------------------------------------------------------------------------
