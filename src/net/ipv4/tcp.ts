@@ -96,7 +96,6 @@ import {
 } from "../core/zerocopy.ts";
 import { __inet_stream_connect } from "./af_inet.ts";
 import {
-  inet_csk_clear_xmit_timers,
   inet_csk_delack_init,
   inet_csk_destroy_sock,
   inet_csk_listen_stop,
@@ -157,7 +156,7 @@ import {
   tcp_sk,
   tcp_write_queue_tail,
 } from "./tcp_sock.ts";
-import { tcp_fin_time, tcp_init_xmit_timers } from "./tcp_timer.ts";
+import { tcp_clear_xmit_timers, tcp_fin_time, tcp_init_xmit_timers } from "./tcp_timer.ts";
 import { tcp_tx_timestamp } from "./tcp_tstamp.ts";
 
 export { tcp_get_info } from "./tcp_info.ts";
@@ -267,7 +266,7 @@ export function tcp_done(sk: Sock): void {
   const req = tp.fastopen_rsk;
   if (sk.sk_state === TCP_SYN_SENT || sk.sk_state === TCP_SYN_RECV) sk.net.mib.tcp[TCP_MIB_ATTEMPTFAILS]!++;
   tcp_set_state(sk, TCP_CLOSE);
-  inet_csk_clear_xmit_timers(sk);
+  tcp_clear_xmit_timers(sk);
   if (req !== null) reqsk_fastopen_remove(tp, req, false);
   sk.sk_shutdown = SHUTDOWN_MASK;
   if (!sock_flag(sk, SOCK_DEAD)) sk.sk_state_change(sk);
@@ -441,7 +440,7 @@ export function tcp_disconnect(sk: Sock, _flags: number): number {
     sk.sk_err = ECONNRESET;
   } else if (old === TCP_SYN_SENT) sk.sk_err = ECONNRESET;
 
-  inet_csk_clear_xmit_timers(sk);
+  tcp_clear_xmit_timers(sk);
   for (let skb = __skb_dequeue(sk.sk_receive_queue); skb !== null; skb = __skb_dequeue(sk.sk_receive_queue)) {
     consume_skb(skb);
   }

@@ -188,12 +188,6 @@ export function tcp_pacing_check(tp: TcpSock): boolean {
   }
   return true;
 }
-/** Pacing changed or the connection ends. */
-export function tcp_pace_kick(sk: Sock): void {
-  const tp = tcp_sk(sk);
-  if (tp.pacing_timer !== null && hrtimer_cancel(tp.pacing_timer)) sock_put(tp);
-}
-
 function tcp_update_skb_after_send(tp: TcpSock, skb: SkBuff, prior_wstamp: number): void {
   if (tp.sk_pacing_status !== SK_PACING_NONE) {
     const rate = tp.sk_pacing_rate;

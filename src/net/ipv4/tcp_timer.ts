@@ -40,6 +40,7 @@ import {
 } from "../core/sock.ts";
 import {
   inet_csk_ack_scheduled,
+  inet_csk_clear_xmit_timers,
   inet_csk_delete_keepalive_timer,
   inet_csk_exit_pingpong_mode,
   inet_csk_in_pingpong_mode,
@@ -312,6 +313,14 @@ export function tcp_sack_compress_send_ack(tp: TcpSock): void {
   tp.net.mib.linux[LINUX_MIB_TCPACKCOMPRESSED]! += tp.compressed_ack - 1;
   tp.compressed_ack = 0;
   tcp_send_ack(tp);
+}
+
+/** Out of service: no timer may call any more. Those of pacing and of compressed ACKs hold the socket. */
+export function tcp_clear_xmit_timers(sk: Sock): void {
+  const tp = tcp_sk(sk);
+  if (tp.pacing_timer !== null && hrtimer_cancel(tp.pacing_timer)) sock_put(tp);
+  if (tp.compressed_ack_timer !== null && hrtimer_cancel(tp.compressed_ack_timer)) sock_put(tp);
+  inet_csk_clear_xmit_timers(sk);
 }
 
 /** The hrtimer that holds ACKs back (tcp_comp_sack_delay_ns) is over. It held a reference. */

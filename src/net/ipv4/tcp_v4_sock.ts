@@ -14,7 +14,6 @@ import { type SkBuff, skb_dst_set, skb_queue_purge_reason } from "../core/skbuff
 import { LINUX_MIB_LISTENOVERFLOWS } from "../core/snmp.ts";
 import { type Sock, sk_dst_set } from "../core/sock.ts";
 import {
-  inet_csk_clear_xmit_timers,
   inet_csk_prepare_forced_close,
   inet_csk_route_child_sock,
   inet_csk_route_req,
@@ -42,6 +41,7 @@ import { tcp_make_synack } from "./tcp_output_ctl.ts";
 import { FastopenCookie } from "./tcp_parse.ts";
 import { ip_build_and_send_pkt } from "./tcp_reply.ts";
 import { MAX_TCP_HEADER, type TcpSock, tcp_sk } from "./tcp_sock.ts";
+import { tcp_clear_xmit_timers } from "./tcp_timer.ts";
 
 const INET_ECN_MASK = 3;
 
@@ -204,7 +204,7 @@ function destroy_child(sk: Sock, child: TcpSock): null {
 /** Gives back all that the socket holds beside its receive queue, which goes with the last reference. */
 export function tcp_v4_destroy_sock(sk: Sock): void {
   const tp = tcp_sk(sk);
-  inet_csk_clear_xmit_timers(sk);
+  tcp_clear_xmit_timers(sk);
   tcp_cleanup_congestion_control(sk);
   tcp_write_queue_purge(sk);
   tcp_fastopen_active_disable_ofo_check(sk);
