@@ -33,7 +33,7 @@ export interface ServerConstructor {
 const ATTEMPT_TIMEOUT_MS = 250;
 
 /** A constructor of this machine's: `instanceof`, subclasses and calls without `new` all work. */
-function bound<C>(machine: Machine, Base: new (...args: never[]) => object, name: string): C {
+function bound<C>(machine: Machine, Base: new (...args: never[]) => object, name: string, length: number): C {
   function Bound(this: unknown, ...args: unknown[]): object {
     return Reflect.construct(Base, [machine, ...args] as never[], (new.target as never) ?? Bound);
   }
@@ -42,6 +42,7 @@ function bound<C>(machine: Machine, Base: new (...args: never[]) => object, name
   });
   Object.setPrototypeOf(Bound, Base);
   Object.defineProperty(Bound, "name", { value: name });
+  Object.defineProperty(Bound, "length", { value: length });
   return Bound as unknown as C;
 }
 
@@ -67,9 +68,9 @@ export class NetApi {
   readonly setDefaultAutoSelectFamilyAttemptTimeout: (ms: number) => void;
 
   constructor(machine: Machine) {
-    this.Socket = bound<SocketConstructor>(machine, NetSocket as never, "Socket");
+    this.Socket = bound<SocketConstructor>(machine, NetSocket as never, "Socket", 1);
     this.Stream = this.Socket;
-    this.Server = bound<ServerConstructor>(machine, NetServer as never, "Server");
+    this.Server = bound<ServerConstructor>(machine, NetServer as never, "Server", 2);
     this.createServer = (options, listener) => new this.Server(options, listener);
     this.connect = (...args) => {
       const [options, cb] = normalizeArgs(args);

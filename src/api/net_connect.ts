@@ -49,7 +49,7 @@ export function connectByName(self: NetSocket, options: ConnectOptions): void {
   self._host = host;
   // AI_ADDRCONFIG, where nothing else is asked for.
   const hints = options.hints || (family !== 4 && family !== 6 ? 32 : 0);
-  const how: LookupOptions = { family, hints, ...(all && { all: true }) };
+  const how = { family: options.family, hints, ...(all && { all: true }) } as LookupOptions;
   const answer = (err: Error | null, found: string | LookupAddress[], kind?: number): void => {
     if (!self.connecting) return;
     if (err) {
@@ -57,8 +57,9 @@ export function connectByName(self: NetSocket, options: ConnectOptions): void {
       process.nextTick(() => self.destroy(err));
       return;
     }
-    if (all && Array.isArray(found)) {
-      several(self, found, port, host, options);
+    if (all && found !== undefined && found !== null) {
+      // What is no array is taken for one: the letters of a text are no addresses.
+      several(self, Array.from(found as ArrayLike<LookupAddress>), port, host, options);
       return;
     }
     const address = found as string;

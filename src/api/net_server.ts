@@ -2,7 +2,9 @@
 
 import { channel } from "node:diagnostics_channel";
 import { EventEmitter } from "node:events";
-import { TcpHandle } from "./net_handle.ts";
+import { existsSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { handleOf, NodeHandle, PipeHandle, TcpHandle } from "./net_handle.ts";
 import { type NetSocket, normalizeArgs } from "./net_socket.ts";
 import type { NodeMachine as Machine } from "./node.ts";
 import {
@@ -41,10 +43,13 @@ export interface ListenOptions {
 
 /** Node's default of listen(2). */
 const BACKLOG = 511;
+const NODE_MAJOR = Number.parseInt(process.versions.node, 10);
 
 export class NetServer extends EventEmitter {
-  _handle: TcpHandle | null = null;
+  _handle: NodeHandle | null = null;
   _connections = 0;
+  /** Where it listens, if that is a path. */
+  _pipeName: string | null = null;
   maxConnections?: number;
   dropMaxConnection?: boolean;
   allowHalfOpen: boolean;
@@ -56,6 +61,10 @@ export class NetServer extends EventEmitter {
   readonly machine: Machine;
   private readonly blockList: ServerOptions["blockList"];
   private _unref = false;
+  /** No cluster: there to be read. */
+  readonly _usingWorkers = false;
+  readonly _workers: never[] = [];
+  _connectionKey?: string;
   /** Which listen() a lookup that comes back belongs to. */
   private _listeningId = 1;
 
@@ -97,8 +106,8 @@ export class NetServer extends EventEmitter {
       (typeof args[0] === "object" ? undefined : (numeric(toNumber(args[1])) ?? numeric(toNumber(args[2])))) ||
       undefined;
     // What has a handle, or is one.
-    const given = (options._handle ?? options.handle ?? options) as unknown;
-    if (given instanceof TcpHandle) {
+    const given = (options._handle || options.handle || options) as Record<string, unknown>;
+    if (given instanceof NodeHandle) {
       this._handle = given;
       this.setup(null, null, 4, backlogArg, options);
       return this;
@@ -106,7 +115,7 @@ export class NetServer extends EventEmitter {
     validateAbortSignal(options.signal, "options.signal");
     this.abortBy(options.signal);
     if (typeof options.fd === "number" && options.fd >= 0) {
-      const handle = new TcpHandle(this.machine, options.fd);
+      const handle = handleOf(this.machine, options.fd);
       if (handle.fd < 0) {
         const ex = uvExceptionWithHostPort(-22, "listen", null);
         process.nextTick(() => this.emit("error", ex));
@@ -131,15 +140,14 @@ export class NetServer extends EventEmitter {
       else this.setup(null, n, 4, backlog, options);
       return this;
     }
-    if (typeof options.path === "string" && toNumber(options.path) === false) {
-      // DIFF: a machine has no AF_UNIX sockets.
-      const ex = uvExceptionWithHostPort(-97, "listen", options.path);
-      process.nextTick(() => this.emit("error", ex));
+    if (typeof options.path === "string" && options.path !== "" && toNumber(options.path) === false) {
+      this._pipeName = options.path;
+      this.listenPath(options.path, options.backlog || backlogArg, options);
       return this;
     }
-    if (!("port" in options || "path" in options))
-      throw invalidArgValue("options", options, 'must have the property "port" or "path"');
-    throw invalidArgValue("options", options);
+    if (!("port" in given || "path" in given))
+      throw invalidArgValue("options", given, 'must have the property "port" or "path"');
+    throw invalidArgValue("options", given);
   }
 
   private abortBy(signal: AbortSignal | undefined): void {
@@ -152,6 +160,29 @@ export class NetServer extends EventEmitter {
       signal.addEventListener("abort", onAborted, { once: true });
       this.once("close", () => signal.removeEventListener("abort", onAborted));
     }
+  }
+
+  /**
+   * DIFF: the programs of node:net make directories with node:fs, in the computer's files; where the computer has the path's
+   * directory, the machine gets it, too.
+   */
+  private listenPath(path: string, backlog: number | undefined, options: ListenOptions): void {
+    const dir = dirname(path);
+    const { sys } = this.machine;
+    if (!path.startsWith("\0") && typeof sys.stat(dir) === "number" && existsSync(dir)) {
+      let at = "";
+      for (const part of resolve(dir).split("/").filter(Boolean)) sys.mkdir((at += `/${part}`));
+    }
+    const handle = new PipeHandle(this.machine);
+    this._handle = handle;
+    const err = handle.bindPath(path);
+    this.setup(path, -1, 4, backlog, options, err);
+  }
+
+  /** What it is bound to when no address was given. */
+  private anyAddress(): string {
+    const name = this._handle?.getsockname();
+    return name === undefined || typeof name === "number" ? "0.0.0.0" : name.address;
   }
 
   private lookupAndListen(port: number, host: string, backlog: number | undefined, options: ListenOptions): void {
@@ -167,11 +198,11 @@ export class NetServer extends EventEmitter {
   private setup(
     address: string | null,
     port: number | null,
-    _family: 4 | 6,
+    family: 4 | 6,
     backlog: number | undefined,
     options: ListenOptions,
+    err = 0,
   ): void {
-    let err = 0;
     if (this._handle === null) {
       const handle = new TcpHandle(this.machine);
       this._handle = handle;
@@ -183,7 +214,7 @@ export class NetServer extends EventEmitter {
     }
     const handle = this._handle;
     if (err === 0) {
-      handle.onconnection = (e, client) => this.onConnection(e, client as TcpHandle | null);
+      handle.onconnection = (e, client) => this.onConnection(e, client as NodeHandle | null);
       handle.onlost = () => {
         this.close();
       };
@@ -201,18 +232,20 @@ export class NetServer extends EventEmitter {
       process.nextTick(() => this.emit("error", ex));
       return;
     }
+    this._connectionKey = `${family}:${address ?? (port === null ? null : this.anyAddress())}:${port}`;
     if (this._unref) this.unref();
     process.nextTick(() => {
       if (this._handle !== null) this.emit("listening");
     });
   }
 
-  private onConnection(err: number, client: TcpHandle | null): void {
+  private onConnection(err: number, client: NodeHandle | null): void {
     if (client === null) {
       this.emit("error", errnoException(err, "accept"));
       return;
     }
-    const names = (): Record<string, unknown> => {
+    const names = (): Record<string, unknown> | undefined => {
+      if (client.isPipe) return undefined;
       const local = client.getsockname();
       const remote = client.getpeername();
       const data: Record<string, unknown> = {};
@@ -222,14 +255,14 @@ export class NetServer extends EventEmitter {
         Object.assign(data, { remoteAddress: remote.address, remotePort: remote.port, remoteFamily: remote.family });
       return data;
     };
-    if (typeof this.maxConnections === "number" && this._connections >= this.maxConnections) {
+    if (this.isFull()) {
       const data = names();
       client.close();
       this.emit("drop", data);
       return;
     }
-    if (this.blockList !== undefined) {
-      const data = names();
+    if (typeof this.blockList?.check === "function") {
+      const data = names() ?? {};
       const family = data.remoteFamily === "IPv6" ? "ipv6" : "ipv4";
       if (this.blockList.check(data.remoteAddress as string, family)) {
         client.close();
@@ -258,6 +291,12 @@ export class NetServer extends EventEmitter {
     const told = channel("net.server.socket");
     if (told.hasSubscribers) told.publish({ socket });
   }
+  /** Until Node 21 a limit of 0 was none. */
+  private isFull(): boolean {
+    const max = this.maxConnections;
+    if (typeof max !== "number" || (max === 0 && NODE_MAJOR < 21)) return false;
+    return this._connections >= max;
+  }
   /** A listener that is an async function and fails (events.captureRejections). */
   override [EventEmitter.captureRejectionSymbol](err: Error, event: string | symbol, socket?: NetSocket): void {
     if (event === "connection" && socket !== undefined) socket.destroy(err);
@@ -267,8 +306,9 @@ export class NetServer extends EventEmitter {
   get listening(): boolean {
     return this._handle !== null;
   }
-  address(): SocketName | null {
-    if (this._handle === null) return null;
+  address(): SocketName | string | null {
+    if (this._handle === null) return this._pipeName;
+    if (this._handle.isPipe) return this._pipeName;
     const n = this._handle.getsockname();
     if (typeof n === "number") throw errnoException(n, "address");
     return n;

@@ -6,7 +6,7 @@ import { addAbortSignal, Duplex, type DuplexOptions } from "node:stream";
 import { inspect } from "node:util";
 import { ENOTCONN } from "../uapi/errno.ts";
 import { type ConnectOptions, connectByName } from "./net_connect.ts";
-import { TcpHandle, UV_EOF } from "./net_handle.ts";
+import { handleOf, type NodeHandle, PipeHandle, TcpHandle, UV_EOF } from "./net_handle.ts";
 import type { NetServer } from "./net_server.ts";
 import type { NodeMachine as Machine } from "./node.ts";
 import {
@@ -34,7 +34,7 @@ export interface OnReadOptions {
 export interface SocketOptions extends DuplexOptions {
   /** A descriptor of the machine's pid 1. */
   fd?: number;
-  handle?: TcpHandle;
+  handle?: NodeHandle;
   readable?: boolean;
   writable?: boolean;
   signal?: AbortSignal;
@@ -54,7 +54,7 @@ export class NetSocket extends Duplex {
   _hadError = false;
   _parent: unknown = null;
   _host: string | null = null;
-  _handle: TcpHandle | null = null;
+  _handle: NodeHandle | null = null;
   server: NetServer | null = null;
   _server: NetServer | null = null;
   timeout?: number;
@@ -62,9 +62,10 @@ export class NetSocket extends Duplex {
   /** Set by connect() and what looks the name up. */
   _pendingData: Uint8Array | string | { chunk: Uint8Array | string; encoding: BufferEncoding }[] | null = null;
   _pendingEncoding = "";
+  readonly _closeAfterHandlingError: boolean = false;
   readonly machine: Machine;
-  private sockName: SocketName | null = null;
-  private peerName: SocketName | null = null;
+  _sockname: SocketName | null = null;
+  _peername: SocketName | null = null;
   private onread: OnReadOptions | null = null;
   private noDelay: boolean;
   private keepAlive: boolean;
@@ -101,8 +102,8 @@ export class NetSocket extends Duplex {
     this.blockList = o.blockList;
     if (handle) this._handle = handle;
     else if (fd !== undefined) {
-      const h = new TcpHandle(machine, fd);
-      if (h.fd < 0) throw errnoException(-9, "open");
+      const h = handleOf(machine, fd);
+      if (h.fd < 0) throw nodeError("ERR_INVALID_FD_TYPE", "Unsupported fd type: UNKNOWN", TypeError);
       this._handle = h;
     }
     if (o.onread !== null && typeof o.onread === "object") this.onread = o.onread;
@@ -142,8 +143,8 @@ export class NetSocket extends Duplex {
     if (Object.hasOwn(this, "write")) Reflect.deleteProperty(this, "write");
     if (this.destroyed) {
       this._handle = null;
-      this.peerName = null;
-      this.sockName = null;
+      this._peername = null;
+      this._sockname = null;
       (this as unknown as { _undestroy(): void })._undestroy();
     }
     const pipe = Boolean(options.path);
@@ -151,7 +152,7 @@ export class NetSocket extends Duplex {
       if (typeof options.path !== "string") throw invalidArgType("options.path", "of type string", options.path);
     } else checkConnectOptions(options);
     if (!this._handle) {
-      this._handle = new TcpHandle(this.machine);
+      this._handle = pipe ? new PipeHandle(this.machine) : new TcpHandle(this.machine);
       this.initHandle();
     }
     if (callback !== null) this.once("connect", callback as () => void);
@@ -161,9 +162,7 @@ export class NetSocket extends Duplex {
     if (options.noDelay) this.noDelay = true;
     if (options.keepAliveInitialDelay) this.keepAliveDelay = ~~(options.keepAliveInitialDelay / 1000);
     if (pipe) {
-      // DIFF: a machine has no AF_UNIX sockets.
-      const path = options.path!;
-      process.nextTick(() => this.destroy(exceptionWithHostPort(-97, "connect", path)));
+      this.connectPath(options.path!);
     } else connectByName(this, options);
     return this;
   }
@@ -179,16 +178,17 @@ export class NetSocket extends Duplex {
     const fail = failed ?? ((err: Error) => this.destroy(err));
     const handle = this._handle;
     if (!this.connecting || handle === null) return;
-    const { localAddress, localPort } = options;
-    if (localAddress !== undefined || localPort) {
-      const any = family === 6 ? "::" : "0.0.0.0";
-      const err = handle.bind(localAddress ?? any, localPort ?? 0);
+    const { localPort } = options;
+    let { localAddress } = options;
+    if (localAddress || localPort) {
+      localAddress ||= family === 6 ? "::" : "0.0.0.0";
+      const err = handle.bind(localAddress, (localPort ?? 0) & 0xffff);
       if (err < 0) {
-        fail(exceptionWithHostPort(err, "bind", localAddress ?? any, localPort));
+        fail(exceptionWithHostPort(err, "bind", localAddress, localPort));
         return;
       }
     }
-    if (this.blockList?.check(address, `ipv${family}`)) {
+    if (typeof this.blockList?.check === "function" && this.blockList.check(address, `ipv${family}`)) {
       fail(nodeError("ERR_IP_BLOCKED", `IP(${address}) is blocked by net.BlockList`));
       return;
     }
@@ -213,6 +213,19 @@ export class NetSocket extends Duplex {
     }
   }
 
+  private connectPath(path: string): void {
+    const handle = this._handle!;
+    const fail = (err: number): void => {
+      this.destroy(exceptionWithHostPort(err, "connect", path));
+    };
+    const err = handle.connectPath(path, (status) => {
+      if (this.destroyed || this._handle !== handle) return;
+      if (status < 0) fail(status);
+      else this.afterConnect();
+    });
+    if (err < 0) fail(err);
+  }
+
   /** The next address wants a socket of its own. */
   _renewHandle(): void {
     const old = this._handle;
@@ -227,7 +240,7 @@ export class NetSocket extends Duplex {
 
   private afterConnect(): void {
     this.connecting = false;
-    this.sockName = null;
+    this._sockname = null;
     this._unrefTimer();
     const handle = this._handle!;
     if (this.noDelay) handle.setNoDelay(true);
@@ -338,15 +351,11 @@ export class NetSocket extends Duplex {
     else if (!r.async) cb();
   }
   override _final(cb: Callback): void {
-    if (this.connecting) {
+    if (this.pending) {
       this.once("connect", () => this._final(cb));
       return;
     }
-    if (this._handle === null) {
-      cb();
-      return;
-    }
-    const err = this._handle.shutdown((status) => {
+    const err = this._handle!.shutdown((status) => {
       if (status === -ENOTCONN || this.destroyed) cb();
       else cb(status < 0 ? errnoException(status, "shutdown") : null);
     });
@@ -364,6 +373,8 @@ export class NetSocket extends Duplex {
   resetAndDestroy(): this {
     if (this._handle === null) {
       this.destroy(nodeError("ERR_SOCKET_CLOSED", "Socket is closed"));
+    } else if (this._handle.isPipe) {
+      throw nodeError("ERR_INVALID_HANDLE_TYPE", "This handle type cannot be sent", TypeError);
     } else {
       this.resetting = true;
       if (this.connecting) this.once("connect", () => this._reset());
@@ -393,7 +404,7 @@ export class NetSocket extends Duplex {
       if (!this.resetting) handle.close(closed);
       else if (handle.reset(closed) < 0) handle.close(closed);
       this._handle = null;
-      this.sockName = null;
+      this._sockname = null;
       cb(exception);
     } else {
       cb(exception);
@@ -413,6 +424,7 @@ export class NetSocket extends Duplex {
     this.timeout = msecs;
     validateNumber(msecs, "msecs");
     if (msecs < 0 || !Number.isFinite(msecs)) throw outOfRange("msecs", "a non-negative finite number", msecs);
+    const given = msecs;
     if (msecs > TIMEOUT_MAX) {
       process.emitWarning(
         `${msecs} does not fit into a 32-bit signed integer.\nTimer duration was truncated to ${TIMEOUT_MAX}.`,
@@ -426,7 +438,7 @@ export class NetSocket extends Duplex {
       this.idle = null;
       if (callback !== undefined) this.removeListener("timeout", callback);
     } else {
-      this.timeout = msecs;
+      this.timeout = given;
       this.idle ??= this.machine.loop.timer(() => this._onTimeout());
       this.idle.start(Math.max(1, msecs));
       if (callback !== undefined) this.once("timeout", callback);
@@ -445,7 +457,7 @@ export class NetSocket extends Duplex {
     this.emit("timeout");
   }
   _unrefTimer(): void {
-    if (this.idle !== null && this.timeout) this.idle.start(Math.max(1, this.timeout));
+    if (this.idle !== null && this.timeout) this.idle.start(Math.min(TIMEOUT_MAX, Math.max(1, this.timeout)));
   }
 
   // --- options and names ------------------------------------------------------------------------------------------
@@ -481,21 +493,21 @@ export class NetSocket extends Duplex {
   }
   _getsockname(): SocketName | Record<string, never> {
     if (this._handle === null) return {};
-    if (this.sockName === null) {
+    if (this._sockname === null) {
       const n = this._handle.getsockname();
       if (typeof n === "number") return {};
-      this.sockName = n;
+      this._sockname = n;
     }
-    return this.sockName;
+    return this._sockname;
   }
   _getpeername(): SocketName | Record<string, never> {
-    if (this._handle === null || this.connecting) return this.peerName ?? {};
-    if (this.peerName === null) {
+    if (this._handle === null || this.connecting) return this._peername ?? {};
+    if (this._peername === null) {
       const n = this._handle.getpeername();
       if (typeof n === "number") return {};
-      this.peerName = n;
+      this._peername = n;
     }
-    return this.peerName;
+    return this._peername;
   }
   get remoteAddress(): string | undefined {
     return this._getpeername().address;

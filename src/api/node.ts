@@ -1,6 +1,7 @@
 // `import { createMachine } from "skbuff"` under Node: machines that also have node:net, node:dgram and node:dns.
 // Elsewhere that name means index.ts, which imports nothing of Node (docs/decisions/007-node-and-browser.md).
 
+import { AsyncResource } from "node:async_hooks";
 import { DgramApi } from "./dgram.ts";
 import { createDns, type DnsApi } from "./dns.ts";
 import { Machine, type MachineOptions } from "./machine.ts";
@@ -14,6 +15,8 @@ export { NetApi, type NetServer, type NetSocket } from "./net.ts";
 
 /** A machine whose programs may be Node's. */
 export class NodeMachine extends Machine {
+  /** The async context of who made the machine: that of what comes in from the network. */
+  readonly outside: AsyncResource = new AsyncResource("MACHINE");
   private netApi: NetApi | null = null;
   private dgramApi: DgramApi | null = null;
   private dnsApi: DnsApi | null = null;

@@ -85,8 +85,9 @@ export function uvExceptionWithHostPort(
   const code = uvName(errno);
   const ex = new Error(`${syscall} ${code}: ${uvText(errno)}${place(address, port)}`) as ErrnoException;
   Object.assign(ex, { code, errno, syscall });
-  if (address !== null) ex.address = address;
-  if (port !== undefined && port > 0) ex.port = port;
+  ex.address = address as string;
+  // A path has the port -1.
+  if (port !== undefined && port !== 0) ex.port = port;
   return ex;
 }
 

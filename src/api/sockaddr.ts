@@ -1,6 +1,6 @@
 // Addresses in text and as struct sockaddr (ip(7), ipv6(7)). Way in: sockaddrOf(), readSockaddr().
 
-import { AF_INET, AF_INET6 } from "../uapi/socket.ts";
+import { AF_INET, AF_INET6, AF_UNIX } from "../uapi/socket.ts";
 import { SystemError } from "./errors.ts";
 
 export interface SocketName {
@@ -71,6 +71,16 @@ function parseV6(text: string): Uint8Array {
     out[2 * i + 1] = w & 255;
   });
   return out;
+}
+
+/** struct sockaddr_un of a path, or of an abstract name ("\0name"); what is too long is cut, as libuv does. */
+export function sockaddrUn(path: string): Uint8Array {
+  const abstract = path.startsWith("\0");
+  const name = new TextEncoder().encode(path).subarray(0, abstract ? 108 : 107);
+  const sa = new Uint8Array(2 + name.length + (abstract ? 0 : 1));
+  sa[0] = AF_UNIX;
+  sa.set(name, 2);
+  return sa;
 }
 
 export function readSockaddr(sa: Uint8Array): SocketName {

@@ -9,6 +9,7 @@ import { add_wait_queue, remove_wait_queue, WaitQueueEntry } from "../kernel/wai
 import type { Socket as KernelSocket } from "../net/core/sock.ts";
 import { sys_accept4, sys_connect, sys_recvfrom, sys_sendmsg } from "../net/socket.ts";
 import {
+  EACCES,
   EADDRINUSE,
   EAGAIN,
   EBADF,
@@ -17,11 +18,13 @@ import {
   ECONNREFUSED,
   EINPROGRESS,
   EINVAL,
+  ENOENT,
 } from "../uapi/errno.ts";
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, POLLRDHUP } from "../uapi/fcntl.ts";
 import {
   AF_INET,
   AF_INET6,
+  AF_UNIX,
   IPPROTO_IPV6,
   IPPROTO_TCP,
   IPV6_V6ONLY,
@@ -40,7 +43,7 @@ import {
 import type { MsgHdr } from "../uapi/sys.ts";
 import { TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_NODELAY } from "../uapi/tcp.ts";
 import type { Machine } from "./machine.ts";
-import { readSockaddr, type SocketName, sockaddrOf } from "./sockaddr.ts";
+import { readSockaddr, type SocketName, sockaddrOf, sockaddrUn } from "./sockaddr.ts";
 
 /** Buffers that one call takes (sysconf(_SC_IOV_MAX)). */
 const IOV_MAX = 1024;
@@ -73,9 +76,14 @@ export class StreamHandle {
   private accepting = true;
   private wait: WaitQueueEntry | null = null;
   private scheduled = false;
+  private wasRead = false;
+  /** The peer has ended. */
+  private ended = false;
   private reffed = true;
   private counted = false;
   private delayed = 0;
+  /** What bind() made in the tree of files; libuv removes it with the socket. */
+  private path: string | null = null;
   private connecting: ((err: number) => void) | null = null;
   private writes: WriteReq[] = [];
   private ending: ((err: number) => void) | null = null;
@@ -130,7 +138,7 @@ export class StreamHandle {
     this.count();
   }
   hasRef(): boolean {
-    return this.reffed && this.fd >= 0;
+    return this.reffed && !this.closed;
   }
 
   // --- what Node has otherwise ------------------------------------------------------------------------------------
@@ -179,6 +187,18 @@ export class StreamHandle {
     }
     return e;
   }
+  /** A socket of the machine's own tree of files (unix(7)); "\0name": an abstract one. As libuv: a directory that is missing is EACCES. */
+  bindPath(path: string): number {
+    const err = this.open(AF_UNIX);
+    if (err < 0) return err;
+    const sa = sockaddrUn(path);
+    const e = this.machine.sys.bind(this.fd, sa);
+    if (e === 0 && sa[2] !== 0) this.path = new TextDecoder().decode(sa.subarray(2, -1));
+    return e === -ENOENT ? -EACCES : e;
+  }
+  get isPipe(): boolean {
+    return this.file !== null && (this.file.private_data as KernelSocket).ops.family === AF_UNIX;
+  }
   listen(backlog: number): number {
     const opened = this.open(AF_INET);
     if (opened < 0) return opened;
@@ -202,8 +222,10 @@ export class StreamHandle {
   }
   private name(call: (sa: Uint8Array) => number): SocketName | number {
     if (this.fd < 0) return -EBADF;
-    const sa = new Uint8Array(28);
+    const sa = new Uint8Array(128);
     const n = call(sa);
+    // Paths are no names of that kind.
+    if (n >= 0 && sa[0] === AF_UNIX) return -EINVAL;
     return n < 0 ? n : readSockaddr(sa);
   }
   setNoDelay(on: boolean): number {
@@ -257,6 +279,19 @@ export class StreamHandle {
       return 0;
     }
     return err;
+  }
+  /** 0 when it is under way: `done` follows, with what is wrong if something is. */
+  connectPath(path: string, done: (err: number) => void): number {
+    const opened = this.open(AF_UNIX);
+    if (opened < 0) return opened;
+    const sa = sockaddrUn(path);
+    const { kernel, init } = this.machine;
+    const err = syscall(kernel, () => sys_connect(init, this.fd, sa));
+    if (err === 0) {
+      this.connecting = done;
+      this.schedule();
+    } else this.machine.loop.defer(() => this.enter(() => done(this.closed ? -ECANCELED : err)));
+    return 0;
   }
   readStart(): number {
     if (this.fd < 0) return -EBADF;
@@ -330,6 +365,7 @@ export class StreamHandle {
     const opened = this.fd >= 0;
     this.release();
     if (opened) this.machine.sys.close(this.fd);
+    if (this.path !== null) this.machine.sys.unlink(this.path);
     this.fd = -1;
     this.count();
     const { loop } = this.machine;
@@ -395,8 +431,16 @@ export class StreamHandle {
       done(err);
       return;
     }
-    if (this.writes.length > 0 && (mask & (EPOLLOUT | EPOLLERR | EPOLLHUP)) !== 0 && this.flush()) return;
-    if (this.closed) return;
+    const readable = this.reading && !this.ended && (mask & (EPOLLIN | EPOLLERR | EPOLLHUP | POLLRDHUP)) !== 0;
+    const writable = this.writes.length > 0 && (mask & (EPOLLOUT | EPOLLERR | EPOLLHUP)) !== 0;
+    const finishing = this.ending !== null && this.writes.length === 0;
+    // Reading comes first, as in libuv: a reset is told by read. Then it is the writers' turn.
+    if (readable && !((writable || finishing) && this.wasRead)) {
+      this.wasRead = true;
+      if (this.read()) return;
+    }
+    this.wasRead = false;
+    if (writable && this.flush()) return;
     if (this.ending !== null && this.writes.length === 0) {
       const done = this.ending;
       this.ending = null;
@@ -405,7 +449,7 @@ export class StreamHandle {
       done(err);
       return;
     }
-    if (this.reading && (mask & (EPOLLIN | EPOLLERR | EPOLLHUP | POLLRDHUP)) !== 0) this.read();
+    if (readable && !this.closed) this.read();
   }
 
   /** True when a callback ran. */
@@ -422,20 +466,24 @@ export class StreamHandle {
     return true;
   }
 
-  private read(): void {
+  /** True when a callback ran. */
+  private read(): boolean {
     const { kernel, init } = this.machine;
     const own = this.provide?.() ?? null;
     const buf = own ?? this.buffer();
     const n = syscall(kernel, () => sys_recvfrom(init, this.fd, buf, MSG_DONTWAIT, null));
-    if (n === -EAGAIN) return;
+    if (n === -EAGAIN) return false;
+    // There may be more, or something to write.
+    this.schedule();
     if (n > 0) {
       this.bytesRead += n;
-      this.schedule();
       this.onread?.(n, own ?? this.keep(buf, n));
-      return;
+      return true;
     }
     this.reading = false;
+    this.ended = n === 0;
     this.onread?.(n === 0 ? UV_EOF : n, null);
+    return true;
   }
 
   private accept(): void {

@@ -1,97 +1,11 @@
 // machine.net beside node:net: the same program over both, and what it saw must be the same, event by event.
 // Read first: https://nodejs.org/api/net.html.
 
-import assert from "node:assert/strict";
 import { once } from "node:events";
-import nodeNet from "node:net";
-import { test } from "node:test";
+import type nodeNet from "node:net";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import type { Loose } from "../../lib/over.ts";
-import { solo } from "../../selftests/api/rig.ts";
-
-type Net = typeof nodeNet;
-type Log = (...what: unknown[]) => void;
-type Scenario = (net: Net, log: Log) => Promise<void>;
-
-/** Ports and file descriptors differ; all else must not. */
-function plain(v: unknown): unknown {
-  if (v instanceof Error) {
-    const { name, message } = v;
-    return {
-      ...(plain({ ...v }) as object),
-      name,
-      message: message.replace(/:\d{4,5}\b/g, ":PORT"),
-      ...(v instanceof AggregateError && { errors: v.errors.map(plain) }),
-    };
-  }
-  if (Buffer.isBuffer(v)) return v.toString("latin1");
-  if (typeof v === "number" && v >= 10_000 && v < 65_536) return "PORT";
-  if (Array.isArray(v)) return v.map(plain);
-  if (v !== null && typeof v === "object")
-    return Object.fromEntries(
-      Object.entries(v)
-        .filter(([, x]) => x !== undefined)
-        .sort(([a], [b]) => (a < b ? -1 : 1))
-        .map(([k, x]) => [k, plain(x)]),
-    );
-  return v;
-}
-
-/** The order holds for each first word of the log by itself: between two sockets there is none. */
-function same(name: string, scenario: Scenario): void {
-  test(name, async () => {
-    const run = async (net: Net): Promise<Record<string, unknown[]>> => {
-      const seen: Record<string, unknown[]> = {};
-      await scenario(net, (...what) => {
-        const who = typeof what[0] === "string" ? what[0] : "";
-        (seen[who] ??= []).push(JSON.parse(JSON.stringify(what.map(plain))));
-        if (process.env.SHOW) console.log(...what.map(plain));
-      });
-      return seen;
-    };
-    const expected = await run(nodeNet);
-    const { m, end } = solo();
-    try {
-      assert.deepEqual(await run(m.net as unknown as Net), expected);
-      assert.notDeepEqual(expected, {});
-    } finally {
-      end();
-    }
-  });
-}
-
-const caught = (log: Log, name: string, fn: () => unknown): void => {
-  try {
-    fn();
-    log(name, "no error");
-  } catch (e) {
-    log(name, e, String((e as Error).stack).split("\n")[0]);
-  }
-};
-
-/** A server on the loopback, and its port. */
-async function listen(
-  net: Net,
-  options: nodeNet.ServerOpts,
-  handler: (s: nodeNet.Socket) => void,
-): Promise<[nodeNet.Server, number]> {
-  const server = net.createServer(options, handler).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return [server, (server.address() as nodeNet.AddressInfo).port];
-}
-
-/** Everything an emitter says, in order. */
-function watch(
-  log: Log,
-  who: string,
-  s: nodeNet.Socket,
-  events = "lookup connect ready end finish close error timeout",
-): void {
-  for (const e of events.split(" ")) s.on(e, (...a) => log(who, e, ...a));
-}
-
-const closed = (e: { once(event: "close", fn: () => void): unknown }): Promise<void> =>
-  new Promise((r) => void e.once("close", () => r()));
+import { caught, closed, listen, plain, same, watch } from "./same.ts";
 
 same("arguments that are refused", async (net, log) => {
   const bad: [string, () => unknown][] = [
