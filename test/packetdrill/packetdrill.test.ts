@@ -65,6 +65,57 @@ test("what is not known fails the script", () => {
   assert.match(run("0 socket(..., SOCK_STREAM, 0) = 3\n+0 %{ import os }%"), /only assertions/);
 });
 
+const with_options = (text: string, options: Record<string, string>) =>
+  runScript("t.pkt", text, { options: new Map(Object.entries(options)) });
+
+test("options: of the script, and of the command line, which win; one that is not known fails", () => {
+  const two_scripts = "--bind_port=9000\n0 socket(AF_INET, SOCK_STREAM, 0) = 3\n+0 bind(3, ..., ...) = 0\n";
+  assert.equal(run(two_scripts), "");
+  assert.match(with_options(two_scripts, { tolerance_usecs: "x" }).message, /bad --tolerance_usecs: x/);
+  assert.match(with_options(two_scripts, { ip_version: "ipv6" }).message, /--ip_version=ipv6 is not there yet/);
+  assert.match(with_options(two_scripts, { ip_version: "ipv5" }).message, /bad --ip_version: ipv5/);
+  assert.equal(with_options("0 frobnicate(3) = 0", { dry_run: "" }).ok, true);
+  assert.match(with_options("0 frobnicate(", { dry_run: "" }).message, /^t\.pkt:1: syntax error/);
+  const scaled = `${HANDSHAKE}+0 > S. 0:0(0) ack 1 <mss 1460,nop,wscale 8>`.replace(
+    "mss 1000>",
+    "mss 1000,nop,wscale 7>",
+  );
+  assert.match(run(scaled), /TCP options/);
+  assert.equal(with_options(scaled, { init_scripts: "./defaults.sh" }).message, "");
+});
+
+test("--non_fatal: what differs is told, and the script goes on", () => {
+  const r = with_options(`${HANDSHAKE}+0 > S. 0:0(0) ack 1 <mss 1400>\n+0 close(3) = -1 EBADF\n`, {
+    non_fatal: "packet,syscall",
+  });
+  assert.equal(r.ok, true);
+  assert.deepEqual(
+    r.warnings.map((w) => w.replace(/: expected.*$/, "")),
+    ["t.pkt:5: TCP options", "t.pkt:6: close()"],
+  );
+});
+
+test("mapped addresses: sockets of AF_INET6, their names, and the level of errors", () => {
+  const text = `0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
++0 getsockopt(3, SOL_SOCKET, SO_DOMAIN, [AF_INET6], [4]) = 0
++0 bind(3, {sa_family = AF_INET6, sin6_port = htons(8080), inet_pton(AF_INET6, "::1", &sin6_addr)}, 28) = -1 EADDRNOTAVAIL
++0 bind(3, {sa_family=AF_INET6, sin6_port=htons(80), inet_pton(AF_INET6, "::ffff:192.168.0.1", &sin6_addr), sin6_flowinfo=0, sin6_scope_id=0}, 28) = 0
++0 listen(3, 1) = 0
++0 < S 0:0(0) win 32792 <mss 1000>
++0 > S. 0:0(0) ack 1 <mss 1460>
++0 setsockopt(3, SOL_SOCKET, SO_REUSEADDR, [CMSG_LEVEL_IP], 4) = 0
+`;
+  assert.equal(with_options(text, { ip_version: "ipv4-mapped-ipv6" }).message, "");
+  assert.match(with_options(text, {}).message, /t\.pkt:2: getsockopt\(\): expected \[10\] \/ actual \[2\]/);
+});
+
+test("code sees tcp_cc_info when --code_sockopt says so", () => {
+  const text = `\`sysctl -q net.ipv4.tcp_congestion_control=bbr\`\n${HANDSHAKE}+0 > S. 0:0(0) ack 1 <mss 1460>
++.1 < . 1:1(0) ack 1 win 1000\n+0 accept(3, ..., ...) = 4\n+0 %{ assert bbr_pacing_gain == 739 }%`;
+  assert.equal(with_options(text, { code_sockopt: "TCP_CC_INFO" }).message, "");
+  assert.match(with_options(text, {}).message, /bbr_pacing_gain/);
+});
+
 test("assertions are evaluated on tcp_info; the message of a failed one is told", () => {
   const text = "0 socket(..., SOCK_STREAM, 0) = 3\n+0 %{ N = 7\nassert tcpi_state == N, tcpi_state }%\n";
   assert.equal(run(text), "");

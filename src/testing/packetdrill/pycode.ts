@@ -280,7 +280,38 @@ const TCP_INFO_FIELDS: readonly (readonly [string, number, 1 | 2 | 4 | 8])[] = [
   ["total_rto", 240, 2],
   ["total_rto_recoveries", 242, 2],
   ["total_rto_time", 244, 4],
+  ...(
+    "received_ce delivered_e1_bytes delivered_e0_bytes delivered_ce_bytes received_e1_bytes received_e0_bytes " +
+    "received_ce_bytes"
+  )
+    .split(" ")
+    .map((n, i) => [n, 248 + 4 * i, 4] as const),
+  ["accecn_fail_mode", 276, 2],
+  ["accecn_opt_seen", 278, 2],
 ];
+
+/** The variables of union tcp_cc_info, one set for each congestion control that fills it. */
+export function tcp_cc_info_vars(b: Uint8Array): Map<string, Value> {
+  const dv = new DataView(b.buffer, b.byteOffset, b.byteLength);
+  const u32 = (at: number): number => dv.getUint32(at, true);
+  const u16 = (at: number): number => dv.getUint16(at, true);
+  return new Map<string, Value>([
+    ["tcpv_enabled", u32(0)],
+    ["tcpv_rttcnt", u32(4)],
+    ["tcpv_rtt", u32(8)],
+    ["tcpv_minrtt", u32(12)],
+    ["dctcp_enabled", u16(0)],
+    ["dctcp_ce_state", u16(2)],
+    ["dctcp_alpha", u32(4)],
+    ["dctcp_ab_ecn", u32(8)],
+    ["dctcp_ab_tot", u32(12)],
+    ["bbr_bw_lo", u32(0)],
+    ["bbr_bw_hi", u32(4)],
+    ["bbr_min_rtt", u32(8)],
+    ["bbr_pacing_gain", u32(12)],
+    ["bbr_cwnd_gain", u32(16)],
+  ]);
+}
 
 /** The variables tcpi_… of a struct tcp_info, and the names of states and options. */
 export function tcp_info_vars(b: Uint8Array): Map<string, Value> {

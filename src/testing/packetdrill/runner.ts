@@ -26,7 +26,7 @@ import {
 import { icmp_name } from "./icmp_names.ts";
 import * as P from "./packet.ts";
 import { CWR, FIN, SYN } from "./parser.ts";
-import { run_code, tcp_info_vars, type Value } from "./pycode.ts";
+import { run_code, tcp_cc_info_vars, tcp_info_vars, type Value } from "./pycode.ts";
 
 export interface LiveCall {
   done: boolean;
@@ -69,6 +69,10 @@ export interface Settings {
   mtu: number;
   /** Kinds of events whose differences do not end the script. */
   non_fatal: ReadonlySet<string>;
+  /** Code sees TCP_CC_INFO as well. */
+  cc_info: boolean;
+  /** Commands to run before the script's own. */
+  init_scripts: readonly string[];
   dry_run: boolean;
   strict_segments: boolean;
   ts_tick_us: number;
@@ -79,7 +83,8 @@ export interface Settings {
 const NO_EFFECT = new Set([
   "verbose",
   "debug",
-  "init_scripts",
+  "code_command",
+  "code_format",
   "speed",
   "send_omit_free",
   "gateway_ip",
@@ -105,6 +110,8 @@ export function settings_of(options: ReadonlyMap<string, string>): Settings {
     tolerance_percent: 12.5,
     mtu: 1500,
     non_fatal: new Set(),
+    cc_info: false,
+    init_scripts: [],
     dry_run: false,
     strict_segments: false,
     ts_tick_us: 0,
@@ -136,6 +143,13 @@ export function settings_of(options: ReadonlyMap<string, string>): Settings {
       case "non_fatal":
         s.non_fatal = new Set(v.split(/[,\s]+/).filter((w) => w !== ""));
         for (const w of s.non_fatal) if (w !== "packet" && w !== "syscall") throw new RunError(`bad --non_fatal: ${w}`);
+        break;
+      case "code_sockopt":
+        if (v !== "" && v !== "TCP_INFO" && v !== "TCP_CC_INFO") throw new RunError(`bad --code_sockopt: ${v}`);
+        s.cc_info = v === "TCP_CC_INFO";
+        break;
+      case "init_scripts":
+        s.init_scripts = v.split(/[,\s]+/).filter((w) => w !== "");
         break;
       case "dry_run":
         s.dry_run = true;
@@ -234,7 +248,7 @@ export class Runner implements CallContext {
   private sock: TestSocket | null = null;
   private readonly fds: Map<number, number> = new Map();
   private pending: { live: LiveCall; prep: Prepared; event: ScriptEvent; end_ns: number } | null = null;
-  private readonly codes: { event: ScriptEvent; info: Uint8Array; text: string }[] = [];
+  private readonly codes: { event: ScriptEvent; info: Uint8Array; cc: Uint8Array | null; text: string }[] = [];
   private next_remote_port = 33000;
   readonly printed: string[] = [];
   readonly warnings: string[] = [];
@@ -288,6 +302,7 @@ export class Runner implements CallContext {
     const first = this.script.events[0];
     if (first !== undefined && (first.time.any || first.time.us !== 0))
       this.fail(first, "the first event must be at time 0");
+    for (const c of this.s.init_scripts) this.init_command(0, c);
     for (const c of this.script.init) this.init_command(c.line, c.command);
     this.start = this.b.now();
     this.start_s = this.b.wall_s();
@@ -298,6 +313,7 @@ export class Runner implements CallContext {
     const vars = new Map<string, Value>();
     for (const c of this.codes) {
       for (const [name, v] of tcp_info_vars(c.info)) vars.set(name, v);
+      if (c.cc !== null) for (const [name, v] of tcp_cc_info_vars(c.cc)) vars.set(name, v);
       const bad = run_code(c.text, vars, (line) => this.printed.push(line));
       if (bad !== null) this.fail(c.event, bad);
     }
@@ -500,12 +516,17 @@ export class Runner implements CallContext {
 
   private capture(event: ScriptEvent, text: string): void {
     const info = new Uint8Array(280);
+    let cc: Uint8Array | null = null;
     const fd = this.sock !== null ? this.fds.get(this.sock.script_fd) : undefined;
     if (fd !== undefined && this.sock!.proto === P.IPPROTO_TCP) {
       const live = this.b.call({ op: "getsockopt", a: [fd, 6, 11, info] }, false);
       if (!live.done || live.value! < 0) this.fail(event, `getsockopt(TCP_INFO) failed: ${live.value}`);
+      if (this.s.cc_info) {
+        cc = new Uint8Array(20);
+        this.b.call({ op: "getsockopt", a: [fd, 6, 26, cc] }, false);
+      }
     } else if (/\btcpi_/.test(text)) this.fail(event, "there is no connection whose tcp_info could be read");
-    this.codes.push({ event, info, text });
+    this.codes.push({ event, info, cc, text });
   }
 
   // --- packets in -------------------------------------------------------------------------------------------------

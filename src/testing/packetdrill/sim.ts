@@ -119,9 +119,9 @@ function* make_call(sys: Sys, req: Request): Blocking<number> {
     case "accept4":
       return yield* sys.accept4(fd, null, a[1] as number);
     case "getsockname":
-      return sys.getsockname(fd, a[1] as Uint8Array);
+      return Math.min(0, sys.getsockname(fd, a[1] as Uint8Array));
     case "getpeername":
-      return sys.getpeername(fd, a[1] as Uint8Array);
+      return Math.min(0, sys.getpeername(fd, a[1] as Uint8Array));
     case "read":
       return yield* sys.read(fd, a[1] as Uint8Array);
     case "write":
