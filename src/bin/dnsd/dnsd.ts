@@ -1,11 +1,22 @@
-// dnsd: the name server of a lab, over UDP. `dnsd [-vs] [-a ADDR] [-p PORT] [-H HOSTS]... [ZONE]...`: master files (their name
+// dnsd: the name server of a lab, over UDP and TCP. `dnsd [-vs] [-a ADDR] [-p PORT] [-H HOSTS]... [ZONE]...`: master files (their name
 // without ".zone" is the origin) and hosts files; without arguments every /etc/dns/*.zone, and /etc/dns/hosts if it is there.
 // The lab is the whole world: other names do not exist, unless -s refuses to speak of them as a strict server does.
 // Read first: RFC 1034 §4.3.2. Way in: `dnsd`; answer() is the algorithm.
 
-import { EINTR, strerror } from "../../uapi/errno.ts";
-import { AF_INET, SO_REUSEADDR, SOCK_DGRAM, SOCKADDR_IN_LEN, SOL_SOCKET } from "../../uapi/socket.ts";
-import type { Blocking, Program, Sys } from "../../uapi/sys.ts";
+import { EBADF, EINTR, strerror } from "../../uapi/errno.ts";
+import { POLLIN } from "../../uapi/fcntl.ts";
+import {
+  AF_INET,
+  MSG_DONTWAIT,
+  SO_REUSEADDR,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  SOCK_STREAM,
+  SOCKADDR_IN_LEN,
+  SOL_SOCKET,
+} from "../../uapi/socket.ts";
+import type { Blocking, PollFd, Program, Sys } from "../../uapi/sys.ts";
 import {
   type DnsMessage,
   decodeMessage,
@@ -23,6 +34,7 @@ import { getopt } from "../lib/getopt.ts";
 import { inetAton, inetNtoa, sockaddrAddr, sockaddrIn } from "../lib/inet.ts";
 import { print, printError, readFile } from "../lib/io.ts";
 import { hostsFile } from "../lib/resolve.ts";
+import { DnsStreams } from "./stream.ts";
 import { Zones } from "./zone.ts";
 
 const DIR = "/etc/dns";
@@ -50,19 +62,26 @@ export const dnsd: Program = function* (sys, argv) {
   );
   if (zones === undefined) return 1;
 
-  const fd = sys.socket(AF_INET, SOCK_DGRAM, 0);
-  if (fd < 0) {
-    yield* printError(sys, `dnsd: socket: ${strerror(fd)}\n`);
-    return 1;
+  const fds: number[] = [];
+  for (const type of [SOCK_DGRAM, SOCK_STREAM]) {
+    const fd = sys.socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+      yield* printError(sys, `dnsd: socket: ${strerror(fd)}\n`);
+      return 1;
+    }
+    sys.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    let err = sys.bind(fd, sockaddrIn(addr, port));
+    if (err === 0 && type === SOCK_STREAM) err = sys.listen(fd, 16);
+    if (err < 0) {
+      yield* printError(sys, `dnsd: bind ${inetNtoa(addr)}#${port}: ${strerror(err)}\n`);
+      return 1;
+    }
+    fds.push(fd);
   }
-  sys.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-  const err = sys.bind(fd, sockaddrIn(addr, port));
-  if (err < 0) {
-    yield* printError(sys, `dnsd: bind ${inetNtoa(addr)}#${port}: ${strerror(err)}\n`);
-    return 1;
-  }
-  const status = yield* serve(sys, fd, zones, o.has("v"), o.has("s"));
-  sys.close(fd);
+  const streams = new DnsStreams(sys, fds[1]);
+  const status = yield* serve(sys, fds[0], streams, zones, o.has("v"), o.has("s"));
+  sys.close(fds[0]);
+  streams.end();
   return status;
 };
 
@@ -101,31 +120,46 @@ function* load(sys: Sys, hosts: string[], files: string[]): Blocking<Zones | und
   return failed ? undefined : zones;
 }
 
-function* serve(sys: Sys, fd: number, zones: Zones, verbose: boolean, strict: boolean): Blocking<number> {
+function* serve(
+  sys: Sys,
+  fd: number,
+  streams: DnsStreams,
+  zones: Zones,
+  verbose: boolean,
+  strict: boolean,
+): Blocking<number> {
   const buf = new Uint8Array(4096);
   const peer = new Uint8Array(SOCKADDR_IN_LEN);
-  for (;;) {
-    const n = yield* sys.recvfrom(fd, buf, 0, peer);
-    if (n === -EINTR) continue;
-    // An ICMP error about an earlier answer is nobody's concern here.
-    if (n < 0) {
-      if (n === -9) return 1;
-      continue;
-    }
-    const bytes = buf.subarray(0, n);
+  /** What a message is answered with, before it is made to fit; null: nothing. */
+  function* reply(bytes: Uint8Array, from: Uint8Array): Blocking<DnsMessage | null> {
     const request = decodeMessage(bytes);
-    const reply = request === null ? formatError(bytes) : answer(zones, request, strict);
-    if (reply === null) continue;
-    if (verbose) {
-      const q = reply.questions[0];
+    const message = request === null ? formatError(bytes) : answer(zones, request, strict);
+    if (message !== null && verbose) {
+      const q = message.questions[0];
       const what = q === undefined ? "?" : `${q.name} ${q.type}`;
-      yield* print(
-        sys,
-        `${inetNtoa(sockaddrAddr(peer))} ${what}: ${RCODE_NAMES[reply.rcode]} ${reply.answers.length}\n`,
-      );
+      const says = `${RCODE_NAMES[message.rcode]} ${message.answers.length}`;
+      yield* print(sys, `${inetNtoa(sockaddrAddr(from))} ${what}: ${says}\n`);
     }
-    const out = fit(reply);
-    if (out !== null) yield* sys.sendto(fd, out, 0, peer);
+    return message;
+  }
+  for (;;) {
+    const udp: PollFd = { fd, events: POLLIN, revents: 0 };
+    const tcp = streams.fds();
+    const ready = yield* sys.poll([udp, ...tcp], streams.timeout());
+    if (ready === -EINTR) continue;
+    if (ready < 0) return 1;
+    if (udp.revents !== 0) {
+      const n = yield* sys.recvfrom(fd, buf, MSG_DONTWAIT, peer);
+      if (n === -EBADF) return 1;
+      // An ICMP error about an earlier answer is nobody's concern here.
+      const message = n < 0 ? null : yield* reply(buf.subarray(0, n), peer);
+      const out = message === null ? null : fit(message);
+      if (out !== null) yield* sys.sendto(fd, out, 0, peer);
+    }
+    yield* streams.run(tcp, function* (question, from) {
+      const message = yield* reply(question, from);
+      return message === null ? null : encodeMessage(message);
+    });
   }
 }
 
