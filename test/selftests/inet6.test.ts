@@ -88,3 +88,27 @@ test("ss, netstat and /proc show dual-stack sockets as Linux does", () => {
     [],
   );
 });
+
+test("nc -6 and IPv6 addresses, as OpenBSD's netcat of Debian prints them without an IPv6 address", () => {
+  const s = new TestStack({ seed: 7 });
+  const out = (command: string): string => s.shell(command).out;
+  assert.equal(
+    out("nc -6 -l 9999 > /tmp/got & sleep .1; echo hi | nc -q0 127.0.0.1 9999; sleep .1; cat /tmp/got"),
+    "hi\n",
+  );
+  assert.match(
+    out("nc -v -n -6 -l 9997 & sleep .1; echo hi | nc -q0 -p 7000 ::ffff:127.0.0.1 9997; sleep .1"),
+    /^Listening on :: 9997\nConnection received on ::ffff:127\.0\.0\.1 7000\nhi$/m,
+  );
+  assert.equal(out("nc -v ::1 9"), "nc: connect to ::1 port 9 (tcp) failed: Cannot assign requested address\n");
+  assert.equal(
+    out("nc -v ::ffff:127.0.0.1 9"),
+    "nc: connect to ::ffff:127.0.0.1 port 9 (tcp) failed: Connection refused\n",
+  );
+  for (const words of ["-6 127.0.0.1", "-4 ::1"])
+    assert.equal(
+      out(`nc ${words} 9`),
+      `nc: getaddrinfo for host "${words.slice(3)}" port 9: Address family for hostname not supported\n`,
+    );
+  s.close_all();
+});

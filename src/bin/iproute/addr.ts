@@ -50,7 +50,7 @@ function parseInet4(text: string): Uint8Array | undefined {
   return out;
 }
 
-function parseInet6(text: string): Uint8Array | undefined {
+export function parseInet6(text: string): Uint8Array | undefined {
   let t = text;
   const v4 = /^(.*:)([0-9]+\.[0-9]+\.[0-9]+\.[0-9]+)$/.exec(t);
   if (v4 !== null) {

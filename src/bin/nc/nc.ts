@@ -3,11 +3,13 @@
 
 import { EAGAIN, EINPROGRESS, EINTR, strerror } from "../../uapi/errno.ts";
 import { F_GETFL, F_SETFL, O_NONBLOCK, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT } from "../../uapi/fcntl.ts";
+import { IPV6_MINHOPCOUNT, IPV6_TCLASS, IPV6_UNICAST_HOPS, SIN6_ADDR, SOCKADDR_IN6_LEN } from "../../uapi/in6.ts";
 import * as S from "../../uapi/socket.ts";
 import type { Blocking, PollFd, Program, Sys } from "../../uapi/sys.ts";
+import { formatInet6, parseInet6 } from "../iproute/addr.ts";
 import { inetAton, inetNtoa, sockaddrAddr, sockaddrIn, sockaddrPort, view } from "../lib/inet.ts";
 import { printError, writeAll } from "../lib/io.ts";
-import { EAI_NONAME, gaiStrerror, resolve, reverse } from "../lib/resolve.ts";
+import { EAI_NODATA, EAI_NONAME, gaiStrerror, resolve, reverse } from "../lib/resolve.ts";
 import { serviceName, servicePort } from "../lib/services.ts";
 import { type NcOptions, parseOptions } from "./options.ts";
 
@@ -22,7 +24,6 @@ export const nc: Program = function* (sys, argv) {
     yield* printError(sys, o.stderr);
     return o.status;
   }
-  if (o.family6) return yield* fail(sys, "IPv6 is not supported");
   const ports: number[] = [];
   for (const word of o.ports) {
     const range = yield* parsePorts(sys, o, word);
@@ -61,14 +62,49 @@ function shuffle(sys: Sys, ports: number[]): void {
   }
 }
 
-/** The address of a host word, or what getaddrinfo would say. */
-function* lookup(sys: Sys, o: NcOptions, host: string): Blocking<{ addr: number; numeric: boolean } | string> {
-  const numeric = inetAton(host);
-  if (numeric !== undefined) return { addr: numeric, numeric: true };
+interface Target {
+  family: number;
+  numeric: boolean;
+  /** As getnameinfo prints it with NI_NUMERICHOST. */
+  text: string;
+  sockaddr(port: number): Uint8Array;
+}
+const target4 = (addr: number, numeric: boolean): Target => ({
+  family: S.AF_INET,
+  numeric,
+  text: inetNtoa(addr),
+  sockaddr: (port) => sockaddrIn(addr, port),
+});
+const target6 = (bytes: Uint8Array): Target => ({
+  family: S.AF_INET6,
+  numeric: true,
+  text: formatInet6(bytes),
+  sockaddr(port) {
+    const sa = new Uint8Array(SOCKADDR_IN6_LEN);
+    sa.set([S.AF_INET6, 0, port >> 8, port & 255]);
+    sa.set(bytes, SIN6_ADDR);
+    return sa;
+  },
+});
+/** Where to listen, and from where to connect, when nobody says. */
+const anywhere = (family: number): Target =>
+  family === S.AF_INET6 ? target6(new Uint8Array(16)) : target4(S.INADDR_ANY, true);
+
+/** The address of a host word, or what getaddrinfo would say. `family`: of that one only. */
+function* lookup(sys: Sys, o: NcOptions, host: string, family = S.AF_UNSPEC): Blocking<Target | string> {
+  const only4 = o.family4 || family === S.AF_INET;
+  const only6 = o.family6 || family === S.AF_INET6;
+  const v4 = inetAton(host);
+  const v6 = v4 === undefined ? parseInet6(host) : undefined;
+  if (v4 !== undefined) return only6 ? EAI_ADDRFAMILY_TEXT : target4(v4, true);
+  if (v6 !== undefined) return only4 ? EAI_ADDRFAMILY_TEXT : target6(v6);
   if (o.numeric) return gaiStrerror(EAI_NONAME);
   const found = yield* resolve(sys, host);
-  return typeof found === "number" ? gaiStrerror(found) : { addr: found.addrs[0], numeric: false };
+  if (typeof found === "number") return gaiStrerror(found);
+  // DIFF: names have addresses of IPv4 only.
+  return only6 ? gaiStrerror(EAI_NODATA) : target4(found.addrs[0], false);
 }
+const EAI_ADDRFAMILY_TEXT = "Address family for hostname not supported";
 
 // --- client ------------------------------------------------------------------------------------------------------
 
@@ -82,7 +118,7 @@ function* connectAll(sys: Sys, o: NcOptions, ports: readonly number[]): Blocking
     first = false;
     const found = yield* lookup(sys, o, host);
     if (typeof found === "string") return yield* fail(sys, `getaddrinfo for host "${host}" port ${port}: ${found}`);
-    const fd = yield* connectTo(sys, o, found.addr, port, found.numeric ? "" : ` (${inetNtoa(found.addr)})`);
+    const fd = yield* connectTo(sys, o, found, port, found.numeric ? "" : ` (${found.text})`);
     if (fd === "fatal") return 1;
     if (fd === "failed") continue;
     status = 0;
@@ -94,7 +130,7 @@ function* connectAll(sys: Sys, o: NcOptions, ports: readonly number[]): Blocking
       }
       if (o.verbose) {
         const name = o.numeric ? undefined : yield* serviceName(sys, port, transport);
-        const where = found.numeric ? host : `${host} (${inetNtoa(found.addr)})`;
+        const where = found.numeric ? host : `${host} (${found.text})`;
         yield* printError(sys, `Connection to ${where} ${port} port [${transport}/${name ?? "*"}] succeeded!\n`);
       }
     }
@@ -108,12 +144,12 @@ function* connectAll(sys: Sys, o: NcOptions, ports: readonly number[]): Blocking
 function* connectTo(
   sys: Sys,
   o: NcOptions,
-  addr: number,
+  to: Target,
   port: number,
   shown: string,
 ): Blocking<number | "failed" | "fatal"> {
   const fd = sys.socket(
-    S.AF_INET,
+    to.family,
     (o.udp ? S.SOCK_DGRAM : S.SOCK_STREAM) | S.SOCK_NONBLOCK,
     o.udp ? S.IPPROTO_UDP : S.IPPROTO_TCP,
   );
@@ -122,15 +158,15 @@ function* connectTo(
     return "fatal";
   }
   if (o.source !== undefined || o.sourcePort !== undefined) {
-    const source = yield* bindSource(sys, o, fd);
+    const source = yield* bindSource(sys, o, fd, to.family);
     if (source !== undefined) {
       sys.close(fd);
       yield* fail(sys, source);
       return "fatal";
     }
   }
-  setOptions(sys, o, fd);
-  let err = yield* sys.connect(fd, sockaddrIn(addr, port));
+  setOptions(sys, o, fd, to.family);
+  let err = yield* sys.connect(fd, to.sockaddr(port));
   let late = false;
   if (err === -EINPROGRESS) {
     const p: PollFd = { fd, events: POLLOUT, revents: 0 };
@@ -153,12 +189,12 @@ function* connectTo(
 }
 
 /** What went wrong, or undefined. */
-function* bindSource(sys: Sys, o: NcOptions, fd: number): Blocking<string | undefined> {
-  let addr = S.INADDR_ANY;
+function* bindSource(sys: Sys, o: NcOptions, fd: number, family: number): Blocking<string | undefined> {
+  let from = anywhere(family);
   if (o.source !== undefined) {
-    const found = yield* lookup(sys, o, o.source);
+    const found = yield* lookup(sys, o, o.source, family);
     if (typeof found === "string") return `getaddrinfo: ${found}`;
-    addr = found.addr;
+    from = found;
   }
   let port = 0;
   if (o.sourcePort !== undefined) {
@@ -168,18 +204,20 @@ function* bindSource(sys: Sys, o: NcOptions, fd: number): Blocking<string | unde
       return "getaddrinfo: Servname not supported for ai_socktype";
     port = service ?? Number(BigInt(o.sourcePort) & 0xffffn);
   }
-  const err = sys.bind(fd, sockaddrIn(addr, port));
+  const err = sys.bind(fd, from.sockaddr(port));
   return err < 0 ? `bind failed: ${strerror(err)}` : undefined;
 }
 
-function setOptions(sys: Sys, o: NcOptions, fd: number): void {
+function setOptions(sys: Sys, o: NcOptions, fd: number, family: number): void {
+  const six = family === S.AF_INET6;
+  const level = six ? S.IPPROTO_IPV6 : S.SOL_IP;
   if (o.broadcast) sys.setsockopt(fd, S.SOL_SOCKET, S.SO_BROADCAST, 1);
   if (o.debug) sys.setsockopt(fd, S.SOL_SOCKET, S.SO_DEBUG, 1);
-  if (o.tos !== undefined) sys.setsockopt(fd, S.SOL_IP, S.IP_TOS, o.tos);
+  if (o.tos !== undefined) sys.setsockopt(fd, level, six ? IPV6_TCLASS : S.IP_TOS, o.tos);
   if (o.rcvbuf !== undefined) sys.setsockopt(fd, S.SOL_SOCKET, S.SO_RCVBUF, o.rcvbuf);
   if (o.sndbuf !== undefined) sys.setsockopt(fd, S.SOL_SOCKET, S.SO_SNDBUF, o.sndbuf);
-  if (o.ttl !== undefined) sys.setsockopt(fd, S.SOL_IP, S.IP_TTL, o.ttl);
-  if (o.minttl !== undefined) sys.setsockopt(fd, S.SOL_IP, S.IP_MINTTL, o.minttl);
+  if (o.ttl !== undefined) sys.setsockopt(fd, level, six ? IPV6_UNICAST_HOPS : S.IP_TTL, o.ttl);
+  if (o.minttl !== undefined) sys.setsockopt(fd, level, six ? IPV6_MINHOPCOUNT : S.IP_MINTTL, o.minttl);
 }
 
 /** A UDP port is taken for open when no ICMP error came back to a few bytes. */
@@ -197,31 +235,31 @@ function* udpAnswers(sys: Sys, o: NcOptions, fd: number): Blocking<boolean> {
 // --- server ------------------------------------------------------------------------------------------------------
 
 function* serve(sys: Sys, o: NcOptions, port: number): Blocking<number> {
-  let addr = S.INADDR_ANY;
+  let at = anywhere(o.family6 ? S.AF_INET6 : S.AF_INET);
   if (o.host !== undefined) {
     const found = yield* lookup(sys, o, o.host);
     if (typeof found === "string") return yield* fail(sys, `getaddrinfo: ${found}`);
-    addr = found.addr;
+    at = found;
   }
   let listener = -1;
   for (;;) {
     if (listener < 0) {
-      listener = sys.socket(S.AF_INET, o.udp ? S.SOCK_DGRAM : S.SOCK_STREAM, o.udp ? S.IPPROTO_UDP : S.IPPROTO_TCP);
+      listener = sys.socket(at.family, o.udp ? S.SOCK_DGRAM : S.SOCK_STREAM, o.udp ? S.IPPROTO_UDP : S.IPPROTO_TCP);
       if (listener < 0) return yield* fail(sys, `socket: ${strerror(listener)}`);
       sys.setsockopt(listener, S.SOL_SOCKET, S.SO_REUSEADDR, 1);
       sys.setsockopt(listener, S.SOL_SOCKET, S.SO_REUSEPORT, 1);
-      setOptions(sys, o, listener);
-      let err = sys.bind(listener, sockaddrIn(addr, port));
+      setOptions(sys, o, listener, at.family);
+      let err = sys.bind(listener, at.sockaddr(port));
       if (err >= 0 && !o.udp) err = sys.listen(listener, 1);
       if (err < 0) return yield* fail(sys, strerror(err));
       if (o.verbose) {
-        const name = new Uint8Array(S.SOCKADDR_IN_LEN);
+        const name = at.sockaddr(0);
         sys.getsockname(listener, name);
         const verb = o.udp ? "Bound" : "Listening";
-        yield* printError(sys, `${verb} on ${yield* hostText(sys, o, sockaddrAddr(name))} ${sockaddrPort(name)}\n`);
+        yield* printError(sys, `${verb} on ${yield* hostText(sys, o, name)} ${sockaddrPort(name)}\n`);
       }
     }
-    const peer = new Uint8Array(S.SOCKADDR_IN_LEN);
+    const peer = at.sockaddr(0);
     if (o.udp && o.keep) {
       // Not connected: it hears everyone, and has nobody to answer.
       yield* transfer(sys, o, listener);
@@ -238,7 +276,7 @@ function* serve(sys: Sys, o: NcOptions, port: number): Blocking<number> {
       if (fd < 0) return yield* fail(sys, `accept: ${strerror(fd)}`);
     }
     if (o.verbose) {
-      const who = yield* hostText(sys, o, sockaddrAddr(peer));
+      const who = yield* hostText(sys, o, peer);
       yield* printError(sys, `Connection received on ${who} ${sockaddrPort(peer)}\n`);
     }
     yield* transfer(sys, o, fd);
@@ -251,9 +289,13 @@ function* serve(sys: Sys, o: NcOptions, port: number): Blocking<number> {
 }
 
 // DIFF: nc stops with an error where the name server does not answer; here the number is printed then.
-function* hostText(sys: Sys, o: NcOptions, addr: number): Blocking<string> {
-  const name = o.numeric || addr === S.INADDR_ANY ? null : yield* reverse(sys, addr);
-  return name ?? inetNtoa(addr);
+function* hostText(sys: Sys, o: NcOptions, sa: Uint8Array): Blocking<string> {
+  const six = sa.length > S.SOCKADDR_IN_LEN;
+  const text = six ? formatInet6(sa, SIN6_ADDR) : inetNtoa(sockaddrAddr(sa));
+  // A mapped address has the name of the IPv4 one that it is.
+  const v4 = six ? inetAton(/^::ffff:(.*\..*)$/.exec(text)?.[1] ?? "") : sockaddrAddr(sa);
+  const name = o.numeric || v4 === undefined || v4 === S.INADDR_ANY ? null : yield* reverse(sys, v4);
+  return name ?? text;
 }
 
 // --- both --------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ export interface NcOptions {
   shutdownAfterEof: boolean;
   randomPorts: boolean;
   debug: boolean;
+  family4: boolean;
   family6: boolean;
   /** ms; -1 none. */
   timeout: number;
@@ -70,6 +71,7 @@ export function parseOptions(argv: readonly string[]): NcOptions | Refusal {
     shutdownAfterEof: parsed.has("N"),
     randomPorts: parsed.has("r"),
     debug: parsed.has("D"),
+    family4: parsed.has("4"),
     family6: parsed.has("6"),
     timeout: -1,
     interval: 0,
