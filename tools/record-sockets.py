@@ -89,7 +89,7 @@ class Scene:
     def run(self, line):
         op, *w = line.split()
         r = getattr(self, "op_" + op)(*w)
-        if op in ("send", "set", "ip", "close", "echo", "connect", "shutdown", "probe"):
+        if op in ("send", "set", "ip", "close", "echo", "connect", "shutdown", "probe", "splice", "sendfile"):
             time.sleep(0.004)
         return r
 
@@ -107,6 +107,57 @@ class Scene:
         self.fds[name] = r
         self.fds[name + "w"] = w
         return "ok"
+
+    def op_npipe(self, name):
+        r, w = os.pipe2(os.O_NONBLOCK)
+        self.fds[name] = r
+        self.fds[name + "w"] = w
+        return "ok"
+
+    def op_file(self, name, size, flags="2"):
+        """A file of that many bytes, open."""
+        path = f"/tmp/record-sockets.{os.getpid()}"
+        with open(path, "wb") as f:
+            f.write(payload(int(size)))
+        self.fds[name] = os.open(path, int(flags, 0))
+        os.unlink(path)
+        return "ok"
+
+    def op_wr(self, f, n):
+        return err(libc.write(self.fd(f), payload(int(n)), int(n)))
+
+    def op_rd(self, f, n):
+        buf = ctypes.create_string_buffer(int(n) or 1)
+        r = libc.read(self.fd(f), buf, int(n))
+        return err(r) if r < 0 else f"{r} sum={sum(buf.raw[:r])}"
+
+    def op_seek(self, f):
+        return err(libc.lseek(self.fd(f), 0, 1))
+
+    def op_splice(self, i, o, n, flags="0", off_in="-", off_out="-"):
+        """splice(2); offsets are shown as they are left."""
+        offs = [None if x == "-" else ctypes.c_int64(int(x)) for x in (off_in, off_out)]
+        refs = [None if x is None else ctypes.byref(x) for x in offs]
+        libc.splice.restype = ctypes.c_ssize_t
+        r = libc.splice(self.fd(i), refs[0], self.fd(o), refs[1], ctypes.c_size_t(int(n)), ctypes.c_uint(int(flags)))
+        return " ".join([err(r)] + [str(x.value) for x in offs if x is not None])
+
+    def op_sendfile(self, o, i, n, off="-"):
+        x = None if off == "-" else ctypes.c_int64(int(off))
+        libc.sendfile.restype = ctypes.c_ssize_t
+        r = libc.sendfile(self.fd(o), self.fd(i), None if x is None else ctypes.byref(x), ctypes.c_size_t(int(n)))
+        return err(r) if x is None else f"{err(r)} {x.value}"
+
+    def op_tee(self, i, o, n, flags="0"):
+        libc.tee.restype = ctypes.c_ssize_t
+        return err(libc.tee(self.fd(i), self.fd(o), ctypes.c_size_t(int(n)), ctypes.c_uint(int(flags))))
+
+    def op_vmsplice(self, f, n, flags="0"):
+        data = ctypes.create_string_buffer(payload(int(n)), int(n) or 1)
+        self.keep = getattr(self, "keep", []) + [data]
+        iov = Iov(ctypes.cast(data, ctypes.c_void_p), int(n))
+        libc.vmsplice.restype = ctypes.c_ssize_t
+        return err(libc.vmsplice(self.fd(f), ctypes.byref(iov), ctypes.c_ulong(1), ctypes.c_uint(int(flags))))
 
     def op_close(self, s):
         n = libc.close(self.fd(s))
@@ -282,6 +333,8 @@ def main(path):
         elif not line or line.startswith("#"):
             out.append(line)
         else:
+            if os.environ.get("VERBOSE"):
+                print(line, file=sys.stderr, flush=True)
             out.append(f"{line} => {scene.run(line)}")
     scene.end()
     open(path, "w").write("\n".join(out) + "\n")

@@ -121,6 +121,7 @@ import type {
   Stat,
   Sys,
 } from "../uapi/sys.ts";
+import { do_sendfile, do_splice, do_tee, do_vmsplice, type SpliceIo } from "./splice.ts";
 
 declare module "../kernel/kernel.ts" {
   interface Kernel {
@@ -466,6 +467,35 @@ export class TaskSys implements Sys {
     } finally {
       wait.free();
     }
+  }
+
+  splice(
+    fd_in: number,
+    off_in: Uint8Array | null,
+    fd_out: number,
+    off_out: Uint8Array | null,
+    len: number,
+    flags: number,
+  ): Blocking<number> {
+    return do_splice(this.splice_io(), fd_in, off_in, fd_out, off_out, len, flags);
+  }
+  tee(fd_in: number, fd_out: number, len: number, flags: number): Blocking<number> {
+    return do_tee(this.splice_io(), fd_in, fd_out, len, flags);
+  }
+  vmsplice(fd: number, iov: Uint8Array[], flags: number): Blocking<number> {
+    return do_vmsplice(this.splice_io(), fd, iov, flags);
+  }
+  sendfile(fd_out: number, fd_in: number, offset: Uint8Array | null, count: number): Blocking<number> {
+    return do_sendfile(this.splice_io(), fd_out, fd_in, offset, count);
+  }
+  private splice_io(): SpliceIo {
+    return {
+      task: this.task,
+      enter: (fn) => this.enter(fn),
+      wait: (file, mask) => this.wait_file(file, mask, this.file_deadline(file, mask === EPOLLOUT)),
+      send: (fd, buf, flags) => this.sendto(fd, buf, flags, null),
+      recv: (fd, buf, flags) => this.recvfrom(fd, buf, flags, null),
+    };
   }
 
   lseek(fd: number, offset: number, whence: number): number {

@@ -10,6 +10,7 @@ import { schedule, wake_up_process } from "../kernel/sched.ts";
 import { add_wait_queue, remove_wait_queue, WaitQueueHead, wake_up } from "../kernel/wait.ts";
 import type { NetDevice } from "../net/core/netdevice.ts";
 import { ETIMEDOUT } from "../uapi/errno.ts";
+import { SIGPIPE } from "../uapi/fcntl.ts";
 import type { Blocking, EpollEvent, MsgHdr, PollFd, Sys } from "../uapi/sys.ts";
 
 export interface TestStackOptions {
@@ -85,6 +86,8 @@ export class TestStack {
 
   private *worker(sys: Sys): Blocking<number> {
     this.sys = sys;
+    // A tool wants to see EPIPE, not to be ended by it.
+    sys.sigaction(SIGPIPE, "SIG_IGN");
     const task = (sys as TaskSys).task;
     for (;;) {
       const job = this.jobs.shift();

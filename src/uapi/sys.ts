@@ -120,6 +120,18 @@ export interface Sys {
   read(fd: number, buf: Uint8Array): Blocking<number>;
   write(fd: number, buf: Uint8Array): Blocking<number>;
   lseek(fd: number, offset: number, whence: number): number;
+  /** Offsets are a loff_t (8 bytes), read and written in place, or null. */
+  splice(
+    fd_in: number,
+    off_in: Uint8Array | null,
+    fd_out: number,
+    off_out: Uint8Array | null,
+    len: number,
+    flags: number,
+  ): Blocking<number>;
+  tee(fd_in: number, fd_out: number, len: number, flags: number): Blocking<number>;
+  vmsplice(fd: number, iov: Uint8Array[], flags: number): Blocking<number>;
+  sendfile(fd_out: number, fd_in: number, offset: Uint8Array | null, count: number): Blocking<number>;
   dup(fd: number): number;
   dup2(fd: number, newfd: number): number;
   /** [read end, write end] or [-errno, 0]. */

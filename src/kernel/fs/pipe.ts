@@ -24,9 +24,9 @@ import { File, type FileOps } from "./file.ts";
 import type { DirInode, Inode } from "./vfs.ts";
 
 /** Bytes a pipe holds, as on Linux. */
-const PIPE_SIZE = 65536;
+export const PIPE_SIZE = 65536;
 
-class PipeInode {
+export class PipeInode {
   readonly buf: Uint8Array = new Uint8Array(PIPE_SIZE);
   head = 0;
   len = 0;
@@ -35,16 +35,34 @@ class PipeInode {
   readonly wq: WaitQueueHead = new WaitQueueHead();
 }
 
-function pipe_read(file: File, out: Uint8Array): number {
-  const p = file.private_data as PipeInode;
-  if (p.len === 0) return p.writers === 0 ? 0 : -EAGAIN;
+/** The pipe that a file is an end of, or null. */
+export const get_pipe_info = (file: File): PipeInode | null =>
+  file.private_data instanceof PipeInode ? file.private_data : null;
+
+/** A copy of the first bytes, at most `n`. They stay until pipe_consume(). */
+export function pipe_peek(p: PipeInode, n: number): Uint8Array {
+  const out = new Uint8Array(Math.min(n, p.len));
+  copy_out(p, out);
+  return out;
+}
+export function pipe_consume(p: PipeInode, n: number): void {
+  p.head = (p.head + n) % PIPE_SIZE;
+  p.len -= n;
+  wake_up(p.wq, EPOLLOUT | POLLWRNORM);
+}
+function copy_out(p: PipeInode, out: Uint8Array): number {
   const n = Math.min(out.length, p.len);
   const first = Math.min(n, PIPE_SIZE - p.head);
   out.set(p.buf.subarray(p.head, p.head + first));
   if (n > first) out.set(p.buf.subarray(0, n - first), first);
-  p.head = (p.head + n) % PIPE_SIZE;
-  p.len -= n;
-  wake_up(p.wq, EPOLLOUT | POLLWRNORM);
+  return n;
+}
+
+function pipe_read(file: File, out: Uint8Array): number {
+  const p = file.private_data as PipeInode;
+  if (p.len === 0) return p.writers === 0 ? 0 : -EAGAIN;
+  const n = copy_out(p, out);
+  pipe_consume(p, n);
   return n;
 }
 

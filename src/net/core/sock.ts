@@ -146,6 +146,10 @@ export interface ProtoOps {
   linger?(sock: Socket): number;
   /** What it would wait for is still to come. */
   lingering?(sock: Socket): boolean;
+  /** splice(2) from a stream: bytes into `buf`, 0 at its end, -EAGAIN when there are none, up to an urgent one. */
+  splice_read?(sock: Socket, buf: Uint8Array): number;
+  /** sendfile(2) is at the end of the file: what waits for more is to go. */
+  splice_eof?(sock: Socket): void;
   /** SO_PEEK_OFF: 0 or -errno. */
   set_peek_off?: ((sk: Sock, val: number) => number) | undefined;
 }

@@ -67,7 +67,7 @@ import { devinet_ioctl } from "./devinet.ts";
 import { inet_addr_type_table, ip_rt_ioctl } from "./fib_frontend.ts";
 import { inet_csk_accept, inet_csk_listen_start } from "./inet_connection_sock.ts";
 import { inet_sk } from "./inet_sock.ts";
-import { sk_stream_closing, tcp_linger, tcp_poll, tcp_shutdown } from "./tcp.ts";
+import { sk_stream_closing, tcp_linger, tcp_poll, tcp_shutdown, tcp_splice_eof, tcp_splice_read } from "./tcp.ts";
 import { tcp_fastopen_init_key_once } from "./tcp_fastopen.ts";
 import { tcp_sk } from "./tcp_sock.ts";
 
@@ -440,6 +440,8 @@ export const inet_stream_ops: ProtoOps = {
   getsockopt: get,
   sendmsg: inet_sendmsg,
   recvmsg: inet_recvmsg,
+  splice_read: (sock: Socket, buf: Uint8Array) => tcp_splice_read(sock.sk, buf),
+  splice_eof: (sock: Socket) => tcp_splice_eof(sock.sk),
   linger: (sock: Socket) => tcp_linger(sock.sk),
   lingering: (sock: Socket) => sk_stream_closing(sock.sk),
   set_peek_off: sk_set_peek_off,

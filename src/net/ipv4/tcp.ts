@@ -163,7 +163,14 @@ export { tcp_get_info } from "./tcp_info.ts";
 export * from "./tcp_mem.ts";
 export { tcp_getsockopt, tcp_setsockopt } from "./tcp_opts.ts";
 export { tcp_epollin_ready, tcp_inq, tcp_ioctl, tcp_poll, tcp_stream_is_readable } from "./tcp_poll.ts";
-export { __tcp_cleanup_rbuf, tcp_cleanup_rbuf, tcp_peek_len, tcp_recvmsg, tcp_set_rcvlowat } from "./tcp_recv.ts";
+export {
+  __tcp_cleanup_rbuf,
+  tcp_cleanup_rbuf,
+  tcp_peek_len,
+  tcp_recvmsg,
+  tcp_set_rcvlowat,
+  tcp_splice_read,
+} from "./tcp_recv.ts";
 
 /** tcp_init(): the machine's part of TCP that no other file has. */
 export function tcp_init(k: Kernel): void {
@@ -904,6 +911,14 @@ function tcp_zerocopy_begin(tp: TcpSock, size: number, flags: number): UbufInfo 
     net_zcopy_put(held);
   }
   return msg_zerocopy_realloc(tp, size, tcp_write_queue_tail(tp)?.uarg ?? null);
+}
+
+/** sendfile(2) has come to the end of a file that is shorter than was asked for. */
+export function tcp_splice_eof(sk: Sock): void {
+  const tp = tcp_sk(sk);
+  if (tcp_write_queue_tail(tp) === null) return;
+  const mss_now = tcp_send_mss(sk, 0);
+  tcp_push(sk, 0, mss_now, tp.nonagle, sk.net.kernel.tcp_size_goal);
 }
 
 /** No room: what is there is pushed, so that the acknowledgments come which make room. */

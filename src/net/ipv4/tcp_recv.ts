@@ -5,7 +5,16 @@ import { trace_call } from "../../kernel/trace.ts";
 import { F_tcp_cleanup_rbuf, F_tcp_recvmsg } from "../../kernel/trace_fn.ts";
 import { trace_key } from "../../kernel/trace_key.ts";
 import { EAGAIN, EFAULT, EINVAL, ENOTCONN, EPERM } from "../../uapi/errno.ts";
-import { MSG_CONTINUED, MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_TRUNC, RCV_SHUTDOWN, SOL_TCP } from "../../uapi/socket.ts";
+import {
+  MSG_CONTINUED,
+  MSG_DONTWAIT,
+  MSG_ERRQUEUE,
+  MSG_OOB,
+  MSG_PEEK,
+  MSG_TRUNC,
+  RCV_SHUTDOWN,
+  SOL_TCP,
+} from "../../uapi/socket.ts";
 import type { MsgHdr } from "../../uapi/sys.ts";
 import { TCP_CM_INQ } from "../../uapi/tcp.ts";
 import { put_cmsg, skb_copy_datagram_msg } from "../core/datagram.ts";
@@ -234,6 +243,23 @@ function tcp_put_inq(tp: TcpSock, msg: MsgHdr): void {
   const data = new Uint8Array(4);
   new DataView(data.buffer).setInt32(0, inq === 0 && sock_flag(tp, SOCK_DONE) ? 1 : inq, true);
   put_cmsg(msg, SOL_TCP, TCP_CM_INQ, data);
+}
+
+/** splice(2): bytes up to the urgent one, which is left for recv(2). */
+export function tcp_splice_read(sk: Sock, buf: Uint8Array): number {
+  const tp = tcp_sk(sk);
+  let len = buf.length;
+  if (tp.urg_data !== 0) len = Math.min(len, (tp.urg_seq - tp.copied_seq) >>> 0);
+  if (len === 0) return sock_flag(sk, SOCK_DONE) || (sk.sk_shutdown & RCV_SHUTDOWN) !== 0 ? 0 : -EAGAIN;
+  const msg: MsgHdr = {
+    msg_name: null,
+    msg_namelen: 0,
+    msg_iov: [buf.subarray(0, len)],
+    msg_control: null,
+    msg_controllen: 0,
+    msg_flags: 0,
+  };
+  return tcp_recvmsg(sk, msg, len, MSG_DONTWAIT);
 }
 
 /** Bytes at the front of the queue, without urgent ones (splice, BPF): what one packet holds. */

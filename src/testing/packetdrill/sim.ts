@@ -1,6 +1,5 @@
 // A script against a fresh machine in virtual time. Way in: runScript().
 
-import { ENOTSOCK } from "../../uapi/errno.ts";
 import type { Blocking, EpollEvent, MsgHdr, PollFd, Sys } from "../../uapi/sys.ts";
 import { type TestStack as Stack, TestStack } from "../stack.ts";
 import { ScriptError } from "./ast.ts";
@@ -24,75 +23,6 @@ export interface RunResult {
   printed: string[];
   /** What differed where --non_fatal lets the script go on. */
   warnings: string[];
-}
-
-const PIPE_SIZE = 65536;
-const MSG_MORE = 0x8000;
-const SPLICE_F_MORE = 4;
-const SEEK_SET = 0;
-const SEEK_CUR = 1;
-
-/** The place that `offset` says, or the file's own, moved on by what `fn` returns. */
-function* at_offset(sys: Sys, fd: number, offset: Uint8Array | null, fn: () => Blocking<number>): Blocking<number> {
-  const was = sys.lseek(fd, 0, SEEK_CUR);
-  const dv = offset !== null ? new DataView(offset.buffer) : null;
-  if (dv !== null) {
-    if (was < 0) return was;
-    sys.lseek(fd, Number(dv.getBigInt64(0, true)), SEEK_SET);
-  }
-  const from = sys.lseek(fd, 0, SEEK_CUR);
-  const n = yield* fn();
-  const moved = Math.max(0, n);
-  if (dv !== null) dv.setBigInt64(0, dv.getBigInt64(0, true) + BigInt(moved), true);
-  if (was >= 0) sys.lseek(fd, dv !== null ? was : from + moved, SEEK_SET);
-  return n;
-}
-
-/** tcpi_snd_mss. */
-function snd_mss(sys: Sys, fd: number): number {
-  const info = new Uint8Array(32);
-  return sys.getsockopt(fd, 6, 11, info) >= 20 ? new DataView(info.buffer).getUint32(16, true) : 1;
-}
-
-/** sendfile(2) of programs: pages of a file in sends of a pipe's size, each but the last with MSG_MORE. */
-function* sendfile(sys: Sys, out: number, input: number, offset: Uint8Array | null, count: number): Blocking<number> {
-  return yield* at_offset(sys, input, offset, function* () {
-    let done = 0;
-    let buf = new Uint8Array(Math.min(count, PIPE_SIZE));
-    let n = yield* sys.read(input, buf);
-    if (n < 0) return n;
-    while (n > 0) {
-      const next = new Uint8Array(Math.min(count - done - n, PIPE_SIZE));
-      const more: number = next.length > 0 ? yield* sys.read(input, next) : 0;
-      // At the end of a file that is shorter than was asked for, whole segments are gone before that is known.
-      const flags = more > 0 || (done + n < count && n % snd_mss(sys, out) === 0) ? MSG_MORE : 0;
-      const sent: number = yield* sys.sendto(out, buf.subarray(0, n), flags, null);
-      if (sent < 0) return done > 0 ? done : sent;
-      done += sent;
-      if (sent < n) break;
-      [buf, n] = [next, Math.max(0, more)];
-    }
-    return done;
-  });
-}
-
-/** splice(2) of programs: what is there, at most a pipe's size. */
-function* splice(sys: Sys, a: Request["a"]): Blocking<number> {
-  const [input, off_in, out, off_out, len, flags] = a as [
-    number,
-    Uint8Array | null,
-    number,
-    Uint8Array | null,
-    number,
-    number,
-  ];
-  const buf = new Uint8Array(Math.min(len, PIPE_SIZE));
-  const n: number = yield* at_offset(sys, input, off_in, () => sys.read(input, buf));
-  if (n <= 0) return n;
-  return yield* at_offset(sys, out, off_out, function* () {
-    const sent = yield* sys.sendto(out, buf.subarray(0, n), (flags & SPLICE_F_MORE) !== 0 ? MSG_MORE : 0, null);
-    return sent === -ENOTSOCK ? yield* sys.write(out, buf.subarray(0, n)) : sent;
-  });
 }
 
 /** Makes the call in the stack. */
@@ -164,9 +94,16 @@ function* make_call(sys: Sys, req: Request): Blocking<number> {
       return 0;
     }
     case "sendfile":
-      return yield* sendfile(sys, fd, a[1] as number, a[2] as Uint8Array | null, a[3] as number);
+      return yield* sys.sendfile(fd, a[1] as number, a[2] as Uint8Array | null, a[3] as number);
     case "splice":
-      return yield* splice(sys, a);
+      return yield* sys.splice(
+        fd,
+        a[1] as Uint8Array | null,
+        a[2] as number,
+        a[3] as Uint8Array | null,
+        a[4] as number,
+        a[5] as number,
+      );
     case "epoll_create1":
       return sys.epoll_create1(fd);
     case "epoll_ctl":

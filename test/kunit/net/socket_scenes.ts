@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import type { TaskSys } from "../../../src/init/sys.ts";
 import { do_poll_once } from "../../../src/kernel/fs/eventpoll.ts";
+import { vfs_write_file } from "../../../src/kernel/fs/vfs.ts";
 import { sysctl_write } from "../../../src/kernel/sysctl.ts";
 import { dev_set_mtu } from "../../../src/net/core/dev_api.ts";
 import type { Net } from "../../../src/net/core/net_namespace.ts";
@@ -55,6 +56,18 @@ function value(text: string): Uint8Array {
 
 const err = (n: number | typeof BLOCKS): string =>
   n === BLOCKS ? BLOCKS : n < 0 ? (names.get(-n) ?? String(n)) : String(n);
+
+const payload = (n: number): Uint8Array => Uint8Array.from({ length: n }, (_, i) => i * 7 + n);
+const sum_of = (b: Uint8Array): number => b.reduce((s, v) => s + v, 0);
+
+/** A loff_t, or none. */
+function loff(text: string | undefined): Uint8Array | null {
+  if (text === undefined || text === "-") return null;
+  const b = new Uint8Array(8);
+  new DataView(b.buffer).setBigInt64(0, BigInt(text), true);
+  return b;
+}
+const loff_text = (b: Uint8Array | null): string => String(new DataView(b!.buffer).getBigInt64(0, true));
 
 function cmsg(text: string): Uint8Array {
   const [level, type, data] = text.split("/");
@@ -149,6 +162,19 @@ class Player {
       this.fds.set(`${w[0]}w`, ["a", wr]);
       return "ok";
     }
+    if (op === "npipe") {
+      const [r, wr] = this.sys.a!.pipe();
+      for (const fd of [r, wr]) this.sys.a!.fcntl(fd, 4, 0o4000 | (fd === wr ? 1 : 0));
+      this.fds.set(w[0]!, ["a", r]);
+      this.fds.set(`${w[0]}w`, ["a", wr]);
+      return "ok";
+    }
+    if (op === "file") {
+      assert.equal(vfs_write_file(this.rig.k, "/tmp/f", payload(Number(w[1]))), 0);
+      this.fds.set(w[0]!, ["a", this.sys.a!.open("/tmp/f", Number(w[2] ?? 2))]);
+      this.sys.a!.unlink("/tmp/f");
+      return "ok";
+    }
     if (op === "epoll") {
       // Of namespace a, as the sockets that it watches.
       this.fds.set(w[0]!, ["a", this.sys.a!.epoll_create1(0)]);
@@ -199,6 +225,29 @@ class Player {
         const n = this.rig.call(() => do_poll_once(sys.task, [p], null));
         return n > 0 ? `0x${p.revents.toString(16)}` : "0";
       }
+      case "wr":
+        return err(now(sys.write(fd, payload(Number(w[1])))));
+      case "rd": {
+        const buf = new Uint8Array(Number(w[1]));
+        const n = now(sys.read(fd, buf));
+        return n === BLOCKS || n < 0 ? err(n) : `${n} sum=${sum_of(buf.subarray(0, n))}`;
+      }
+      case "seek":
+        return err(sys.lseek(fd, 0, 1));
+      case "splice": {
+        const offs = [loff(w[4]), loff(w[5])];
+        const n = now(sys.splice(fd, offs[0]!, this.of(w[1]!)[1], offs[1]!, Number(w[2]), Number(w[3] ?? 0)));
+        return [err(n), ...offs.filter((o) => o !== null).map(loff_text)].join(" ");
+      }
+      case "sendfile": {
+        const off = loff(w[3]);
+        const n = now(sys.sendfile(fd, this.of(w[1]!)[1], off, Number(w[2])));
+        return off === null ? err(n) : `${err(n)} ${loff_text(off)}`;
+      }
+      case "tee":
+        return err(now(sys.tee(fd, this.of(w[1]!)[1], Number(w[2]), Number(w[3] ?? 0))));
+      case "vmsplice":
+        return err(now(sys.vmsplice(fd, [payload(Number(w[1]))], Number(w[2] ?? 0))));
       case "probe": {
         const at = (o: string, ...more: string[]): string => this.call(o, [w[0]!, ...more]);
         const got = [at("get", "6", "11", "1").split(" ").at(-1), at("poll"), at("name"), at("peer")];
@@ -233,7 +282,7 @@ class Player {
         const msg = {
           msg_name: name,
           msg_namelen: name === null ? 0 : name.length,
-          msg_iov: [Uint8Array.from({ length: n }, (_, i) => i * 7 + n)],
+          msg_iov: [payload(n)],
           msg_control: at === 0 ? null : all,
           msg_controllen: at,
           msg_flags: 0,
