@@ -8,7 +8,10 @@ import wabtInit from "wabt";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const out = join(root, "src/arch/csum_wasm.ts");
 const wabt = await wabtInit();
-const module = wabt.parseWat("csum.wat", readFileSync(join(root, "src/arch/csum.wat"), "utf8"), { simd: true });
+const module = wabt.parseWat("csum.wat", readFileSync(join(root, "src/arch/csum.wat"), "utf8"), {
+  simd: true,
+  bulk_memory: true,
+});
 module.validate();
 const bytes = [...module.toBinary({}).buffer];
 const rows = [];

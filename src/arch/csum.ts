@@ -5,44 +5,80 @@ import { csum_wasm } from "./csum_wasm.ts";
 
 interface Exports {
   csum(p: number, n: number): number;
-  memory: { buffer: ArrayBuffer };
+  copy(to: number, from: number, n: number): void;
+}
+interface Memory {
+  buffer: ArrayBuffer;
 }
 /** Node and browsers have it; declared here because the core is checked without either's types. */
 declare const WebAssembly: {
   validate(bytes: Uint8Array): boolean;
   Module: { new (bytes: Uint8Array): object };
-  Instance: { new (module: object): { exports: unknown } };
+  Instance: { new (module: object, imports: object): { exports: unknown } };
+  Memory: { new (limits: { initial: number; maximum: number }): Memory };
 };
+const PAGE = 65536;
 
 /** From here on the copy into WebAssembly's memory and the call cost less than they save. */
 export const CSUM_WASM_MIN = 512;
 /** What the module's memory holds: more than a head has. */
 export const CSUM_WASM_MAX = 3 * 65536;
 
-class CsumKernel {
+/** The module over a memory of its own. */
+export class CsumKernel {
   readonly mem: Uint8Array;
   readonly csum: (p: number, n: number) => number;
-  constructor(e: Exports) {
-    this.mem = new Uint8Array(e.memory.buffer);
+  readonly copy: (to: number, from: number, n: number) => void;
+  constructor(module: object, pages: number) {
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    this.mem = new Uint8Array(memory.buffer);
+    const instance = new WebAssembly.Instance(module, { host: { memory } });
+    const e = instance.exports as Exports;
     this.csum = e.csum;
+    this.copy = e.copy;
   }
 }
 
-/** One for the process, made at first use: it is a function with scratch memory, and keeps nothing between calls. */
-const kernel: { made: boolean; k: CsumKernel | null } = { made: false, k: null };
+/**
+ * Of the process, made at first use. The module and its scratch memory keep nothing between calls. V8 reserves 8 GiB of addresses
+ * and more for each memory: so only the first slabs of a process are such memories.
+ */
+const process_wide: { made: boolean; module: object | null; scratch: CsumKernel | null; memories: number } = {
+  made: false,
+  module: null,
+  scratch: null,
+  memories: 8,
+};
 
 function csum_kernel(): CsumKernel | null {
-  if (kernel.made) return kernel.k;
-  kernel.made = true;
+  const w = process_wide;
+  if (w.made) return w.scratch;
+  w.made = true;
   try {
     const bytes = Uint8Array.from(csum_wasm);
     if (typeof WebAssembly === "object" && WebAssembly.validate(bytes)) {
-      kernel.k = new CsumKernel(new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports as Exports);
+      w.module = new WebAssembly.Module(bytes);
+      w.scratch = new CsumKernel(w.module, CSUM_WASM_MAX / PAGE);
     }
   } catch {
     // No memory for it, or compiling at run time is forbidden: JavaScript does it.
+    w.module = null;
   }
-  return kernel.k;
+  return w.scratch;
+}
+
+/** Memory of `bytes`, a multiple of 64 KiB, that the module can sum where it lies; null when there shall be no more of it. */
+export function csum_memory(bytes: number): CsumKernel | null {
+  const w = process_wide;
+  csum_kernel();
+  if (w.module === null || w.memories === 0) return null;
+  w.memories--;
+  try {
+    return new CsumKernel(w.module, bytes / PAGE);
+  } catch {
+    w.memories = 0;
+    return null;
+  }
 }
 
 /** RFC 1071 sum of dv[off, off+len) plus `sum`, folded to 16 bits, not inverted. */
@@ -76,9 +112,20 @@ export function csum_partial(u8: Uint8Array, dv: DataView, off: number, len: num
   const k = csum_kernel();
   if (k === null) return js_csum_partial(dv, off, len, sum);
   k.mem.set(u8.subarray(off, off + len));
-  const s = k.csum(0, len);
-  // Summed as little-endian words: the bytes of the sum change places (RFC 1071 section 2, "byte order independence").
+  return swapped(k.csum(0, len), sum);
+}
+
+/** Summed as little-endian words: the bytes of the sum change places (RFC 1071 section 2, "byte order independence"). */
+function swapped(s: number, sum: number): number {
   let total = (((s & 0xff) << 8) | (s >>> 8)) + sum;
   while (total > 0xffff) total = (total % 0x10000) + Math.floor(total / 0x10000);
   return total;
+}
+
+/** From here on a call costs less than a loop. */
+const CSUM_IN_PLACE_MIN = 128;
+/** The sum of a run of the module's own memory. */
+export function csum_in_place(k: CsumKernel, dv: DataView, off: number, len: number, sum: number): number {
+  if (len < CSUM_IN_PLACE_MIN || len > CSUM_WASM_MAX) return js_csum_partial(dv, off, len, sum);
+  return swapped(k.csum(off, len), sum);
 }

@@ -10,6 +10,9 @@ export interface Slab {
   readonly dv: DataView;
   /** DMA address of byte 0. Unique per slab within a process; the sum of address and length stays below 2^53. */
   readonly dma: number;
+  /** The piece of memory that this slab is a part of (itself, where it is all of it), and where in it byte 0 lies. */
+  readonly memory: Slab;
+  readonly at: number;
   /** Ones' complement sum of `len` bytes at byte offset `off`, folded to 16 bits and not inverted (RFC 1071). */
   csum_partial(off: number, len: number, sum: number): number;
   /** Copies inside this slab. */

@@ -1,13 +1,18 @@
-// Packet memory in ArrayBuffers, handed out in pieces of a few large ones; long checksums by arch/csum.ts.
+// Packet memory, handed out in pieces of a few large ones: WebAssembly memories while there are some, then ArrayBuffers; long
+// checksums by arch/csum.ts.
 // Way in: slab_source() in the hosts of arch/sim and arch/node.
 
-import { csum_partial } from "./csum.ts";
+import { type CsumKernel, csum_in_place, csum_memory, csum_partial } from "./csum.ts";
 import type { Slab } from "./host.ts";
 
 export class JsSlab implements Slab {
   readonly u8: Uint8Array;
   readonly dv: DataView;
   readonly dma: number;
+  readonly at: number = 0;
+  get memory(): Slab {
+    return this;
+  }
 
   constructor(bytes: number, dma: number) {
     const buf = new ArrayBuffer(bytes);
@@ -30,6 +35,35 @@ export class JsSlab implements Slab {
   }
 }
 
+/** Packet memory that WebAssembly sums where it lies. */
+class WasmSlab implements Slab {
+  readonly u8: Uint8Array;
+  readonly dv: DataView;
+  readonly dma: number;
+  readonly at: number = 0;
+  get memory(): Slab {
+    return this;
+  }
+  private readonly kernel: CsumKernel;
+
+  constructor(kernel: CsumKernel, dma: number) {
+    this.kernel = kernel;
+    this.u8 = kernel.mem;
+    this.dv = new DataView(kernel.mem.buffer);
+    this.dma = dma;
+  }
+  csum_partial(off: number, len: number, sum: number): number {
+    return csum_in_place(this.kernel, this.dv, off, len, sum);
+  }
+  copy(dst: number, src: number, len: number): void {
+    this.kernel.copy(dst, src, len);
+  }
+  csum_and_copy(dst: number, src: number, len: number, sum: number): number {
+    this.kernel.copy(dst, src, len);
+    return this.csum_partial(dst, len, sum);
+  }
+}
+
 export type SlabSource = (bytes: number) => Slab;
 
 /** DMA addresses start above zero, so that a forgotten address is a fault and not somebody's memory. */
@@ -42,42 +76,43 @@ class SubSlab implements Slab {
   readonly u8: Uint8Array;
   readonly dv: DataView;
   readonly dma: number;
-  private readonly arena: Slab;
-  private readonly base: number;
-  constructor(arena: Slab, base: number, bytes: number) {
-    this.arena = arena;
-    this.base = base;
-    this.dma = arena.dma + base;
-    this.u8 = arena.u8.subarray(base, base + bytes);
-    this.dv = new DataView(arena.u8.buffer, arena.u8.byteOffset + base, bytes);
+  readonly memory: Slab;
+  readonly at: number;
+  constructor(memory: Slab, at: number, bytes: number) {
+    this.memory = memory;
+    this.at = at;
+    this.dma = memory.dma + at;
+    this.u8 = memory.u8.subarray(at, at + bytes);
+    this.dv = new DataView(memory.u8.buffer, memory.u8.byteOffset + at, bytes);
   }
   csum_partial(off: number, len: number, sum: number): number {
-    return this.arena.csum_partial(this.base + off, len, sum);
+    return this.memory.csum_partial(this.at + off, len, sum);
   }
   copy(dst: number, src: number, len: number): void {
-    this.arena.copy(this.base + dst, this.base + src, len);
+    this.memory.copy(this.at + dst, this.at + src, len);
   }
   csum_and_copy(dst: number, src: number, len: number, sum: number): number {
-    return this.arena.csum_and_copy(this.base + dst, this.base + src, len, sum);
+    return this.memory.csum_and_copy(this.at + dst, this.at + src, len, sum);
   }
 }
 
-/** Hands out slabs cut from arenas of 4 MiB, with addresses unique within the source. */
-export function slab_source(
-  make: (bytes: number, dma: number) => Slab = (bytes, dma) => new JsSlab(bytes, dma),
-): SlabSource {
+/** Hands out slabs cut from arenas of 4 MiB, with addresses unique within the source. `added` hears of each new piece of memory. */
+export function slab_source(added: (memory: Slab) => void = () => {}): SlabSource {
   let next_dma = DMA_BASE;
   let arena: Slab | null = null;
   let used = 0;
   return (bytes) => {
     const need = (bytes + 127) & ~127;
     if (need > ARENA_BYTES / 2) {
-      const big = make(need, next_dma);
+      const big = new JsSlab(need, next_dma);
+      added(big);
       next_dma += need + 4096;
       return big;
     }
     if (arena === null || used + need > ARENA_BYTES) {
-      arena = make(ARENA_BYTES, next_dma);
+      const wasm = csum_memory(ARENA_BYTES);
+      arena = wasm !== null ? new WasmSlab(wasm, next_dma) : new JsSlab(ARENA_BYTES, next_dma);
+      added(arena);
       next_dma += ARENA_BYTES + 4096;
       used = 0;
     }

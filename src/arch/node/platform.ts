@@ -14,7 +14,7 @@ import {
 import { DmaSpace } from "../../hw/dma.ts";
 import { FramePool } from "../../hw/frame.ts";
 import type { Host, Slab } from "../host.ts";
-import { JsSlab, slab_source } from "../slab.ts";
+import { slab_source } from "../slab.ts";
 
 /** Events that one turn may run before Node's own callbacks get theirs. */
 const EVENTS_PER_TURN = 4096;
@@ -43,11 +43,7 @@ export class NodePlatform implements HwClock {
   private stopped = false;
 
   constructor() {
-    this.slabs = slab_source((bytes, dma) => {
-      const slab = new JsSlab(bytes, dma);
-      this.dma.add_slab(slab);
-      return slab;
-    });
+    this.slabs = slab_source((memory) => this.dma.add_slab(memory));
     this.frames = new FramePool((bytes) => this.slabs(bytes));
   }
 

@@ -15,7 +15,7 @@ import { DmaSpace } from "../../hw/dma.ts";
 import { FramePool } from "../../hw/frame.ts";
 import { Prng, prng_u32 } from "../../lib/prng.ts";
 import type { Host, Slab } from "../host.ts";
-import { JsSlab, type SlabSource, slab_source } from "../slab.ts";
+import { type SlabSource, slab_source } from "../slab.ts";
 
 export interface SimOptions {
   /** Same seed, same trace. Default 1. */
@@ -56,11 +56,7 @@ export class SimWorld implements HwClock {
     this.now = 0;
     this.seed = options.seed ?? 1;
     this.epoch_ms = options.epoch_ms ?? 1_767_225_600_000;
-    this.slabs = slab_source((bytes, dma) => {
-      const slab = new JsSlab(bytes, dma);
-      this.dma.add_slab(slab);
-      return slab;
-    });
+    this.slabs = slab_source((memory) => this.dma.add_slab(memory));
     this.frames = new FramePool((bytes) => this.alloc_slab(bytes));
   }
 

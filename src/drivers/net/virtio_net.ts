@@ -71,9 +71,9 @@ import {
   CHECKSUM_PARTIAL,
   CHECKSUM_UNNECESSARY,
   consume_skb,
-  copy_bytes,
   type HeadBuf,
   head_alloc,
+  head_copy,
   head_put,
   kfree_skb_reason,
   NET_SKB_PAD,
@@ -220,7 +220,7 @@ function virtnet_receive(vi: VirtnetInfo, budget: number): number {
       skb = alloc_skb(vi.kernel, NET_SKB_PAD + len);
       if (skb !== null) {
         skb_reserve(skb, NET_SKB_PAD);
-        copy_bytes(skb.head.u8, skb_put(skb, len), head.u8, NET_SKB_PAD, len);
+        head_copy(skb.head, skb_put(skb, len), head, NET_SKB_PAD, len);
       }
     } else {
       // The buffer becomes the packet's head; the place gets another one.

@@ -23,7 +23,7 @@ import {
   CHECKSUM_NONE,
   CHECKSUM_PARTIAL,
   consume_skb,
-  copy_bytes,
+  head_copy,
   pskb_may_pull,
   SKB_GSO_TCP_ECN,
   SKB_GSO_TCP_FIXEDID,
@@ -31,7 +31,7 @@ import {
   SKB_GSO_TCPV6,
   SKB_GSO_UDP_L4,
   type SkBuff,
-  skb_copy_bits,
+  skb_copy_bits_to_head,
   skb_copy_header,
   skb_cow_head,
   skb_push,
@@ -130,8 +130,8 @@ export function skb_segment(skb: SkBuff, features: number): SkBuff | number {
     skb_reserve(seg, GSO_HEADROOM);
     const delta = GSO_HEADROOM - skb.mac_header;
     const at = skb_put(seg, doffset + len);
-    copy_bytes(seg.head.u8, at, skb.head.u8, skb.mac_header, doffset);
-    skb_copy_bits(skb, offset, seg.head.u8, at + doffset, len);
+    head_copy(seg.head, at, skb.head, skb.mac_header, doffset);
+    skb_copy_bits_to_head(skb, offset, seg.head, at + doffset, len);
     seg.mac_header = at;
     seg.network_header = skb.network_header + delta;
     seg.transport_header = skb.transport_header + delta;

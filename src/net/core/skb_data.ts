@@ -38,14 +38,40 @@ export function copy_bytes(dst: Uint8Array, dst_off: number, src: Uint8Array, sr
   }
 }
 
+/** Bytes from one head to another. In one memory no view is needed: at 66 bytes that is a fifth of the time. */
+export function head_copy(dst: HeadBuf, dst_off: number, src: HeadBuf, src_off: number, len: number): void {
+  const memory = dst.memory;
+  // An array of its own would have said so: what lies behind a head is somebody else's.
+  if (dst_off < 0 || src_off < 0 || dst_off + len > dst.size || src_off + len > src.size)
+    throw new RangeError(`head_copy: ${src_off}+${len} of ${src.size} to ${dst_off} of ${dst.size}`);
+  if (memory === src.memory) memory.copy(dst.at + dst_off, src.at + src_off, len);
+  else copy_bytes(dst.u8, dst_off, src.u8, src_off, len);
+}
+
 /** Copies `len` bytes from `offset` of the packet, wherever they lie. Returns 0, or -EFAULT past the end. */
 export function skb_copy_bits(skb: SkBuff, offset: number, to: Uint8Array, to_off: number, len: number): number {
+  return copy_bits(skb, offset, to, null, to_off, len);
+}
+/** The same into a head. */
+export function skb_copy_bits_to_head(skb: SkBuff, offset: number, to: HeadBuf, to_off: number, len: number): number {
+  return copy_bits(skb, offset, to.u8, to, to_off, len);
+}
+
+function copy_bits(
+  skb: SkBuff,
+  offset: number,
+  to: Uint8Array,
+  to_head: HeadBuf | null,
+  to_off: number,
+  len: number,
+): number {
   if (offset < 0 || len < 0 || offset + len > skb.len) return -14;
   const head = skb.head;
   let start = skb.len - skb.data_len;
   if (offset < start) {
     const n = Math.min(len, start - offset);
-    if (n >= 32) to.set(head_window(head, skb.data + offset, n), to_off);
+    if (to_head !== null) head_copy(to_head, to_off, head, skb.data + offset, n);
+    else if (n >= 32) to.set(head_window(head, skb.data + offset, n), to_off);
     else copy_bytes(to, to_off, head.u8, skb.data + offset, n);
     len -= n;
     offset += n;
@@ -55,7 +81,8 @@ export function skb_copy_bits(skb: SkBuff, offset: number, to: Uint8Array, to_of
     const f = head.frags[i]!;
     if (offset < start + f.size) {
       const n = Math.min(len, start + f.size - offset);
-      copy_bytes(to, to_off, f.page.u8, f.offset + offset - start, n);
+      if (to_head !== null) head_copy(to_head, to_off, f.page, f.offset + offset - start, n);
+      else copy_bytes(to, to_off, f.page.u8, f.offset + offset - start, n);
       len -= n;
       offset += n;
       to_off += n;
@@ -65,7 +92,7 @@ export function skb_copy_bits(skb: SkBuff, offset: number, to: Uint8Array, to_of
   for (let s = head.frag_list; s !== null && len > 0; s = s.next) {
     if (offset < start + s.len) {
       const n = Math.min(len, start + s.len - offset);
-      skb_copy_bits(s, offset - start, to, to_off, n);
+      copy_bits(s, offset - start, to, to_head, to_off, n);
       len -= n;
       offset += n;
       to_off += n;
@@ -117,7 +144,7 @@ export function __pskb_pull_tail(skb: SkBuff, delta: number): number {
   if (eat > 0 || skb_cloned(skb)) {
     if (pskb_expand_head(skb, 0, eat > 0 ? eat + 128 : 0) < 0) return -1;
   }
-  if (skb_copy_bits(skb, skb.len - skb.data_len, skb.head.u8, skb.tail, delta) < 0) return -1;
+  if (skb_copy_bits_to_head(skb, skb.len - skb.data_len, skb.head, skb.tail, delta) < 0) return -1;
   skb_eat_frags(skb, delta);
   skb.tail += delta;
   skb.data_len -= delta;

@@ -15,7 +15,7 @@ import { SKB_CONSUMED, SKB_DROP_REASON_NOT_SPECIFIED, skb_drop_reasons } from ".
 import type { DstEntry } from "./dst.ts";
 import type { IpOptions } from "./ip_options_type.ts";
 import type { NetDevice } from "./netdevice.ts";
-import { __pskb_pull_tail, copy_bytes, skb_copy_bits } from "./skb_data.ts";
+import { __pskb_pull_tail, head_copy, skb_copy_bits_to_head } from "./skb_data.ts";
 import type { Sock } from "./sock.ts";
 import type { UbufInfo } from "./zerocopy.ts";
 
@@ -62,6 +62,9 @@ export class HeadBuf {
   readonly slab: Slab;
   /** Byte offset in the slab. */
   readonly base: number;
+  /** The memory that the slab is a part of, and the offset in it: two heads of one memory copy without views (head_copy). */
+  readonly memory: Slab;
+  readonly at: number;
   /** DMA address of byte 0. */
   readonly dma: number;
   readonly size: number;
@@ -84,6 +87,8 @@ export class HeadBuf {
     this.kernel = kernel;
     this.slab = slab;
     this.base = base;
+    this.memory = slab.memory;
+    this.at = slab.at + base;
     this.size = size;
     this.klass = klass;
     this.dma = slab.dma + base;
@@ -713,10 +718,10 @@ export function skb_copy_expand(skb: SkBuff, headroom: number, tailroom: number)
   skb_copy_header(n, skb);
   skb_reserve(n, headroom);
   const off = skb_put(n, skb.len);
-  skb_copy_bits(skb, 0, n.head.u8, off, skb.len);
+  skb_copy_bits_to_head(skb, 0, n.head, off, skb.len);
   // Headers that were pulled lie in the headroom, and go along as far as there is room.
   const front = Math.min(headroom, skb.data);
-  if (front !== 0) copy_bytes(n.head.u8, headroom - front, skb.head.u8, skb.data - front, front);
+  if (front !== 0) head_copy(n.head, headroom - front, skb.head, skb.data - front, front);
   const delta = n.data - skb.data;
   shift_headers(n, delta);
   n.head.gso_size = skb.head.gso_size;
@@ -755,7 +760,7 @@ export function pskb_expand_head(skb: SkBuff, nhead: number, ntail: number): num
   const head = head_alloc(skb.kernel, bytes - SHINFO_SIZE);
   if (head === null) return -ENOMEM;
   // The headroom too: headers that were pulled lie there.
-  copy_bytes(head.u8, nhead, old.u8, 0, skb.tail);
+  head_copy(head, nhead, old, 0, skb.tail);
   for (let i = 0; i < old.nr_frags; i++) {
     const f = old.frags[i]!;
     f.page.dataref++;
@@ -813,10 +818,12 @@ export function skb_unshare(skb: SkBuff): SkBuff | null {
 export {
   __pskb_pull_tail,
   copy_bytes,
+  head_copy,
   head_window,
   pskb_trim,
   skb_add_rx_frag,
   skb_copy_bits,
+  skb_copy_bits_to_head,
   skb_fill_page_desc,
   skb_gso_segs,
   skb_linearize,

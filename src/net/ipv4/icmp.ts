@@ -86,6 +86,7 @@ import {
   pskb_may_pull,
   type SkBuff,
   skb_copy_bits,
+  skb_copy_bits_to_head,
   skb_put,
   skb_reserve,
 } from "../core/skbuff.ts";
@@ -272,16 +273,6 @@ function icmp_push(net: Net, skb: SkBuff, rt: Rtable, opt: IpOptions, daddr: num
   ip_local_out(net, null, skb);
 }
 
-/** Copies bytes of `from` behind an ICMP header; within one slab without a view. */
-function icmp_copy(skb: SkBuff, to: number, from: SkBuff, offset: number, len: number): void {
-  const src = from.head;
-  if (src.slab === skb.head.slab && offset + len <= from.len - from.data_len) {
-    src.slab.copy(skb.head.base + to, src.base + from.data + offset, len);
-  } else {
-    skb_copy_bits(from, offset, skb.head.u8, to, len);
-  }
-}
-
 /** The checksum over the ICMP message of a packet just built. */
 function icmp_checksum(skb: SkBuff): void {
   const th = skb.transport_header;
@@ -342,12 +333,12 @@ function icmp_reply(skb: SkBuff, type: number, code: number, un: number, data_le
   dv.setUint16(th + ICMPH_TYPE, (type << 8) | code);
   dv.setInt32(th + ICMPH_ID, un);
   if (times !== 0) {
-    skb_copy_bits(skb, 0, n.head.u8, th + ICMPH_LEN, 4);
+    skb_copy_bits_to_head(skb, 0, n.head, th + ICMPH_LEN, 4);
     dv.setInt32(th + ICMPH_LEN + 4, times);
     dv.setInt32(th + ICMPH_LEN + 8, times);
     icmp_checksum(n);
   } else {
-    icmp_copy(n, th + ICMPH_LEN, skb, 0, data_len);
+    skb_copy_bits_to_head(skb, 0, n.head, th + ICMPH_LEN, data_len);
     // The query's checksum was right: only its type changed (RFC 1624). Zero stands for two sums: then count anew.
     let check = 0;
     if (type === ICMP_ECHOREPLY && skb.ip_summed !== CHECKSUM_UNNECESSARY) {
@@ -468,12 +459,12 @@ function icmp_send_finish(
   n.head.dv.setUint16(th + ICMPH_TYPE, (type << 8) | code);
   n.head.dv.setInt32(th + ICMPH_GATEWAY, info);
   if (offset >= 0) {
-    icmp_copy(n, th + ICMPH_LEN, skb, offset, data_len);
+    skb_copy_bits_to_head(skb, offset, n.head, th + ICMPH_LEN, data_len);
   } else {
     // The header was pulled already: it lies in front of data.
     const front = Math.min(-offset, data_len);
     for (let i = 0; i < front; i++) n.head.u8[th + ICMPH_LEN + i] = skb.head.u8[skb.network_header + i]!;
-    icmp_copy(n, th + ICMPH_LEN + front, skb, 0, data_len - front);
+    skb_copy_bits_to_head(skb, 0, n.head, th + ICMPH_LEN + front, data_len - front);
   }
   icmp_checksum(n);
   icmp_out_count(net, type);

@@ -30,14 +30,14 @@ import {
   CHECKSUM_NONE,
   CHECKSUM_PARTIAL,
   consume_skb,
-  copy_bytes,
+  head_copy,
   IPSKB_FRAG_COMPLETE,
   IPSKB_FRAG_PMTU,
   kfree_skb_list_reason,
   kfree_skb_reason,
   type SkBuff,
   skb_cloned,
-  skb_copy_bits,
+  skb_copy_bits_to_head,
   skb_push,
   skb_put,
   skb_reserve,
@@ -166,7 +166,7 @@ function frag_list_output(net: Net, sk: Sock | null, skb: SkBuff, hlen: number, 
       next.transport_header = next.data;
       const iph = skb_push(next, hlen);
       next.network_header = iph;
-      copy_bytes(next.head.u8, iph, cur.head.u8, cur.network_header, hlen);
+      head_copy(next.head, iph, cur.head, cur.network_header, hlen);
       copy_metadata(next, cur);
       if (offset === 0 && optlen > 0) ip_options_fragment(next.head.u8, iph + IPH_LEN, optlen);
       offset += cur.len - hlen;
@@ -220,8 +220,8 @@ function frag_slow_output(
     n.network_header = iph;
     n.transport_header = iph + hlen;
     if (skb.sk !== null && skb.destructor === sock_wfree) skb_set_owner_w(n, skb.sk);
-    copy_bytes(n.head.u8, iph, skb.head.u8, skb.network_header, hlen);
-    skb_copy_bits(skb, ptr, n.head.u8, iph + hlen, len);
+    head_copy(n.head, iph, skb.head, skb.network_header, hlen);
+    skb_copy_bits_to_head(skb, ptr, n.head, iph + hlen, len);
     left -= len;
     if (offset !== 0 && hlen > IPH_LEN) ip_options_fragment(n.head.u8, iph + IPH_LEN, hlen - IPH_LEN);
     set_header(n, hlen + len, (offset >> 3) | df | (left > 0 ? IP_MF : more));

@@ -43,8 +43,8 @@ import {
   build_skb,
   CHECKSUM_PARTIAL,
   consume_skb,
-  copy_bytes,
   head_alloc,
+  head_copy,
   head_put,
   SKB_TRUESIZE,
   type SkBuff,
@@ -633,7 +633,7 @@ export function tcp_skb_grow(skb: SkBuff, need: number): boolean {
   const len = skb.tail - skb.data;
   const head = head_alloc(skb.kernel, MAX_TCP_HEADER + len + need);
   if (head === null) return false;
-  copy_bytes(head.u8, MAX_TCP_HEADER, old.u8, skb.data, len);
+  head_copy(head, MAX_TCP_HEADER, old, skb.data, len);
   head_put(old);
   skb.head = head;
   skb.data = MAX_TCP_HEADER;

@@ -26,8 +26,8 @@ import {
   __skb_unlink,
   alloc_skb,
   CHECKSUM_PARTIAL,
-  copy_bytes,
   head_add_frag,
+  head_copy,
   SKB_GSO_TCP_ECN,
   SKB_GSO_TCPV4,
   type SkBuff,
@@ -276,7 +276,7 @@ function tcp_clone_for_xmit(k: Kernel, oskb: SkBuff): SkBuff | null {
   skb_reserve(skb, XMIT_HEADROOM + MAX_TCP_HEADER_LEN);
   if (copy !== 0) {
     const at = skb_put(skb, copy);
-    copy_bytes(skb.head.u8, at, oskb.head.u8, oskb.data, copy);
+    head_copy(skb.head, at, oskb.head, oskb.data, copy);
   } else if (len !== 0) {
     oskb.head.dataref++;
     head_add_frag(skb.head, oskb.head, oskb.data, len);
@@ -469,7 +469,7 @@ function tcp_grow_skb(tp: TcpSock, skb: SkBuff, amount: number, mss: number): vo
     if (skb.len > GROW_COPY_MAX && skb.len % mss === 0) return;
     if (skb.len % mss === 0) n = Math.min(n, skb.end - skb.tail);
     if (n <= 0 || (n > skb.end - skb.tail && !tcp_skb_grow(skb, n))) return;
-    copy_bytes(skb.head.u8, skb.tail, next.head.u8, next.data, n);
+    head_copy(skb.head, skb.tail, next.head, next.data, n);
   }
   skb.tail += n;
   if (skb.end < skb.tail) skb.end = skb.tail;

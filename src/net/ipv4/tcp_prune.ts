@@ -2,7 +2,7 @@
 // Read first: RFC 2018 section 8, ip-sysctl "tcp_rmem". Way in: tcp_try_rmem_schedule().
 
 import { SKB_DROP_REASON_TCP_OFOMERGE } from "../core/dropreason.ts";
-import { skb_copy_bits } from "../core/skb_data.ts";
+import { skb_copy_bits_to_head } from "../core/skb_data.ts";
 import {
   __skb_queue_before,
   __skb_unlink,
@@ -125,7 +125,7 @@ function gather(tp: TcpSock, list: SkBuffHead, first: SkBuff, last: SkBuff, into
   __skb_queue_before(list, first, into);
   for (let skb: SkBuff | null = first; skb !== null; ) {
     const next: SkBuff | null = skb === last ? null : skb.next;
-    skb_copy_bits(skb, 0, into.head.u8, skb_put(into, skb.len), skb.len);
+    skb_copy_bits_to_head(skb, 0, into.head, skb_put(into, skb.len), skb.len);
     into.tcp_flags |= skb.tcp_flags;
     __skb_unlink(skb, list);
     tp.net.mib.linux[LINUX_MIB_TCPRCVCOLLAPSED]!++;

@@ -7,7 +7,7 @@ import { trace_fn } from "../../kernel/trace.ts";
 import { F_tcp_retransmit_skb } from "../../kernel/trace_fn.ts";
 import { trace_key } from "../../kernel/trace_key.ts";
 import { EAGAIN, EHOSTUNREACH, EINVAL, ENOMEM } from "../../uapi/errno.ts";
-import { copy_bytes, type SkBuff } from "../core/skbuff.ts";
+import { head_copy, type SkBuff } from "../core/skbuff.ts";
 import {
   LINUX_MIB_TCPFASTRETRANS,
   LINUX_MIB_TCPLOSSPROBES,
@@ -179,7 +179,7 @@ function tcp_collapse_retrans(tp: TcpSock, skb: SkBuff, next: SkBuff): boolean {
     // What was cut from it lies behind it already.
     if (next.head !== skb.head || next.data !== skb.tail) {
       if (skb.end - skb.tail < n && !tcp_skb_grow(skb, n)) return false;
-      copy_bytes(skb.head.u8, skb.tail, next.head.u8, next.data, n);
+      head_copy(skb.head, skb.tail, next.head, next.data, n);
     }
     skb.tail += n;
     if (skb.end < skb.tail) skb.end = skb.tail;

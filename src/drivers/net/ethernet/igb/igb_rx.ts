@@ -29,10 +29,10 @@ import {
   alloc_skb,
   build_skb,
   CHECKSUM_UNNECESSARY,
-  copy_bytes,
   type HeadBuf,
   head_add_frag,
   head_alloc,
+  head_copy,
   head_put,
   kfree_skb_reason,
   MAX_SKB_FRAGS,
@@ -96,7 +96,7 @@ function igb_construct_skb(rx_ring: IgbRing, page: HeadBuf, size: number): SkBuf
   const skb = alloc_skb(rx_ring.adapter.kernel, NET_SKB_PAD + IGB_RX_HDR_LEN);
   if (skb === null) return null;
   skb_reserve(skb, NET_SKB_PAD);
-  copy_bytes(skb.head.u8, skb_put(skb, size), page.u8, NET_SKB_PAD, size);
+  head_copy(skb.head, skb_put(skb, size), page, NET_SKB_PAD, size);
   return skb;
 }
 
