@@ -4,6 +4,7 @@ import { channel } from "node:diagnostics_channel";
 import { BlockList, isIP, isIPv4, isIPv6, SocketAddress } from "node:net";
 import { getDefaultHighWaterMark } from "node:stream";
 import type { ConnectOptions } from "./net_connect.ts";
+import { type NodeHandle, PipeHandle, TcpHandle } from "./net_handle.ts";
 import { NetServer, type ServerOptions } from "./net_server.ts";
 import { NetSocket, normalizeArgs, type SocketOptions } from "./net_socket.ts";
 import type { NodeMachine as Machine } from "./node.ts";
@@ -35,7 +36,10 @@ const ATTEMPT_TIMEOUT_MS = 250;
 /** A constructor of this machine's: `instanceof`, subclasses and calls without `new` all work. */
 function bound<C>(machine: Machine, Base: new (...args: never[]) => object, name: string, length: number): C {
   function Bound(this: unknown, ...args: unknown[]): object {
-    return Reflect.construct(Base, [machine, ...args] as never[], (new.target as never) ?? Bound);
+    // Called on an object of its own: a subclass of before there were classes.
+    const target = new.target === undefined && this instanceof Bound ? this : undefined;
+    const given = Array.from({ length }, (_, i) => args[i]);
+    return Reflect.construct(Base, [machine, ...given, target] as never[], (new.target as never) ?? Bound);
   }
   Bound.prototype = Object.create(Base.prototype, {
     constructor: { value: Bound, writable: true, configurable: true },
@@ -62,6 +66,8 @@ export class NetApi {
   ) => NetServer;
   readonly connect: (...args: unknown[]) => NetSocket;
   readonly createConnection: (...args: unknown[]) => NetSocket;
+  /** A bound handle, for Server.listen({ handle }); or -errno. Of a path when port and addressType are -1. */
+  readonly _createServerHandle: (address: string | null, port: number, addressType?: number) => NodeHandle | number;
   readonly getDefaultAutoSelectFamily: () => boolean;
   readonly setDefaultAutoSelectFamily: (on: boolean) => void;
   readonly getDefaultAutoSelectFamilyAttemptTimeout: () => number;
@@ -81,6 +87,14 @@ export class NetApi {
       return socket.connect(options, ...(cb ? [cb] : []));
     };
     this.createConnection = this.connect;
+    this._createServerHandle = (address, port, addressType = 4) => {
+      const pipe = port === -1 && addressType === -1;
+      const handle = pipe ? new PipeHandle(machine) : new TcpHandle(machine);
+      const err = pipe ? handle.bindPath(address ?? "") : handle.bind(address || "::", port || 0);
+      if (err >= 0) return handle;
+      handle.close();
+      return err;
+    };
     let auto = true;
     let attempt = ATTEMPT_TIMEOUT_MS;
     this.getDefaultAutoSelectFamily = () => auto;

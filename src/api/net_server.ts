@@ -17,6 +17,7 @@ import {
   validateNumber,
   validatePort,
 } from "./node_errors.ts";
+import { onto } from "./old_style.ts";
 import type { SocketName } from "./sockaddr.ts";
 
 export interface ServerOptions {
@@ -45,7 +46,9 @@ export interface ListenOptions {
 const BACKLOG = 511;
 const NODE_MAJOR = Number.parseInt(process.versions.node, 10);
 
-export class NetServer extends EventEmitter {
+const Root = onto(EventEmitter) as unknown as new (options?: object, target?: object) => EventEmitter;
+
+export class NetServer extends Root {
   _handle: NodeHandle | null = null;
   _connections = 0;
   /** Where it listens, if that is a path. */
@@ -72,8 +75,9 @@ export class NetServer extends EventEmitter {
     machine: Machine,
     options?: ServerOptions | ((socket: NetSocket) => void) | null,
     listener?: (socket: NetSocket) => void,
+    target?: object,
   ) {
-    super();
+    super(undefined, target);
     this.machine = machine;
     let o: ServerOptions = {};
     if (typeof options === "function") this.on("connection", options);
@@ -232,7 +236,8 @@ export class NetServer extends EventEmitter {
       process.nextTick(() => this.emit("error", ex));
       return;
     }
-    this._connectionKey = `${family}:${address ?? (port === null ? null : this.anyAddress())}:${port}`;
+    const any = port === null ? null : this.anyAddress();
+    this._connectionKey = `${address === null && any?.includes(":") ? 6 : family}:${address ?? any}:${port}`;
     if (this._unref) this.unref();
     process.nextTick(() => {
       if (this._handle !== null) this.emit("listening");
@@ -304,7 +309,7 @@ export class NetServer extends EventEmitter {
   }
 
   get listening(): boolean {
-    return this._handle !== null;
+    return Boolean(this._handle);
   }
   address(): SocketName | string | null {
     if (this._handle === null) return this._pipeName;

@@ -21,6 +21,7 @@ import {
   validateNumber,
   validatePort,
 } from "./node_errors.ts";
+import { onto } from "./old_style.ts";
 import type { SocketName } from "./sockaddr.ts";
 
 const TIMEOUT_MAX = 2 ** 31 - 1;
@@ -49,7 +50,9 @@ export interface SocketOptions extends DuplexOptions {
 
 type Callback = (error?: Error | null) => void;
 
-export class NetSocket extends Duplex {
+const Root = onto(Duplex) as unknown as new (options: DuplexOptions, target?: object) => Duplex;
+
+export class NetSocket extends Root {
   connecting = false;
   _hadError = false;
   _parent: unknown = null;
@@ -77,7 +80,8 @@ export class NetSocket extends Duplex {
   private lastQueue = 0;
   readonly blockList: SocketOptions["blockList"];
 
-  constructor(machine: Machine, options?: SocketOptions | number) {
+  /** `target`: what an old-style subclass has made already. */
+  constructor(machine: Machine, options?: SocketOptions | number, target?: object) {
     const o: SocketOptions = typeof options === "number" ? { fd: options } : { ...options };
     for (const k of ["objectMode", "readableObjectMode", "writableObjectMode"] as const)
       if (o[k]) throw invalidArgValue(`options.${k}`, o[k], "is not supported");
@@ -87,14 +91,17 @@ export class NetSocket extends Duplex {
     }
     if (o.fd !== undefined) validateInt32(o.fd, "fd", 0);
     const { signal, handle, fd, ...rest } = o;
-    super({
-      ...rest,
-      allowHalfOpen: Boolean(o.allowHalfOpen),
-      // "close" has an argument here.
-      emitClose: false,
-      autoDestroy: true,
-      decodeStrings: false,
-    });
+    super(
+      {
+        ...rest,
+        allowHalfOpen: Boolean(o.allowHalfOpen),
+        // "close" has an argument here.
+        emitClose: false,
+        autoDestroy: true,
+        decodeStrings: false,
+      },
+      target,
+    );
     this.machine = machine;
     this.noDelay = Boolean(o.noDelay);
     this.keepAlive = Boolean(o.keepAlive);

@@ -12,6 +12,7 @@ import {
   EACCES,
   EADDRINUSE,
   EAGAIN,
+  EALREADY,
   EBADF,
   ECANCELED,
   ECONNABORTED,
@@ -262,6 +263,8 @@ export class StreamHandle {
   connect(address: string, port: number, done: (err: number) => void): number {
     const sa = sockaddrOf(address, port);
     if (sa === null) return -EINVAL;
+    // libuv's, whatever the socket has come to meanwhile.
+    if (this.connecting !== null) return -EALREADY;
     const opened = this.open(sa.length > 16 ? AF_INET6 : AF_INET);
     if (opened < 0) return opened;
     if (this.delayed < 0) return this.delayed;

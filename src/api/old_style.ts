@@ -1,0 +1,17 @@
+// Constructors that also work as Node's do for subclasses of before `class`: util.inherits(Mine, net.Socket); net.Socket.call(this).
+// Way in: `class X extends onto(Duplex)`, whose super() takes the object to be made, if there is one already.
+
+type Construct = abstract new (...args: never[]) => object;
+
+/** `Base` (a function, as Node's streams and emitters are) with one more argument: the object that it is called on. */
+export function onto<C extends Construct>(Base: C): C {
+  function Root(this: unknown, options?: unknown, target?: object): object {
+    if (target === undefined) return Reflect.construct(Base as never, [options], new.target as never) as object;
+    (Base as unknown as (this: object, options?: unknown) => void).call(target, options);
+    // What super() returns is `this` of the class: its fields are made on it.
+    return target;
+  }
+  Root.prototype = Base.prototype;
+  Object.setPrototypeOf(Root, Base);
+  return Root as unknown as C;
+}
