@@ -1,6 +1,7 @@
 // The small programs by name, for the machine's table of programs.
 
 import type { Program } from "../../uapi/sys.ts";
+import { dd } from "./dd.ts";
 import { basename, chmod, cp, dirname, ls, mkdir, mv, readlink, rm, rmdir, touch } from "./files.ts";
 import { cut, sort, tr, uniq } from "./filter.ts";
 import { grep } from "./grep.ts";
@@ -33,6 +34,7 @@ export const coreutils: Readonly<Record<string, Program>> = {
   cp,
   cut,
   date,
+  dd,
   dirname,
   echo,
   egrep: grep,
