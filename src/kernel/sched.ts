@@ -315,6 +315,8 @@ function task_run(k: Kernel, cpu: Cpu, task: Task): void {
   if (k.cost !== null && !task.kthread) account_user(k, cpu, task);
   const start = k.now;
   const softirq_before = cpu.acct[ACCT_SOFTIRQ]!;
+  // In real time a turn costs what it takes. DIFF: program and kernel are one here, so all of it is the system's.
+  const started = k.host.virtual_time ? 0 : k.host.monotonic_ns();
   k.current = task;
   k.cpu = cpu;
   cpu.ctx = CTX_PROCESS;
@@ -337,6 +339,7 @@ function task_run(k: Kernel, cpu: Cpu, task: Task): void {
     }
   }
   if (k.cost !== null) account_task(k, cpu, task, start, softirq_before);
+  else if (!k.host.virtual_time) task.stime += k.host.monotonic_ns() - started;
   k.current = prev;
   cpu.ctx = prev_ctx === CTX_PROCESS ? CTX_IDLE : prev_ctx;
   if (trace_key.on) trace_stale();

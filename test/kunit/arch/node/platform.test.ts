@@ -3,7 +3,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createMachine, type Program } from "../../../../src/api/index.ts";
 import { NodePlatform } from "../../../../src/arch/node/index.ts";
+import { readFile } from "../../../../src/bin/lib/io.ts";
 import { HwTimer, hw_arm } from "../../../../src/hw/clock.ts";
 
 function platform(run: (p: NodePlatform, log: string[]) => void): string[] {
@@ -82,4 +84,24 @@ test("an attachment that always has something does not keep the clock from runni
   });
   assert.deepEqual(log, ["clock"]);
   assert.ok(frames < 10_000);
+});
+
+test("in real time what a program takes is its CPU time (proc(5), field 15 of stat)", async () => {
+  const platform = new NodePlatform();
+  const m = createMachine({ host: platform, hostname: "a" });
+  let stat = "";
+  const busy: Program = function* (sys) {
+    const end = performance.now() + 50;
+    while (performance.now() < end);
+    // The time of a turn is known when it is over.
+    yield* sys.sched_yield();
+    const read = yield* readFile(sys, `/proc/${sys.getpid()}/stat`);
+    stat = String(read);
+    return 0;
+  };
+  await m.spawn(busy, ["busy"]).exited;
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  assert.ok(Number(fields[12]) >= 4, stat);
+  m.poweroff();
+  platform.stop();
 });
