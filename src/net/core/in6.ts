@@ -57,24 +57,42 @@ export class Ipv6Pinfo {
   /** Checksum offset of a raw socket; -1: none. */
   rawv6_csum = -1;
   ipv6_mc_list: readonly Ipv6McSocklist[] = NONE;
-  /** Options that are on: bit n of `on[0]` is option n, of `on[1]` option n + 32, and so on. */
-  readonly on: [number, number, number] = [1 << 19, 0, 0];
+  /** Options that are on: bit n of on0 is option n, of on1 option n + 32, of on2 option n + 64. IPV6_MULTICAST_LOOP is at first. */
+  on0 = 1 << 19;
+  on1 = 0;
+  on2 = 0;
 
   is_on(option: number): boolean {
-    return (this.on[option >> 5]! & (1 << (option & 31))) !== 0;
+    const word = option < 32 ? this.on0 : option < 64 ? this.on1 : this.on2;
+    return (word & (1 << (option & 31))) !== 0;
   }
   switch(option: number, on: boolean): void {
-    if (on) this.on[option >> 5]! |= 1 << (option & 31);
-    else this.on[option >> 5]! &= ~(1 << (option & 31));
+    const bit = 1 << (option & 31);
+    if (option < 32) this.on0 = on ? this.on0 | bit : this.on0 & ~bit;
+    else if (option < 64) this.on1 = on ? this.on1 | bit : this.on1 & ~bit;
+    else this.on2 = on ? this.on2 | bit : this.on2 & ~bit;
   }
 
   /** For a connection that came to this socket by IPv4. */
   clone_mapped(): Ipv6Pinfo {
-    const n = Object.assign(new Ipv6Pinfo(), this, { on: [...this.on] });
+    const n = new Ipv6Pinfo();
     n.sk_v6_rcv_saddr = null;
     n.saddr = null;
     n.sk_v6_daddr = null;
-    n.ipv6_mc_list = NONE;
+    n.ipv6only = this.ipv6only;
+    n.hop_limit = this.hop_limit;
+    n.mcast_hops = this.mcast_hops;
+    n.mcast_oif = this.mcast_oif;
+    n.ucast_oif = this.ucast_oif;
+    n.tclass = this.tclass;
+    n.pmtudisc = this.pmtudisc;
+    n.frag_size = this.frag_size;
+    n.min_hopcount = this.min_hopcount;
+    n.srcprefs = this.srcprefs;
+    n.autoflowlabel_set = this.autoflowlabel_set;
+    n.on0 = this.on0;
+    n.on1 = this.on1;
+    n.on2 = this.on2;
     return n;
   }
 }
