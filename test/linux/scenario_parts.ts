@@ -1,6 +1,6 @@
-// What scenarios are made of: lists of commands, the differences that stay, small networks. Way in: at(), PAIR, LINE.
+// What scenarios are made of: lists of commands, the differences that stay, small networks. Way in: at(), TWO_HOSTS, LINE.
 
-import type { Command } from "./compare.ts";
+import type { Command, Scenario } from "./compare.ts";
 
 /** Differences that stay, and why. */
 const DIFFERS: Record<string, string> = {
@@ -33,11 +33,14 @@ export const at = (ns: string, text: string): Command[] =>
     }));
 
 /** h1 – h2, each with an `eth0` of a veth pair. */
-export const PAIR = `
+const PAIR = `
 ip link add eth0 netns h1 address 02:00:00:00:00:01 type veth peer name eth0 netns h2 address 02:00:00:00:00:02
 ip -n h1 addr add 10.0.0.1/24 brd + dev eth0; ip -n h1 link set eth0 up
 ip -n h2 addr add 10.0.0.2/24 brd + dev eth0; ip -n h2 link set eth0 up
 `;
+
+/** What most scenarios begin with. */
+export const TWO_HOSTS: Pick<Scenario, "namespaces" | "setup"> = { namespaces: ["h1", "h2"], setup: PAIR };
 
 /** h1 – r – h2. */
 export const LINE = `

@@ -1,7 +1,7 @@
 // What tools.test.ts compares. A command is `[namespace, command]`, or an object with what is special about it.
 
 import type { Scenario } from "./compare.ts";
-import { at, LINE, PAIR } from "./scenario_parts.ts";
+import { at, LINE, TWO_HOSTS } from "./scenario_parts.ts";
 import { networkScenarios } from "./scenarios_network.ts";
 import { tcpScenarios } from "./scenarios_tcp.ts";
 
@@ -29,8 +29,7 @@ export const PROGRAMS = [
 
 const ip: Scenario = {
   name: "ip",
-  namespaces: ["h1", "h2"],
-  setup: PAIR,
+  ...TWO_HOSTS,
   commands: at(
     "h1",
     `
@@ -162,8 +161,7 @@ const ip: Scenario = {
 
 const traffic: Scenario = {
   name: "counters after traffic",
-  namespaces: ["h1", "h2"],
-  setup: PAIR,
+  ...TWO_HOSTS,
   commands: [
     ...at(
       "h1",
@@ -289,8 +287,7 @@ for n in r h2; do ip netns exec $n sh -c 'echo 0 > /proc/sys/net/ipv4/icmp_ratem
 
 const sockets: Scenario = {
   name: "sockets",
-  namespaces: ["h1", "h2"],
-  setup: PAIR,
+  ...TWO_HOSTS,
   commands: [
     { at: "h2", run: "nc -u -l -k 10.0.0.2 5000", background: true },
     { at: "h2", run: "nc -u -l -p 5001", background: true },
@@ -327,8 +324,7 @@ const sockets: Scenario = {
 
 const names: Scenario = {
   name: "names",
-  namespaces: ["h1", "h2"],
-  setup: PAIR,
+  ...TWO_HOSTS,
   files: {
     "lab.example.zone": `$TTL 300
 @ IN SOA ns.lab.example. admin.lab.example. 1 3600 600 86400 300
@@ -377,8 +373,7 @@ six IN AAAA 2001:db8::1
 
 const netTools: Scenario = {
   name: "net-tools, sysctl, ethtool, /proc",
-  namespaces: ["h1", "h2"],
-  setup: PAIR,
+  ...TWO_HOSTS,
   commands: at(
     "h1",
     `
@@ -495,8 +490,7 @@ const netTools: Scenario = {
 
 const qdisc: Scenario = {
   name: "tc",
-  namespaces: ["h1", "h2"],
-  setup: PAIR,
+  ...TWO_HOSTS,
   commands: at(
     "h1",
     `
@@ -660,8 +654,7 @@ for n in r h2; do ip netns exec $n sh -c 'echo 0 > /proc/sys/net/ipv4/icmp_ratem
 
 const sniff: Scenario = {
   name: "tcpdump",
-  namespaces: ["h1", "h2"],
-  setup: PAIR,
+  ...TWO_HOSTS,
   commands: [
     ...at(
       "h1",

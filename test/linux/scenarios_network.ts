@@ -1,7 +1,7 @@
 // More of what tools.test.ts compares: the rarer options of ethtool and ip, and the files of /proc/net and /sys/class/net.
 
 import type { Scenario } from "./compare.ts";
-import { at, PAIR } from "./scenario_parts.ts";
+import { at, TWO_HOSTS } from "./scenario_parts.ts";
 
 const TRIE = "cat /proc/net/fib_trie /proc/net/fib_triestat";
 
@@ -10,8 +10,7 @@ const SHELL: [RegExp, string] = [/^(bash: line 1|sh): /gm, "shell: "];
 
 const files: Scenario = {
   name: "/proc/net and /sys/class/net",
-  namespaces: ["h1", "h2"],
-  setup: PAIR,
+  ...TWO_HOSTS,
   commands: at(
     "h1",
     `
@@ -60,8 +59,7 @@ const files: Scenario = {
 
 const eth: Scenario = {
   name: "ethtool, all options",
-  namespaces: ["h1", "h2"],
-  setup: PAIR,
+  ...TWO_HOSTS,
   commands: at(
     "h1",
     `
@@ -320,8 +318,7 @@ const eth: Scenario = {
 
 const iproute: Scenario = {
   name: "ip, rarer objects and options",
-  namespaces: ["h1", "h2"],
-  setup: PAIR,
+  ...TWO_HOSTS,
   commands: at(
     "h1",
     `
@@ -598,8 +595,7 @@ const iproute: Scenario = {
 
 const owners: Scenario = {
   name: "who has the socket",
-  namespaces: ["h1", "h2"],
-  setup: PAIR,
+  ...TWO_HOSTS,
   commands: [
     { at: "h2", run: "nc -u -l -k 10.0.0.2 5000", background: true },
     { at: "h2", run: "nc -u -l -p 5001", background: true },

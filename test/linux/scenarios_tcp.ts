@@ -1,7 +1,7 @@
 // Programs that people use over TCP, as tools.test.ts compares them: nc, telnet, wget, ss -K, netstat.
 
 import type { Scenario } from "./compare.ts";
-import { at, PAIR } from "./scenario_parts.ts";
+import { at, TWO_HOSTS } from "./scenario_parts.ts";
 
 /** Ports of clients are random; so are cookies and inode numbers. */
 const PORTS: [RegExp, string] = [/(10\.0\.0\.1:|10\.0\.0\.1 )(?!5\d\d\d\b)\d+/g, "$1PORT"];
@@ -11,8 +11,7 @@ const LISTENER = "for i in $(seq 20); do ss -ltn | grep -q :5000 && break; sleep
 
 const people: Scenario = {
   name: "TCP for people",
-  namespaces: ["h1", "h2"],
-  setup: PAIR,
+  ...TWO_HOSTS,
   commands: [
     { at: "h2", run: "nc -lk 5000 > /dev/null", background: true },
     { at: "h2", run: "nc -l 5001 < /etc/hosts", background: true },

@@ -17,6 +17,7 @@ import {
   unregister_netdevice,
 } from "../../net/core/dev_api.ts";
 import { SKB_DROP_REASON_NOT_SPECIFIED } from "../../net/core/dropreason.ts";
+import { virtual_link_ksettings } from "../../net/core/ethtool_ops.ts";
 import type { Net } from "../../net/core/net_namespace.ts";
 import {
   NET_RX_DROP,
@@ -150,18 +151,7 @@ function veth_setup(dev: NetDevice): void {
   dev.ethtool_ops = {
     get_drvinfo: () => ({ driver: "veth", version: "1.0", fw_version: "", bus_info: "", n_priv_flags: 0 }),
     get_link: (d) => (d.state & 4) === 0,
-    get_link_ksettings: () => ({
-      speed: 10000,
-      duplex: 1,
-      port: 0,
-      phy_address: 0,
-      autoneg: 0,
-      mdio_support: 0,
-      eth_tp_mdix: 0,
-      supported: [],
-      advertising: [],
-      lp_advertising: [],
-    }),
+    get_link_ksettings: () => virtual_link_ksettings(10000, 1, 0),
     get_channels: (d) => ({
       max_rx: d.rx.length,
       max_tx: d.tx.length,

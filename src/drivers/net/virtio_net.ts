@@ -49,6 +49,7 @@ import {
   unregister_netdev,
 } from "../../net/core/dev_api.ts";
 import { SKB_DROP_REASON_DEV_HDR, SKB_DROP_REASON_NOT_SPECIFIED } from "../../net/core/dropreason.ts";
+import { virtual_link_ksettings } from "../../net/core/ethtool_ops.ts";
 import {
   type NapiStruct,
   NETDEV_TX_OK,
@@ -439,18 +440,7 @@ function virtnet_probe(pdev: PciDev): number {
       n_priv_flags: 0,
     }),
     get_link: (d) => (d.state & 4) === 0,
-    get_link_ksettings: () => ({
-      speed: -1,
-      duplex: 0xff,
-      port: 0xff,
-      phy_address: 0,
-      autoneg: 0,
-      mdio_support: 0,
-      eth_tp_mdix: 0,
-      supported: [],
-      advertising: [],
-      lp_advertising: [],
-    }),
+    get_link_ksettings: () => virtual_link_ksettings(-1, 0xff, 0xff),
     get_ringparam: (d) => {
       const { size } = priv(d).vdev;
       return { rx_max_pending: size, tx_max_pending: size, rx_pending: size, tx_pending: size };

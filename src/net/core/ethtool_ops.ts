@@ -62,6 +62,20 @@ export interface EthtoolTestResult {
 /** ETHTOOL_ID_*. */
 export type EthtoolPhysIdState = "active" | "on" | "off" | "inactive";
 
+/** The settings of a link that has no modes to choose from: virtual devices. */
+export const virtual_link_ksettings = (speed: number, duplex: number, port: number): EthtoolLinkKsettings => ({
+  speed,
+  duplex,
+  port,
+  phy_address: 0,
+  autoneg: 0,
+  mdio_support: 0,
+  eth_tp_mdix: 0,
+  supported: [],
+  advertising: [],
+  lp_advertising: [],
+});
+
 /** Getters fill nothing they do not know; setters return 0 or -errno. */
 export interface EthtoolOps {
   get_drvinfo?(dev: NetDevice): EthtoolDrvinfo;
