@@ -251,6 +251,7 @@ export class Sock extends SockFields {
   sk_dst_pending_confirm = false;
   sk_tx_queue_mapping = -1;
   sk_incoming_cpu = -1;
+  sk_napi_id = 0;
   sk_rxhash = 0;
   sk_txhash = 0;
   sk_cookie = 0;

@@ -19,7 +19,6 @@ export class SockRare {
   sk_max_ack_backlog = 0;
   sk_ack_backlog = 0;
   sk_uid = 0;
-  sk_napi_id = 0;
   sk_forward_alloc = 0;
   sk_busy_poll_budget = 8;
   sk_clockid = 0;

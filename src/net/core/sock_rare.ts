@@ -75,12 +75,6 @@ export class SockFields {
   set sk_uid(v: SockRare["sk_uid"]) {
     if (this.sock_rare.sk_uid !== v) this.own_sock_rare().sk_uid = v;
   }
-  get sk_napi_id(): SockRare["sk_napi_id"] {
-    return this.sock_rare.sk_napi_id;
-  }
-  set sk_napi_id(v: SockRare["sk_napi_id"]) {
-    if (this.sock_rare.sk_napi_id !== v) this.own_sock_rare().sk_napi_id = v;
-  }
   get sk_forward_alloc(): SockRare["sk_forward_alloc"] {
     return this.sock_rare.sk_forward_alloc;
   }

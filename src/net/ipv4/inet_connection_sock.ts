@@ -582,13 +582,14 @@ function sk_clone(sk: TcpSock): TcpSock {
   n.sk_rcvtimeo = sk.sk_rcvtimeo;
   n.sk_sndtimeo = sk.sk_sndtimeo;
   n.sk_lingertime = sk.sk_lingertime;
-  n.sk_priority = sk.sk_priority;
   n.sk_mark = sk.sk_mark;
   n.sk_filter = sk.sk_filter;
   n.sk_uid = sk.sk_uid;
   n.sk_tsflags = sk.sk_tsflags;
   n.sk_ll_usec = sk.sk_ll_usec;
-  n.sk_incoming_cpu = sk.sk_incoming_cpu;
+  n.sk_peek_off = sk.sk_peek_off;
+  n.sk_txrehash = sk.sk_txrehash;
+  n.fastopen_no_cookie = sk.fastopen_no_cookie;
   n.sk_owner_pid = sk.sk_owner_pid;
   n.sk_data_ready = sk.sk_data_ready;
   n.sk_state_change = sk.sk_state_change;

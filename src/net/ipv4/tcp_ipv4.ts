@@ -44,6 +44,7 @@ import {
 import {
   type Proto,
   type Sock,
+  sk_mark_incoming,
   sock_put,
   TCP_ESTABLISHED,
   TCP_LISTEN,
@@ -313,7 +314,7 @@ function tcp_v4_rcv_sock(net: Net, sk: TcpSock, skb: SkBuff, dv: DataView, th: n
   } else {
     tcp_v4_fill_cb(skb, skb.head.dv, skb.transport_header);
     if (sk.sk_state !== TCP_LISTEN) {
-      sk.sk_incoming_cpu = skb.kernel.cpu.id;
+      sk_mark_incoming(sk, skb);
       tcp_segs_in(sk, skb);
     }
     tcp_v4_do_rcv(sk, skb);

@@ -29,6 +29,7 @@ import {
   SOCK_KEEPOPEN,
   SOCK_RCVBUF_LOCK,
   type Sock,
+  sk_mark_incoming,
   sock_flag,
   sock_hold,
   sock_put,
@@ -501,6 +502,7 @@ export function tcp_check_req(sk: Sock, skb: SkBuff, req: RequestSock, fastopen:
     return null;
   }
   child.sk_rxhash = skb.hash;
+  sk_mark_incoming(child, skb);
   tcp_synack_rtt_meas(child, req);
   const own = k.tcp_own_req;
   k.tcp_req_stolen = !own;
