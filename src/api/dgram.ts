@@ -8,8 +8,8 @@ import { syscall } from "../kernel/cpu.ts";
 import { type File, fget } from "../kernel/fs/file.ts";
 import { add_wait_queue, remove_wait_queue, WaitQueueEntry } from "../kernel/wait.ts";
 import type { Socket as KernelSocket } from "../net/core/sock.ts";
-import { sys_connect, sys_recvfrom, sys_sendmsg } from "../net/socket.ts";
-import { EAGAIN, EBADF, EINVAL } from "../uapi/errno.ts";
+import { sockfd_lookup, sys_connect, sys_recvfrom, sys_sendmsg } from "../net/socket.ts";
+import { EAGAIN, EBADF, EINVAL, ENOPROTOOPT } from "../uapi/errno.ts";
 import {
   AF_INET,
   AF_INET6,
@@ -47,6 +47,7 @@ import {
   validatePort,
   validateString,
 } from "./node_errors.ts";
+import { bound, onto } from "./old_style.ts";
 import { readSockaddr, type SocketName, sockaddrOf } from "./sockaddr.ts";
 
 export { SystemError } from "./node_errors.ts";
@@ -90,7 +91,9 @@ const DISCONNECTED = 0;
 const CONNECTING = 1;
 const CONNECTED = 2;
 
-export class DgramSocket extends EventEmitter {
+const Root = onto(EventEmitter) as unknown as new (options?: object, target?: object) => EventEmitter;
+
+export class DgramSocket extends Root {
   readonly type: "udp4" | "udp6";
   private readonly machine: Machine;
   private readonly options: DgramOptions;
@@ -112,8 +115,9 @@ export class DgramSocket extends EventEmitter {
     machine: Machine,
     options: DgramOptions | "udp4" | "udp6",
     listener?: (msg: Buffer, rinfo: RemoteInfo) => void,
+    target?: object,
   ) {
-    super();
+    super(undefined, target);
     const o: DgramOptions = typeof options === "string" ? { type: options } : { ...options };
     if (o.type !== "udp4" && o.type !== "udp6")
       throw nodeError("ERR_SOCKET_BAD_TYPE", "Bad socket type specified. Valid types are: udp4, udp6", TypeError);
@@ -142,14 +146,17 @@ export class DgramSocket extends EventEmitter {
   // --- names ------------------------------------------------------------------------------------------------------
 
   /** bind(), bind(port, address, callback), bind(options, callback), bind(callback). "listening" follows. */
-  bind(...args: unknown[]): this {
+  bind(port?: unknown, address?: unknown, ...rest: unknown[]): this {
     this.running();
     if (this.bindState !== UNBOUND) throw nodeError("ERR_SOCKET_ALREADY_BOUND", "Socket is already bound");
-    const cb = args.at(-1);
-    let port: unknown = args[0];
-    let address: unknown = args[1];
+    const cb = rest.at(-1) ?? address ?? port;
     if (typeof port === "object" && port !== null) {
       const o = port as BindOptions;
+      if (typeof o.fd === "number" && o.fd > 0) {
+        this.adopt(o.fd);
+        if (typeof cb === "function") this.once("listening", cb as () => void);
+        return this;
+      }
       port = o.port;
       address = o.address;
     }
@@ -181,7 +188,7 @@ export class DgramSocket extends EventEmitter {
         } else this.bound();
       });
     };
-    if (isIP(address as string) !== 0) bindTo(address as string);
+    if (isIP(address as string) !== 0 && this.options.lookup === undefined) bindTo(address as string);
     else {
       this.lookup(address as string, (err, ip) => {
         if (this.closed) return;
@@ -206,14 +213,31 @@ export class DgramSocket extends EventEmitter {
     if (this.options.reuseAddr) sys.setsockopt(this.fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (this.options.reusePort) sys.setsockopt(this.fd, SOL_SOCKET, SO_REUSEPORT, 1);
     const sa = sockaddrOf(address, port & 0xffff);
-    if (sa === null || port < 0 || port > 65535) return -EINVAL;
+    if (sa === null || sa.length > 16 !== (this.family === AF_INET6)) return -EINVAL;
     return sys.bind(this.fd, sa);
+  }
+
+  /** A UDP descriptor of the machine's pid 1, bound already. */
+  private adopt(fd: number): void {
+    const sock = sockfd_lookup(this.machine.init, fd);
+    if (typeof sock === "number" || sock.type !== SOCK_DGRAM || sock.ops.family !== this.family)
+      throw nodeError("ERR_INVALID_FD_TYPE", "Unsupported fd type: UNKNOWN", TypeError);
+    this.bindState = BINDING;
+    this.own(fd);
+    process.nextTick(() => {
+      if (!this.closed) this.bound();
+    });
   }
 
   private open(): number {
     if (this.fd >= 0) return 0;
     const fd = this.machine.sys.socket(this.family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return fd;
+    this.own(fd);
+    return 0;
+  }
+
+  private own(fd: number): void {
     this.fd = fd;
     this.file = fget(this.machine.init, fd);
     this.wait = new WaitQueueEntry(() => {
@@ -221,7 +245,6 @@ export class DgramSocket extends EventEmitter {
       return true;
     }, this);
     add_wait_queue((this.file!.private_data as KernelSocket).wq, this.wait);
-    return 0;
   }
 
   private bound(): void {
@@ -245,7 +268,7 @@ export class DgramSocket extends EventEmitter {
 
   private lookup(host: string, done: (err: Error | null, ip: string) => void): void {
     const find = this.options.lookup ?? (this.machine.dns.lookup as unknown as LookupFunction);
-    find(host, { family: this.type === "udp4" ? 4 : 6 }, (err, ip) => done(err, ip as string));
+    find(host, (this.type === "udp4" ? 4 : 6) as never, (err, ip) => done(err, ip as string));
   }
 
   connect(port: number, address?: string | (() => void), callback?: (err?: Error) => void): void {
@@ -284,8 +307,9 @@ export class DgramSocket extends EventEmitter {
   }
 
   private resolved(address: string, to: (ip: string) => void, fail: (err: Error) => void): void {
-    if (isIP(address) !== 0) {
-      to(address);
+    // An address is an answer, but never one at once.
+    if (isIP(address) !== 0 && this.options.lookup === undefined) {
+      process.nextTick(to, address);
       return;
     }
     this.lookup(address, (err, ip) => (err !== null ? fail(err) : to(ip)));
@@ -327,9 +351,7 @@ export class DgramSocket extends EventEmitter {
     const [a, b] = args;
     let rest = args;
     // With an offset and a length there are two more numbers in front.
-    const sliced = connected
-      ? typeof b === "number"
-      : (b === 0 || !!b) && typeof b !== "function" && typeof b !== "string" && args.length >= 3;
+    const sliced = connected ? typeof b === "number" : !!args[3] || (!!args[2] && typeof args[2] !== "function");
     if (sliced) {
       if (typeof data === "string") data = Buffer.from(data);
       else if (!ArrayBuffer.isView(data)) throw badBuffer("buffer", data);
@@ -374,7 +396,7 @@ export class DgramSocket extends EventEmitter {
       }
       this.resolved(
         (to as string) || (this.type === "udp4" ? "127.0.0.1" : "::1"),
-        (ip) => this.sendNow(list, ip, port as number, done),
+        (ip) => this.sendNow(list, ip, port as number, done, to as string | undefined),
         (err) => {
           if (done) process.nextTick(done, err);
           else process.nextTick(() => this.emit("error", err));
@@ -393,6 +415,7 @@ export class DgramSocket extends EventEmitter {
     address: string | null,
     port: number | undefined,
     cb: SendCallback | undefined,
+    named?: string,
   ): void {
     if (this.closed) return;
     const { kernel, init } = this.machine;
@@ -409,7 +432,7 @@ export class DgramSocket extends EventEmitter {
       address !== null && sa === null ? -EINVAL : syscall(kernel, () => sys_sendmsg(init, this.fd, msg, MSG_DONTWAIT));
     if (n < 0) {
       // As on UDP everywhere: what does not fit into the send buffer now is the sender's to repeat.
-      const ex = exceptionWithHostPort(n, "send", address, port);
+      const ex = exceptionWithHostPort(n, "send", address === null ? undefined : named, port);
       if (cb) process.nextTick(cb, ex);
       else process.nextTick(() => this.emit("error", ex));
       return;
@@ -493,6 +516,8 @@ export class DgramSocket extends EventEmitter {
   setMulticastInterface(address: string): void {
     this.running();
     validateString(address, "interfaceAddress");
+    // libuv takes an IPv6 address for one of the other family's.
+    if (isIP(address) === 6 && this.family === AF_INET) throw errnoException(-ENOPROTOOPT, "setMulticastInterface");
     this.setOption("setMulticastInterface", SOL_IP, IP_MULTICAST_IF, quad(address, "setMulticastInterface"));
   }
   addMembership(group: string, iface?: string): void {
@@ -552,8 +577,9 @@ export class DgramSocket extends EventEmitter {
       const e = nodeError(
         "ERR_SOCKET_BUFFER_SIZE",
         `Could not get or set buffer size: ${call} returned ${code} (${text})`,
+        NodeSystemError,
       );
-      throw Object.assign(e, { name: "SystemError", errno: err, syscall: call });
+      throw Object.assign(e, { info: { errno: err, code, message: text, syscall: call }, errno: err, syscall: call });
     }
     return new DataView(value.buffer).getInt32(0, true);
   }
@@ -615,6 +641,9 @@ function quad(address: string, call: string): Uint8Array {
   return sa.subarray(4, 8);
 }
 
+class NodeSystemError extends Error {}
+Object.defineProperty(NodeSystemError.prototype, "name", { value: "SystemError", configurable: true, writable: true });
+
 const BUFFERS = "of type string or an instance of Buffer, TypedArray, or DataView";
 const badBuffer = (name: string, v: unknown): Error => invalidArgType(name, BUFFERS, v);
 const outside = (name: string): Error =>
@@ -644,11 +673,7 @@ export class DgramApi {
     listener?: (msg: Buffer, rinfo: RemoteInfo) => void,
   ) => DgramSocket;
   constructor(machine: Machine) {
-    this.Socket = class Socket extends DgramSocket {
-      constructor(options: DgramOptions | "udp4" | "udp6", listener?: (msg: Buffer, rinfo: RemoteInfo) => void) {
-        super(machine, options, listener);
-      }
-    };
+    this.Socket = bound(machine, DgramSocket as never, "Socket", 2);
     this.createSocket = this.createSocket.bind(this);
   }
   createSocket(

@@ -2,7 +2,6 @@
 // Read first: https://nodejs.org/api/dns.html, hosts(5), resolv.conf(5). Way in: machine.dns.lookup(), machine.dns.promises.
 
 import { isIP } from "node:net";
-import { inspect } from "node:util";
 import {
   arpaName,
   type DnsMessage,
@@ -77,6 +76,14 @@ function queryError(code: string, syscall: string, hostname: string): ErrnoExcep
   return Object.assign(e, { errno: undefined, code, syscall, hostname });
 }
 
+const notAnAddress = (ip: string): Error =>
+  Object.assign(new Error(`getHostByAddr EINVAL ${ip}`), {
+    errno: -22,
+    code: "EINVAL",
+    syscall: "getHostByAddr",
+    hostname: ip,
+  });
+
 const RRTYPES: readonly string[] = [
   "A",
   "AAAA",
@@ -102,6 +109,7 @@ function* query(sys: Sys, r: ResolverState, name: string, type: RecordType): Blo
   let why = "ETIMEOUT";
   for (let i = 0; i < r.tries; i++) {
     for (const s of servers) {
+      if (s.addr === null) continue;
       const reply = yield* exchange(sys, s.addr, s.port, name, type, timeout);
       if (reply === null) why = "ETIMEOUT";
       else if (typeof reply === "number") why = "ECONNREFUSED";
@@ -115,7 +123,7 @@ function* query(sys: Sys, r: ResolverState, name: string, type: RecordType): Blo
 }
 
 interface ResolverState {
-  servers: { addr: number; port: number }[] | null;
+  servers: { text: string; addr: number | null; port: number }[] | null;
   timeout: number;
   tries: number;
 }
@@ -182,7 +190,7 @@ export class DnsResolver {
 
   constructor(machine: Machine, options: ResolverOptions = {}) {
     this.machine = machine;
-    const { timeout = -1, tries = 2 } = options;
+    const { timeout = -1, tries = 2 } = options ?? {};
     validateInt32(timeout, "options.timeout", -1);
     validateInt32(tries, "options.tries", 1);
     this.state = { servers: null, timeout, tries };
@@ -197,7 +205,9 @@ export class DnsResolver {
 
   readonly getServers = (): string[] => {
     if (this.state.servers !== null)
-      return this.state.servers.map((s) => (s.port === 53 ? inetNtoa(s.addr) : `${inetNtoa(s.addr)}:${s.port}`));
+      return this.state.servers.map(({ text, port }) =>
+        port === 53 ? text : text.includes(":") ? `[${text}]:${port}` : `${text}:${port}`,
+      );
     const text = this.machine.readFile("/etc/resolv.conf");
     const found: string[] = [];
     for (const m of String(typeof text === "number" ? "" : text).matchAll(/^\s*nameserver\s+(\S+)/gm))
@@ -209,10 +219,16 @@ export class DnsResolver {
     if (!Array.isArray(servers)) throw invalidArgType("servers", "an instance of Array", servers);
     this.state.servers = servers.map((s, i) => {
       if (typeof s !== "string") throw invalidArgType(`servers[${i}]`, "of type string", s);
-      const m = /^(\d+\.\d+\.\d+\.\d+)(?::(\d+))?$/.exec(s);
-      if (m === null || isIP(m[1]!) !== 4)
-        throw nodeError("ERR_INVALID_IP_ADDRESS", `Invalid IP address: ${s}`, TypeError);
-      return { addr: parseAddress(m[1]!), port: m[2] === undefined ? 53 : validatePort(m[2]) };
+      const m = /^\[(.*)\](?::(\d+))?$/.exec(s) ?? /^([^:]*)(?::(\d+))?$/.exec(s) ?? [s, s];
+      const text = m[1]!;
+      const kind = isIP(text);
+      if (kind === 0) throw nodeError("ERR_INVALID_IP_ADDRESS", `Invalid IP address: ${s}`, TypeError);
+      // DIFF: a server that has only an IPv6 address is kept, and not asked.
+      return {
+        text,
+        addr: kind === 4 ? parseAddress(text) : null,
+        port: m[2] === undefined ? 53 : Number(m[2]) & 0xffff,
+      };
     });
   };
 
@@ -261,13 +277,7 @@ export class DnsResolver {
 
   readonly reverse = async (ip: string): Promise<string[]> => {
     validateString(ip, "name");
-    if (isIP(ip) === 0)
-      throw Object.assign(new Error(`getHostByAddr EINVAL ${ip}`), {
-        errno: -22,
-        code: "EINVAL",
-        syscall: "getHostByAddr",
-        hostname: ip,
-      });
+    if (isIP(ip) === 0) throw notAnAddress(ip);
     if (isIP(ip) === 6) throw queryError("ENOTFOUND", "getHostByAddr", ip);
     const addr = parseAddress(ip);
     const found = await runTask(
@@ -283,6 +293,14 @@ export class DnsResolver {
     if (typeof found === "string") throw queryError(found, "getHostByAddr", ip);
     return found;
   };
+}
+
+const ORDERS = ["verbatim", "ipv4first", "ipv6first"] as const;
+
+function oneOf(name: string, allowed: readonly unknown[], v: unknown): void {
+  if (allowed.includes(v)) return;
+  const list = allowed.map((a) => (typeof a === "string" ? `'${a}'` : String(a))).join(", ");
+  throw invalidArgValue(name, v, `must be one of: ${list}`);
 }
 
 interface Asked {
@@ -307,14 +325,14 @@ function lookupOptions(hostname: unknown, options: unknown): Asked {
       if (typeof o.all !== "boolean") throw invalidArgType("options.all", "of type boolean", o.all);
       all = o.all;
     }
+    if (o.verbatim !== undefined && o.verbatim !== null && typeof o.verbatim !== "boolean")
+      throw invalidArgType("options.verbatim", "of type boolean", o.verbatim);
+    if (o.order !== undefined && o.order !== null) oneOf("options.order", ORDERS, o.order);
   } else if (options !== undefined && options !== null)
-    throw invalidArgType("options", "one of type integer or Object", options);
+    throw invalidArgType("options", "of type object or integer", options);
   if (family === "IPv4") family = 4;
   if (family === "IPv6") family = 6;
-  if (family !== 0 && family !== 4 && family !== 6) {
-    const text = `The property 'options.family' must be one of: 0, 4, 6. Received ${inspect(family)}`;
-    throw nodeError("ERR_INVALID_ARG_VALUE", text, TypeError);
-  }
+  oneOf(typeof options === "number" ? "family" : "options.family", [0, 4, 6], family);
   return { family: family as 0 | 4 | 6, all };
 }
 
@@ -357,6 +375,7 @@ type Node = (...args: unknown[]) => void;
 
 function promiseApi(machine: Machine) {
   const shared = new DnsResolver(machine);
+  let order = "verbatim";
   const { cancel: _cancel, ...methods } = shared as unknown as Record<string, unknown> & { cancel: unknown };
   const pick = Object.fromEntries(Object.entries(methods).filter(([, v]) => typeof v === "function"));
   return {
@@ -369,8 +388,12 @@ function promiseApi(machine: Machine) {
     } as new (
       options?: ResolverOptions,
     ) => DnsResolver,
-    getDefaultResultOrder: (): string => "verbatim",
-    setDefaultResultOrder: (_order: string): void => {},
+    getDefaultResultOrder: (): string => order,
+    /** Kept for who asks: a machine's names have addresses of one family. */
+    setDefaultResultOrder: (to: string): void => {
+      oneOf("dnsOrder", ORDERS, to);
+      order = to;
+    },
     lookup: async (hostname: string, options?: unknown): Promise<LookupAddress | LookupAddress[]> => {
       const asked = lookupOptions(hostname, options);
       const kind = isIP(hostname ?? "");
@@ -378,7 +401,10 @@ function promiseApi(machine: Machine) {
       const found = kind !== 0 ? [{ address: hostname, family: kind }] : await find(machine, hostname, asked);
       return asked.all ? found : found[0]!;
     },
-    lookupService: async (address: string, port: number): Promise<{ hostname: string; service: string }> => {
+    lookupService: async (...args: unknown[]): Promise<{ hostname: string; service: string }> => {
+      if (args.length !== 2)
+        throw nodeError("ERR_MISSING_ARGS", 'The "address" and "port" arguments must be specified', TypeError);
+      const [address, port] = args as [string, number];
       if (isIP(address) === 0) throw invalidArgValue("address", address);
       const n = validatePort(port);
       const service = await runTask(machine, "getnameinfo", (sys) => serviceName(sys, n, "tcp"));
@@ -404,10 +430,18 @@ export type DnsApi = DnsCallbacks & Record<string, unknown> & { readonly promise
 
 /** The callback form of a function that returns a promise; what it throws at once, it throws at once. */
 const withCallback =
-  (fn: (...args: never[]) => unknown): Node =>
+  (call: string, fn: (...args: never[]) => unknown): Node =>
   (...args) => {
-    const cb = args.pop();
+    if (call === "resolve" && typeof args[1] !== "function") validateString(args[1], "rrtype");
+    if (call === "resolve" && typeof args[1] === "string" && !RRTYPES.includes(args[1]))
+      throw invalidArgValue("rrtype", args[1]);
+    validateString(args[0], "name");
+    // What follows the callback does not count.
+    const at = args.findIndex((a) => typeof a === "function");
+    const cb = at >= 0 ? args[at] : call === "resolve" || args.length > 2 ? args[2] : args[1];
     validateFunction(cb, "callback");
+    args.length = at;
+    if (call === "reverse" && isIP(args[0] as string) === 0) throw notAnAddress(args[0] as string);
     Promise.resolve(fn(...(args as never[]))).then(
       (v) => process.nextTick(cb as Node, null, v),
       (e: unknown) => process.nextTick(cb as Node, e),
@@ -445,7 +479,14 @@ export function createDns(machine: Machine): DnsApi {
     if (typeof fn !== "function" || name === "lookup") continue;
     if (name === "Resolver" || /^[gs]et/.test(name)) out[name] = fn;
     else if (name === "lookupService")
-      out[name] = (address: string, port: number, cb: Node) => {
+      out[name] = (...args: unknown[]) => {
+        if (args.length !== 3)
+          throw nodeError(
+            "ERR_MISSING_ARGS",
+            'The "address", "port", and "callback" arguments must be specified',
+            TypeError,
+          );
+        const [address, port, cb] = args as [string, number, Node];
         if (isIP(address) === 0) throw invalidArgValue("address", address);
         validatePort(port);
         validateFunction(cb, "callback");
@@ -454,14 +495,14 @@ export function createDns(machine: Machine): DnsApi {
           (e: unknown) => process.nextTick(cb, e),
         );
       };
-    else out[name] = withCallback(fn as (...args: never[]) => unknown);
+    else out[name] = withCallback(name, fn as (...args: never[]) => unknown);
   }
   out.Resolver = class Resolver extends DnsResolver {
     constructor(options?: ResolverOptions) {
       super(machine, options);
       for (const [k, v] of Object.entries(this)) {
         if (typeof v === "function" && /^(resolve|reverse)/.test(k))
-          (this as Record<string, unknown>)[k] = withCallback(v as (...args: never[]) => unknown);
+          (this as Record<string, unknown>)[k] = withCallback(k, v as (...args: never[]) => unknown);
       }
     }
   };

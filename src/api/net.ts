@@ -9,6 +9,7 @@ import { NetServer, type ServerOptions } from "./net_server.ts";
 import { NetSocket, normalizeArgs, type SocketOptions } from "./net_socket.ts";
 import type { NodeMachine as Machine } from "./node.ts";
 import { invalidArgType, validateInt32 } from "./node_errors.ts";
+import { bound } from "./old_style.ts";
 
 export type { ConnectOptions, LookupFunction } from "./net_connect.ts";
 export { type ListenOptions, NetServer, type ServerOptions } from "./net_server.ts";
@@ -32,23 +33,6 @@ export interface ServerConstructor {
 
 /** Default of Node since 20: both families of a name are tried in turn, each for 250 ms. */
 const ATTEMPT_TIMEOUT_MS = 250;
-
-/** A constructor of this machine's: `instanceof`, subclasses and calls without `new` all work. */
-function bound<C>(machine: Machine, Base: new (...args: never[]) => object, name: string, length: number): C {
-  function Bound(this: unknown, ...args: unknown[]): object {
-    // Called on an object of its own: a subclass of before there were classes.
-    const target = new.target === undefined && this instanceof Bound ? this : undefined;
-    const given = Array.from({ length }, (_, i) => args[i]);
-    return Reflect.construct(Base, [machine, ...given, target] as never[], (new.target as never) ?? Bound);
-  }
-  Bound.prototype = Object.create(Base.prototype, {
-    constructor: { value: Bound, writable: true, configurable: true },
-  });
-  Object.setPrototypeOf(Bound, Base);
-  Object.defineProperty(Bound, "name", { value: name });
-  Object.defineProperty(Bound, "length", { value: length });
-  return Bound as unknown as C;
-}
 
 export class NetApi {
   readonly Socket: SocketConstructor;

@@ -53,16 +53,16 @@ export function errnoException(errno: number, syscall: string): ErrnoException {
   return Object.assign(new Error(`${syscall} ${code}`) as ErrnoException, { errno, code, syscall });
 }
 
-function place(address: string | null, port: number | undefined): string {
-  if (address === null) return "";
-  return port !== undefined && port > 0 ? ` ${address}:${port}` : ` ${address}`;
+function place(address: string | null | undefined, port: number | undefined): string {
+  if (port !== undefined && port > 0) return ` ${address}:${port}`;
+  return address ? ` ${address}` : "";
 }
 
 /** "connect ECONNREFUSED 10.0.0.1:80 - Local (10.0.0.2:40000)". */
 export function exceptionWithHostPort(
   errno: number,
   syscall: string,
-  address: string | null,
+  address: string | null | undefined,
   port?: number,
   additional?: string,
 ): ErrnoException {
@@ -70,8 +70,8 @@ export function exceptionWithHostPort(
   const tail = additional ? ` - Local (${additional})` : "";
   const ex = new Error(`${syscall} ${code}${place(address, port)}${tail}`) as ErrnoException;
   Object.assign(ex, { errno, code, syscall });
-  if (address !== null) ex.address = address;
-  if (port !== undefined && port > 0) ex.port = port;
+  ex.address = address as string;
+  if (port) ex.port = port;
   return ex;
 }
 
