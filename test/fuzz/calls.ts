@@ -58,7 +58,13 @@ function sockaddr(s: Source): Uint8Array {
       break;
     default: {
       const port = s.pick([0, 7, 53, 1024, 6000, s.below(65536)]);
-      b = concat([u16(s.one_in(10) ? s.below(50) : 2), Uint8Array.of(port >> 8, port), ip_bytes(s), new Uint8Array(8)]);
+      const net_port = Uint8Array.of(port >> 8, port);
+      if (s.one_in(3)) {
+        // struct sockaddr_in6: mapped, any, or some address.
+        const head = s.pick([new Uint8Array(12), concat([new Uint8Array(10), Uint8Array.of(255, 255)]), s.bytes(12)]);
+        const tail = s.one_in(3) ? new Uint8Array(4) : ip_bytes(s);
+        b = concat([u16(10), net_port, u32(0), head, tail, u32(s.below(4))]);
+      } else b = concat([u16(s.one_in(10) ? s.below(50) : 2), net_port, ip_bytes(s), new Uint8Array(8)]);
     }
   }
   return s.one_in(12) ? b.subarray(0, s.below(b.length + 1)) : b;
@@ -77,6 +83,12 @@ const SOCKETS: readonly (readonly [number, number, number])[] = [
   [2, 3, 255],
   [2, 3, 89],
   [2, 1, 0],
+  [10, 1, 0],
+  [10, 1, 6],
+  [10, 2, 0],
+  [10, 2, 136],
+  [10, 2, 58],
+  [10, 3, 58],
   [16, 3, 0],
   [16, 3, 4],
   [16, 3, 16],

@@ -11,6 +11,7 @@ import {
   EAGAIN,
   ECONNREFUSED,
   ECONNRESET,
+  EFAULT,
   EINVAL,
   EISCONN,
   EMSGSIZE,
@@ -591,6 +592,7 @@ function unix_ioctl(sock: Socket, cmd: number, arg: Uint8Array): number {
   else if (cmd === SIOCINQ) n = unix_inq_len(u);
   else return -ENOIOCTLCMD;
   if (n < 0) return n;
+  if (arg.length < 4) return -EFAULT;
   new DataView(arg.buffer, arg.byteOffset, arg.byteLength).setInt32(0, n, true);
   return 0;
 }
