@@ -80,6 +80,9 @@ describe("iperf3 over TAP against the real one", { skip }, () => {
     if (kind.includes("-J")) {
       assert.deepEqual(keys(JSON.parse(got)), keys(JSON.parse(want)), kind);
       const end = JSON.parse(got).end;
+      // Ticks of 10 ms: the short ones may take none.
+      const cpu = end.cpu_utilization_percent;
+      if (kind.includes("-t 1")) assert.ok(cpu.host_total > 0 && cpu.remote_total > 0, got);
       if (!kind.includes("-u")) assert.ok(end.sum_received.bytes > 0 && end.sum_sent.bytes >= end.sum_received.bytes);
       return;
     }

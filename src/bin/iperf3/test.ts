@@ -15,6 +15,8 @@ import { isSoft, Stream } from "./stream.ts";
 /** Blocks before the next look at the control connection and the clock. */
 const BLOCKS_PER_TURN = 10;
 const READS_PER_TURN = 16;
+/** Turns with something to do after which the outside has its own: clock and network stand still in between. */
+const TURNS = 8;
 /**
  * So much at one instant, more than socket buffers hold, and the clock is one that moves only while everybody sleeps: over
  * loopback in virtual time nothing else would make it move.
@@ -149,6 +151,7 @@ export class Test {
     const receives = streams.some((s) => !s.sender);
     for (const s of streams) s.ready = true;
     let before = -1;
+    let turns = 0;
     for (;;) {
       const now = this.now;
       if (this.control.stop()) return "signal";
@@ -186,6 +189,7 @@ export class Test {
         if (now >= idle) return new IperfError(IERCVTIMEOUT);
         wake = Math.min(wake, idle);
       }
+      if (more && ++turns % TURNS === 0) yield* sys.sched_yield();
       yield* sys.poll(all, more ? 0 : wake === Infinity ? -1 : Math.max(0, (wake - now) / 1e6));
       if (control.revents !== 0) return "control";
       if (door.revents !== 0) return "visitor";
