@@ -201,7 +201,8 @@ export class SkBuff {
   /** us, int32: when it was last sent (skb_mstamp_ns). */
   skb_mstamp = 0;
   /** tcp_rate: the state of the connection when it was sent. */
-  tx_in_flight = 0;
+  /** Which transmission of its connection it was: sorts what left at the same time. */
+  tx_serial = 0;
   tx_delivered = 0;
   tx_delivered_ce = 0;
   tx_delivered_mstamp = 0;

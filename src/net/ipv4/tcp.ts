@@ -618,7 +618,7 @@ function tcp_init_send_skb(skb: SkBuff): SkBuff {
   skb.uarg = null;
   skb.has_rxtstamp = false;
   skb.skb_mstamp = 0;
-  skb.tx_in_flight = 0;
+  skb.tx_serial = 0;
   skb.tx_delivered = 0;
   skb.tx_delivered_ce = 0;
   skb.tx_delivered_mstamp = 0;

@@ -325,7 +325,7 @@ function tcp_clean_rtx_queue(
     if ((sacked & TCPCB_SACKED_ACKED) !== 0) tp.sacked_out -= acked;
     else if (tcp_is_sack(tp)) {
       tcp_count_delivered(tp, acked, ece_ack);
-      tcp_rack_advance(tp, sacked, skb.tcp_end_seq, skb.skb_mstamp);
+      tcp_rack_advance(tp, skb);
     }
     if ((sacked & TCPCB_LOST) !== 0) tp.lost_out -= acked;
     tp.packets_out -= acked;

@@ -304,6 +304,7 @@ export function __tcp_transmit_skb(tp: TcpSock, oskb: SkBuff, clone_it: boolean,
   if (k.now > prior_wstamp) tp.tcp_wstamp_ns = k.now;
   let skb = oskb;
   oskb.skb_mstamp = Math.floor(tp.tcp_wstamp_ns / 1000) | 0;
+  oskb.tx_serial = tp.segs_out;
   if (clone_it) {
     const c = tcp_clone_for_xmit(k, oskb);
     if (c === null) return -ENOBUFS;
@@ -441,7 +442,7 @@ export function tcp_fragment(sk: Sock, queue: number, skb: SkBuff, len: number, 
   buff.tx_delivered_mstamp = skb.tx_delivered_mstamp;
   buff.tx_first_mstamp = skb.tx_first_mstamp;
   buff.tx_app_limited = skb.tx_app_limited;
-  buff.tx_in_flight = skb.tx_in_flight;
+  buff.tx_serial = skb.tx_serial;
   tcp_fragment_tstamp(skb, buff);
   skb_zcopy_set(buff, skb.uarg);
   const old = tcp_skb_pcount(skb);

@@ -25,6 +25,7 @@ export class RateSample {
   acked_sacked = 0;
   prior_in_flight = 0;
   last_end_seq = 0;
+  last_serial = 0;
   is_app_limited = false;
   is_retrans = false;
   /** The receiver probably delayed this ACK: one packet acknowledged, alone. */
@@ -45,6 +46,7 @@ export function rate_sample_reset(rs: RateSample): RateSample {
   rs.acked_sacked = 0;
   rs.prior_in_flight = 0;
   rs.last_end_seq = 0;
+  rs.last_serial = 0;
   rs.is_app_limited = false;
   rs.is_retrans = false;
   rs.is_ack_delayed = false;
@@ -70,19 +72,26 @@ export function tcp_rate_skb_sent(sk: Sock, skb: SkBuff): void {
   skb.tx_app_limited = tp.app_limited !== 0;
 }
 
+/** In the same microsecond the order of sending decides. */
+function sent_later(skb: SkBuff, rs: RateSample): boolean {
+  const order = (skb.tx_serial - rs.last_serial) | 0;
+  return order !== 0 ? order > 0 : after(skb.tcp_end_seq, rs.last_end_seq);
+}
+
 /** The packet was acknowledged, or SACKed: the one sent last of those in this ACK makes the sample. */
 export function tcp_rate_skb_delivered(sk: Sock, skb: SkBuff, rs: RateSample): void {
   // SACKed before: it had its turn then.
   if (skb.tx_delivered_mstamp === 0) return;
   const tp = tcp_sk(sk);
   const age = (skb.skb_mstamp - tp.first_tx_mstamp) | 0;
-  if (rs.prior_mstamp === 0 || age > 0 || (age === 0 && after(skb.tcp_end_seq, rs.last_end_seq))) {
+  if (rs.prior_mstamp === 0 || age > 0 || (age === 0 && sent_later(skb, rs))) {
     rs.prior_delivered = skb.tx_delivered;
     rs.prior_delivered_ce = skb.tx_delivered_ce;
     rs.prior_mstamp = skb.tx_delivered_mstamp;
     rs.is_app_limited = skb.tx_app_limited;
     rs.is_retrans = (skb.sacked & TCPCB_RETRANS) !== 0;
     rs.last_end_seq = skb.tcp_end_seq;
+    rs.last_serial = skb.tx_serial;
     // The next sample's sending phase begins where this packet was sent.
     tp.first_tx_mstamp = skb.skb_mstamp;
     rs.interval_us = stamp_us_delta(tp.first_tx_mstamp, skb.tx_first_mstamp);

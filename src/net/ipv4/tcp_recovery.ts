@@ -47,9 +47,16 @@ function tcp_rack_reo_wnd(tp: TcpSock): number {
 export const tcp_rack_skb_timeout = (tp: TcpSock, skb: SkBuff, reo_wnd: number): number =>
   tp.rack_rtt_us + reo_wnd - ((tp.tcp_mstamp - skb.skb_mstamp) | 0);
 
-/** Sent after the other: by time, and by number when the time is the same. */
-const tcp_rack_sent_after = (t1: number, t2: number, seq1: number, seq2: number): boolean =>
-  ((t1 - t2) | 0) > 0 || (t1 === t2 && after(seq1, seq2));
+/**
+ * Sent after the other: by time; in the same microsecond by the order of sending, and two halves of one packet by number. Real
+ * computers need longer than that between two packets, virtual time does not.
+ */
+const tcp_rack_sent_after = (tp: TcpSock, skb: SkBuff): boolean => {
+  const dt = (tp.rack_mstamp - skb.skb_mstamp) | 0;
+  if (dt !== 0) return dt > 0;
+  const order = (tp.rack_serial - skb.tx_serial) | 0;
+  return order !== 0 ? order > 0 : after(tp.rack_end_seq, skb.tcp_end_seq);
+};
 
 /** Marks a segment as lost, once; one that was retransmitted is lost again. */
 export function tcp_mark_skb_lost(tp: TcpSock, skb: SkBuff): void {
@@ -81,7 +88,7 @@ function tcp_rack_detect_loss(tp: TcpSock): number {
     const sacked = skb.sacked;
     if ((sacked & TCPCB_SACKED_ACKED) !== 0) continue;
     if ((sacked & TCPCB_LOST) !== 0 && (sacked & TCPCB_SACKED_RETRANS) === 0) continue;
-    if (!tcp_rack_sent_after(tp.rack_mstamp, skb.skb_mstamp, tp.rack_end_seq, skb.tcp_end_seq)) {
+    if (!tcp_rack_sent_after(tp, skb)) {
       // Never retransmitted: all behind it were sent later still.
       if ((sacked & TCPCB_RETRANS) === 0) break;
       continue;
@@ -105,16 +112,18 @@ export function tcp_rack_mark_lost(sk: Sock): boolean {
 }
 
 /** A segment was delivered: the newest one is the measure for the others (RFC 8985 section 6.2 step 2). */
-export function tcp_rack_advance(tp: TcpSock, sacked: number, end_seq: number, xmit_time: number): void {
-  const rtt = (tp.tcp_mstamp - xmit_time) | 0;
+export function tcp_rack_advance(tp: TcpSock, skb: SkBuff): void {
+  const rtt = (tp.tcp_mstamp - skb.skb_mstamp) | 0;
   // An ACK sooner than any RTT ever seen is one for the original, not for its retransmission.
-  if (rtt < tcp_min_rtt(tp) && (sacked & TCPCB_RETRANS) !== 0) return;
+  if (rtt < tcp_min_rtt(tp) && (skb.sacked & TCPCB_RETRANS) !== 0) return;
   tp.rack_advanced = true;
   tp.rack_rtt_us = rtt;
-  if (tcp_rack_sent_after(xmit_time, tp.rack_mstamp, end_seq, tp.rack_end_seq)) {
-    tp.rack_mstamp = xmit_time;
-    tp.rack_end_seq = end_seq;
-  }
+  const dt = (skb.skb_mstamp - tp.rack_mstamp) | 0;
+  const order = (skb.tx_serial - tp.rack_serial) | 0;
+  if (dt < 0 || (dt === 0 && (order < 0 || (order === 0 && !after(skb.tcp_end_seq, tp.rack_end_seq))))) return;
+  tp.rack_mstamp = skb.skb_mstamp;
+  tp.rack_serial = skb.tx_serial;
+  tp.rack_end_seq = skb.tcp_end_seq;
 }
 
 export function tcp_rack_reo_timeout(sk: Sock): void {

@@ -172,7 +172,7 @@ function tcp_sacktag_one(tp: TcpSock, st: TcpSacktagState, skb: SkBuff, dup: boo
   }
   if (!after(skb.tcp_end_seq, tp.snd_una)) return;
   if ((sacked & TCPCB_SACKED_ACKED) === 0) {
-    tcp_rack_advance(tp, sacked, skb.tcp_end_seq, skb.skb_mstamp);
+    tcp_rack_advance(tp, skb);
     if ((sacked & TCPCB_SACKED_RETRANS) !== 0) {
       // Retransmitted and reported: whichever it was, none is lost now.
       if ((sacked & TCPCB_LOST) !== 0) {

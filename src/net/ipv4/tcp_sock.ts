@@ -260,6 +260,7 @@ export class TcpSock extends TcpSockFields {
   rack_mstamp = 0;
   rack_rtt_us = 0;
   rack_end_seq = 0;
+  rack_serial = 0;
   icsk_rto = TCP_TIMEOUT_INIT;
   icsk_pending = 0;
   icsk_backoff = 0;
