@@ -39,6 +39,7 @@ export async function goodput(who: "kernel" | "ours", o: GoodputOptions): Promis
   const net = new RealNet();
   const platform = new NodePlatform();
   const taps: { close(): void }[] = [];
+  let off = (): void => {};
   const plug = (): ReturnType<typeof openTap> => {
     const tap = openTap(platform, { name: `gp${process.pid % 10_000}x${instance++}`, vnet: false });
     taps.push(tap);
@@ -78,9 +79,13 @@ export async function goodput(who: "kernel" | "ours", o: GoodputOptions): Promis
       await machine.run(`ping -c 5 -i 0.2 ${KERNEL}`);
       const r = await machine.run(client);
       if (r.exitCode !== 0) throw new Error(r.stderr + r.stdout);
-      machine.poweroff();
+      // Its last segments may have to be sent again.
+      off = () => machine.poweroff();
     }
-    const result = JSON.parse((await server).out) as { end: { sum_received: { bits_per_second: number } } };
+    const said = await server;
+    off();
+    if (said.code !== 0) throw new Error(`iperf3 -s: ${said.code} ${said.err}${said.out}`);
+    const result = JSON.parse(said.out) as { end: { sum_received: { bits_per_second: number } } };
     return result.end.sum_received.bits_per_second;
   } finally {
     for (const t of taps) t.close();
