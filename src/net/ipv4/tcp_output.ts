@@ -20,6 +20,7 @@ import { ENOBUFS, ENOMEM } from "../../uapi/errno.ts";
 import { TCPH_CHECK, TCPH_LEN, TCPH_SEQ } from "../../uapi/ip.ts";
 import { RTAX_INITCWND } from "../../uapi/rtnetlink.ts";
 import { IPPROTO_TCP } from "../../uapi/socket.ts";
+import { NET_XMIT_CN } from "../core/netdevice.ts";
 import {
   __skb_queue_after,
   __skb_queue_tail,
@@ -373,9 +374,9 @@ export function __tcp_transmit_skb(tp: TcpSock, oskb: SkBuff, clone_it: boolean,
   tp.segs_out += pcount;
   let err = ip_queue_xmit(tp, skb);
   if (err > 0) {
-    // NET_XMIT_CN: it went, but the queue asks for less.
+    // NET_XMIT_CN: it went, but the queue asks for less. NET_XMIT_DROP stays positive: timers then do not back off.
     tcp_enter_cwr(tp);
-    err = err === 2 ? 0 : -ENOBUFS;
+    if (err === NET_XMIT_CN) err = 0;
   }
   if (err === 0 && clone_it) {
     tcp_update_skb_after_send(tp, oskb, prior_wstamp);
