@@ -21,6 +21,8 @@ import {
   IP_MULTICAST_LOOP,
   IP_MULTICAST_TTL,
   IP_TTL,
+  IPPROTO_IPV6,
+  IPV6_V6ONLY,
   MSG_DONTWAIT,
   SO_BROADCAST,
   SO_RCVBUF,
@@ -233,6 +235,8 @@ export class DgramSocket extends Root {
     if (this.fd >= 0) return 0;
     const fd = this.machine.sys.socket(this.family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return fd;
+    if (this.options.ipv6Only && this.family === AF_INET6)
+      this.machine.sys.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
     this.own(fd);
     return 0;
   }

@@ -15,6 +15,13 @@ export function dnsQueryType(v: unknown): "ipv4" | "ipv6" {
   return v;
 }
 
+/** The port to be bound to: 0 is none, who wants one that is free does not ask for any. */
+export function localPortOf(v: unknown): number {
+  const port = enforceRange(v, USHORT, "localPort");
+  if (port === 0) throw new TypeError("localPort is 0; leave it out for one that is free");
+  return port;
+}
+
 /** A size that must not be 0. */
 export function bufferSize(v: unknown, name: string): number {
   const n = enforceRange(v, ULONG, name);

@@ -5,12 +5,12 @@ import { IPPROTO_TCP, SO_RCVBUF, SO_SNDBUF, SOL_SOCKET } from "../../uapi/socket
 import { TCP_NODELAY } from "../../uapi/tcp.ts";
 import { SystemError } from "../errors.ts";
 import type { Machine } from "../machine.ts";
-import type { SocketName } from "../sockaddr.ts";
+import { isIP, type SocketName } from "../sockaddr.ts";
 import { StreamHandle } from "../stream_handle.ts";
-import { Dial, type DnsQueryType, lookup } from "./dial.ts";
+import { Dial, type DnsQueryType } from "./dial.ts";
 import { type Chunk, Duplex } from "./duplex.ts";
 import { invalidState, networkError } from "./errors.ts";
-import { bufferSize, dnsQueryType, enforceRange, ULONG, USHORT } from "./options.ts";
+import { bufferSize, dnsQueryType, enforceRange, localPortOf, ULONG, USHORT } from "./options.ts";
 
 export interface TCPSocketOptions {
   sendBufferSize?: number;
@@ -166,13 +166,14 @@ export class TCPServerSocketBase {
     if (args.length < 1) throw new TypeError("a TCPServerSocket needs a local address");
     const host = String(args[0]);
     const o = (args[1] ?? {}) as TCPServerSocketOptions;
-    const port = o.localPort === undefined ? 0 : enforceRange(o.localPort, USHORT, "localPort");
+    if (isIP(host) === 0) throw new TypeError(`localAddress "${host}" is no IP address`);
+    const port = o.localPort === undefined ? 0 : localPortOf(o.localPort);
     const backlog = o.backlog === undefined ? SOMAXCONN : enforceRange(o.backlog, ULONG, "backlog");
     if (o.backlog !== undefined && backlog === 0) throw new TypeError("backlog is 0");
     if (o.ipv6Only !== undefined && host !== "::") throw new TypeError('ipv6Only is for the address "::"');
     this.accept = accept;
     this.handle = new StreamHandle(machine);
-    this.run(machine, host, port, backlog, o.ipv6Only === true).catch((e: SystemError) => {
+    this.run(host, port, backlog, o.ipv6Only === true).catch((e: SystemError) => {
       const error = networkError(e);
       this.handle.close();
       this.opening.reject(error);
@@ -180,13 +181,12 @@ export class TCPServerSocketBase {
     });
   }
 
-  private async run(machine: Machine, host: string, port: number, backlog: number, v6only: boolean): Promise<void> {
-    const [address = host] = await lookup(machine, host);
+  private async run(host: string, port: number, backlog: number, v6only: boolean): Promise<void> {
     const { handle } = this;
-    const bound = handle.bind(address, port, { ipv6Only: v6only });
-    if (bound < 0) throw new SystemError(bound, `bind ${address}:${port}`);
+    const bound = handle.bind(host, port, { ipv6Only: v6only });
+    if (bound < 0) throw new SystemError(bound, `bind ${host}:${port}`);
     const err = handle.listen(Math.min(backlog, 0x7fffffff));
-    if (err < 0) throw new SystemError(err, `listen ${address}:${port}`);
+    if (err < 0) throw new SystemError(err, `listen ${host}:${port}`);
     handle.pauseAccept(true);
     handle.onlost = () => {
       this.controller.error(networkError(new SystemError(-103, "accept")));

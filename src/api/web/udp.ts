@@ -23,7 +23,7 @@ import { isIP, type SocketName, sockaddrOf } from "../sockaddr.ts";
 import { type DnsQueryType, lookup } from "./dial.ts";
 import { bytesOf, type Chunk } from "./duplex.ts";
 import { invalidState, networkError } from "./errors.ts";
-import { bufferSize, dnsQueryType, enforceRange, USHORT } from "./options.ts";
+import { bufferSize, dnsQueryType, enforceRange, localPortOf, USHORT } from "./options.ts";
 import { Promised } from "./tcp.ts";
 import { DatagramHandle } from "./udp_handle.ts";
 
@@ -88,7 +88,7 @@ export class UDPSocketBase {
     const o = args[0] as UDPSocketOptions;
     const { remoteAddress, localAddress } = o;
     const remotePort = o.remotePort === undefined ? undefined : enforceRange(o.remotePort, USHORT, "remotePort");
-    const localPort = o.localPort === undefined ? undefined : enforceRange(o.localPort, USHORT, "localPort");
+    const localPort = o.localPort === undefined ? undefined : localPortOf(o.localPort);
     if (o.sendBufferSize !== undefined) bufferSize(o.sendBufferSize, "sendBufferSize");
     if (o.receiveBufferSize !== undefined) bufferSize(o.receiveBufferSize, "receiveBufferSize");
     if (o.dnsQueryType !== undefined) dnsQueryType(o.dnsQueryType);
@@ -96,9 +96,10 @@ export class UDPSocketBase {
       throw new TypeError("remoteAddress and remotePort go together");
     if (remotePort === 0) throw new TypeError("remotePort is 0");
     if (localPort !== undefined && localAddress === undefined) throw new TypeError("localPort needs a localAddress");
-    if (localPort === 0) throw new TypeError("localPort is 0; leave it out for one that is free");
     if (remoteAddress === undefined && localAddress === undefined)
       throw new TypeError("neither remoteAddress nor localAddress is given");
+    if (localAddress !== undefined && isIP(String(localAddress)) === 0)
+      throw new TypeError(`localAddress "${localAddress}" is no IP address`);
     if (remoteAddress !== undefined && localAddress !== undefined)
       throw new TypeError("a socket has a remoteAddress or a localAddress, not both");
     if (o.dnsQueryType !== undefined && remoteAddress === undefined)

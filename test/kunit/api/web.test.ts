@@ -146,6 +146,8 @@ scene("what Direct Sockets refuse: TypeError for arguments, NetworkError from th
     ["dnsQueryType", () => new TCPSocket!("10.0.0.2", 1, { dnsQueryType: "any" })],
     ["no address", () => new TCPServerSocket!()],
     ["backlog", () => new TCPServerSocket!("0.0.0.0", { backlog: 0 })],
+    ["localAddress", () => new TCPServerSocket!("localhost")],
+    ["localPort 0", () => new TCPServerSocket!("0.0.0.0", { localPort: 0 })],
     ["localPort", () => new TCPServerSocket!("0.0.0.0", { localPort: 65_536 })],
     ["ipv6Only", () => new TCPServerSocket!("0.0.0.0", { ipv6Only: true })],
     ["udp nothing", () => new UDPSocket!()],
@@ -153,6 +155,8 @@ scene("what Direct Sockets refuse: TypeError for arguments, NetworkError from th
     ["udp half a remote", () => new UDPSocket!({ remoteAddress: "10.0.0.2" })],
     ["udp both", () => new UDPSocket!({ remoteAddress: "10.0.0.2", remotePort: 1, localAddress: "0.0.0.0" })],
     ["udp localPort alone", () => new UDPSocket!({ localPort: 5 })],
+    ["udp localAddress", () => new UDPSocket!({ localAddress: "localhost" })],
+    ["udp localPort 0", () => new UDPSocket!({ localAddress: "0.0.0.0", localPort: 0 })],
     ["udp port 0", () => new UDPSocket!({ remoteAddress: "10.0.0.2", remotePort: 0 })],
   ];
   for (const [name, fn] of bad) assert.throws(fn, TypeError, name);
