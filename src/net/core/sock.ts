@@ -182,6 +182,8 @@ export interface Proto {
   keepalive?(sk: Sock, on: boolean): void;
   /** SOF_TIMESTAMPING_OPT_STATS: what a time stamp of `orig` tells of the connection, as netlink attributes. */
   timestamping_opt_stats?(sk: Sock, orig: SkBuff, ack: SkBuff | null): Uint8Array | null;
+  /** The sockets that share its address and port by SO_REUSEPORT, itself among them. */
+  reuseport_group?(sk: Sock): readonly Sock[];
   /** SO_RCVLOWAT, where it takes more than noting the number. */
   set_rcvlowat?(sk: Sock, val: number): number;
   /** Sockets alive per protocol, for /proc/net/protocols, are counted here by the kernel. */

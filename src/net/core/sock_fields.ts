@@ -1,6 +1,7 @@
 // The fields of a socket that most sockets never change: they share one set of them until one is written (sock_rare.ts, which
 // tools/gen-rare.mjs writes, has the accessors). Mirrors include/net/sock.h. Way in: class Sock.
 
+import type { BpfProg } from "./filter.ts";
 import type { UbufInfo } from "./zerocopy.ts";
 
 export class SockRare {
@@ -26,6 +27,8 @@ export class SockRare {
   sk_txtime_flags = 0;
   sk_bind_phc = -1;
   sk_txrehash = 1;
+  /** SO_ATTACH_REUSEPORT_CBPF: which member of the group has a packet. All of them have the same. */
+  sk_reuseport_prog: BpfProg | null = null;
   /** MSG_ZEROCOPY: number of the next send; a send that waits for room, with what it has written. */
   sk_zckey = 0;
   sk_zc_waits: UbufInfo | null = null;

@@ -111,6 +111,31 @@ export function sk_attach_filter(sk: Sock, insns: readonly SockFilter[]): number
   return 0;
 }
 
+/** SO_ATTACH_REUSEPORT_CBPF: for the whole group. A socket that is not bound yet keeps it for the group that it founds. */
+export function reuseport_attach_prog(sk: Sock, insns: readonly SockFilter[]): number {
+  if (!sk.sk_reuseport) return -EINVAL;
+  const prog = bpf_prog_create(insns);
+  if (typeof prog === "number") return prog;
+  for (const s of sk.prot.reuseport_group?.(sk) ?? [sk]) s.sk_reuseport_prog = prog;
+  return 0;
+}
+export function reuseport_detach_prog(sk: Sock): number {
+  if (!sk.sk_reuseport) return -EINVAL;
+  if (sk.sk_reuseport_prog === null) return -ENOENT;
+  for (const s of sk.prot.reuseport_group?.(sk) ?? [sk]) s.sk_reuseport_prog = null;
+  return 0;
+}
+/** What the program says of a packet whose transport header has `hdr_len` bytes: it sees the payload. -1 for nobody of `n`. */
+export function run_bpf_filter(prog: BpfProg, skb: SkBuff, hdr_len: number, n: number): number {
+  if (skb.len < hdr_len) return -1;
+  skb.data += hdr_len;
+  skb.len -= hdr_len;
+  const index = bpf_prog_run_skb(prog, skb);
+  skb.data -= hdr_len;
+  skb.len += hdr_len;
+  return index >= 0 && index < n ? index : -1;
+}
+
 export function sk_detach_filter(sk: Sock): number {
   if (sock_flag(sk, SOCK_FILTER_LOCKED)) return -1;
   if (sk.sk_filter === null) return -ENOENT;

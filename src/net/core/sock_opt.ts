@@ -38,7 +38,13 @@ import {
   sock_valbool_flag,
   TCP_LISTEN,
 } from "./sock.ts";
-import { parse_sock_fprog, sk_attach_filter, sk_detach_filter } from "./sock_filter.ts";
+import {
+  parse_sock_fprog,
+  reuseport_attach_prog,
+  reuseport_detach_prog,
+  sk_attach_filter,
+  sk_detach_filter,
+} from "./sock_filter.ts";
 import { sock_get_timestamp, sock_recv_timestamp, sock_set_timestamp, sock_set_timestamping } from "./sock_tstamp.ts";
 
 export const optval_int = (v: Uint8Array): number =>
@@ -201,6 +207,10 @@ export function sock_setsockopt(sock: Socket, optname: number, optval: Uint8Arra
       const insns = parse_sock_fprog(optval);
       return typeof insns === "number" ? insns : sk_attach_filter(sk, insns);
     }
+    case S.SO_ATTACH_REUSEPORT_CBPF: {
+      const insns = parse_sock_fprog(optval);
+      return typeof insns === "number" ? insns : reuseport_attach_prog(sk, insns);
+    }
     case S.SO_RCVTIMEO:
     case S.SO_SNDTIMEO:
     case S.SO_RCVTIMEO_NEW:
@@ -325,6 +335,8 @@ function set_int(sock: Socket, optname: number, val: number, optval: Uint8Array)
       if (val < 0 || val > 0xffff) return -EINVAL;
       sk.sk_busy_poll_budget = val;
       return 0;
+    case S.SO_DETACH_REUSEPORT_BPF:
+      return reuseport_detach_prog(sk);
     case S.SO_TXREHASH:
       if (!is_tcp(sk)) return -EOPNOTSUPP;
       if (val < -1 || val > 1) return -EINVAL;

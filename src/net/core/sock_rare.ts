@@ -111,6 +111,12 @@ export class SockFields {
   set sk_txrehash(v: SockRare["sk_txrehash"]) {
     if (this.sock_rare.sk_txrehash !== v) this.own_sock_rare().sk_txrehash = v;
   }
+  get sk_reuseport_prog(): SockRare["sk_reuseport_prog"] {
+    return this.sock_rare.sk_reuseport_prog;
+  }
+  set sk_reuseport_prog(v: SockRare["sk_reuseport_prog"]) {
+    if (this.sock_rare.sk_reuseport_prog !== v) this.own_sock_rare().sk_reuseport_prog = v;
+  }
   get sk_zckey(): SockRare["sk_zckey"] {
     return this.sock_rare.sk_zckey;
   }

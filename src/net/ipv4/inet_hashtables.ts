@@ -6,7 +6,7 @@ import type { Kernel } from "../../kernel/kernel.ts";
 import { reciprocal_scale } from "../../lib/bits.ts";
 import { jhash_2words, jhash_3words } from "../../lib/jhash.ts";
 import { EADDRNOTAVAIL, ENOENT } from "../../uapi/errno.ts";
-import { IPH_DADDR, IPH_SADDR } from "../../uapi/ip.ts";
+import { IPH_DADDR, IPH_SADDR, TCPH_DOFF } from "../../uapi/ip.ts";
 import { AF_INET } from "../../uapi/socket.ts";
 import { type Net, register_pernet_subsys } from "../core/net_namespace.ts";
 import { secure_ipv4_port_ephemeral } from "../core/secure_seq.ts";
@@ -23,6 +23,7 @@ import {
   TCP_NEW_SYN_RECV,
   TCP_TIME_WAIT,
 } from "../core/sock.ts";
+import { run_bpf_filter } from "../core/sock_filter.ts";
 import { inet_csk_destroy_sock, inet_csk_reqsk_queue_drop } from "./inet_connection_sock.ts";
 import { type InetBound, type InetSock, inet_rcv_saddr_same, ipv6_only_sock } from "./inet_sock.ts";
 import { InetTimewaitDeathRow, type InetTimewaitSock, inet_twsk_deschedule_put } from "./inet_timewait_sock.ts";
@@ -420,11 +421,18 @@ function inet_reuseport_add_sock(sk: TcpSock, b: InetListenHashbucket): void {
     ) {
       sk.sk_reuseport_cb = o.sk_reuseport_cb;
       sk.sk_reuseport_cb.socks.push(sk);
+      sk.sk_reuseport_prog = o.sk_reuseport_prog;
       return;
     }
   }
   sk.sk_reuseport_cb = new SockReuseport();
   sk.sk_reuseport_cb.socks.push(sk);
+}
+
+/** proto->reuseport_group. */
+export function inet_reuseport_group(sk: Sock): readonly Sock[] {
+  const socks = tcp_sk(sk).sk_reuseport_cb?.socks ?? [];
+  return socks.includes(sk as TcpSock) ? socks : [sk];
 }
 
 /** The last one of the group takes the place of the one that leaves. */
@@ -444,9 +452,10 @@ function reuseport_select_sock(sk: TcpSock, hash: number, skb: SkBuff | null): T
   const n = socks.length;
   if (n === 0) return null;
   const k = sk.net.kernel;
-  if (k.reuseport_select_hook !== null && skb !== null) {
-    const p = k.reuseport_select_hook(sk as never, skb, n);
-    if (p >= 0 && p < n) return socks[p]!;
+  const prog = sk.sk_reuseport_prog;
+  if (prog !== null && skb !== null) {
+    const p = run_bpf_filter(prog, skb, (skb.head.dv.getUint8(skb.data + TCPH_DOFF) >> 4) << 2, n);
+    if (p >= 0) return socks[p]!;
   }
   const start = reciprocal_scale(hash, n);
   const cpu = k.cpu.id;

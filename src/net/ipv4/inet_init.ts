@@ -119,7 +119,6 @@ function add_protocol(k: Kernel, prot: NetProtocol, protocol: number): void {
 export function inet_init(k: Kernel): void {
   k.udp_ipc = new IpcmCookie();
   k.udp_err = new Int32Array(1);
-  k.reuseport_select_hook = null;
   k.sk_free_hook = sk_free;
   k.pskb_expand_head_hook = pskb_expand_head;
   inet_proto_init(k);

@@ -59,6 +59,7 @@ import {
   __inet_lookup_listener,
   __inet_lookup_skb,
   inet_hash,
+  inet_reuseport_group,
   inet_unhash,
 } from "./inet_hashtables.ts";
 import { type InetTimewaitSock, inet_twsk_deschedule_put } from "./inet_timewait_sock.ts";
@@ -499,5 +500,6 @@ export const tcp_prot: Proto = {
   memory: (k) => [k.tcp_memory_allocated, k.tcp_memory_pressure !== 0],
   keepalive: tcp_set_keepalive,
   set_rcvlowat: tcp_set_rcvlowat,
+  reuseport_group: inet_reuseport_group,
   timestamping_opt_stats: tcp_get_timestamping_opt_stats,
 };

@@ -178,6 +178,7 @@ import {
   udp_lib_get_port,
   udp_lib_unhash,
   udp_port_list,
+  udp_reuseport_group,
 } from "./udp_table.ts";
 import { udplite_checksum_ok, udplite_coverage_ok, udplite_csum } from "./udplite.ts";
 
@@ -922,6 +923,7 @@ export const udp_prot: Proto = {
   sendmsg: udp_sendmsg,
   recvmsg: udp_recvmsg,
   unhash: udp_unhash,
+  reuseport_group: (sk) => udp_reuseport_group(table_of(sk), udp_sk(sk)),
   get_port: (sk, snum) => udp_lib_get_port(table_of(sk), udp_sk(sk), snum),
 };
 export const udplite_prot: Proto = { ...udp_prot, name: "UDP-Lite" };

@@ -10,8 +10,12 @@ import { DST_OBSOLETE_FORCE_CHK, dst_release } from "../core/dst.ts";
 import type { Net } from "../core/net_namespace.ts";
 import type { SkBuff } from "../core/skbuff.ts";
 import { type Proto, TCP_ESTABLISHED } from "../core/sock.ts";
-import { InetSock, inet_rcv_saddr_equal, ipv6_only_sock } from "./inet_sock.ts";
+import { run_bpf_filter } from "../core/sock_filter.ts";
+import { InetSock, inet_rcv_saddr_equal, inet_rcv_saddr_same, ipv6_only_sock } from "./inet_sock.ts";
 import type { Rtable } from "./route.ts";
+
+/** Bytes of its header. */
+const UDP_HLEN = 8;
 
 export class UdpSock extends InetSock {
   /** Corked: UDP_CORK, or MSG_MORE of the last send. */
@@ -177,10 +181,27 @@ export function udp_lib_get_port(table: UdpTable, sk: UdpSock, snum: number): nu
   if (!sk.hashed) {
     sk.hashed = true;
     bucket(table, port).unshift(sk);
+    const group = sk.sk_reuseport ? udp_reuseport_group(table, sk) : [];
+    if (group.length > 1) sk.sk_reuseport_prog = group.find((o) => o !== sk)!.sk_reuseport_prog;
     table.count++;
     if (sk.family !== AF_INET) table.count6++;
   }
   return 0;
+}
+
+/** Those that are bound to the very same, by SO_REUSEPORT. */
+export function udp_reuseport_group(table: UdpTable, sk: UdpSock): UdpSock[] {
+  if (!sk.hashed) return [sk];
+  return bucket(table, sk.inet_num).filter(
+    (o) =>
+      o.sk_reuseport &&
+      o.net === sk.net &&
+      o.family === sk.family &&
+      o.inet_num === sk.inet_num &&
+      o.sk_bound_dev_if === sk.sk_bound_dev_if &&
+      o.sk_uid === sk.sk_uid &&
+      inet_rcv_saddr_same(o, sk),
+  );
 }
 
 function is_reserved(net: Net, port: number): boolean {
@@ -279,10 +300,10 @@ function reuseport_select(
     if (sk.sk_reuseport && compute_score(sk, saddr, sport, daddr, hnum, dif, sdif) === score) n++;
   }
   if (n <= 1) return best;
-  const k = best.net.kernel;
   let pick = reciprocal_scale(jhash_3words(saddr, daddr, (sport << 16) | hnum, best.net.ipv4.hash_secret), n);
-  if (k.reuseport_select_hook !== null && skb !== null) {
-    const p = k.reuseport_select_hook(best, skb, n);
+  const prog = best.sk_reuseport_prog;
+  if (prog !== null && skb !== null) {
+    const p = run_bpf_filter(prog, skb, UDP_HLEN, n);
     if (p >= 0) pick = p;
   }
   // The group counts in the order of binding; the bucket has the newest first.
@@ -292,13 +313,6 @@ function reuseport_select(
     if (pick-- === 0) return sk;
   }
   return best;
-}
-
-declare module "../../kernel/kernel.ts" {
-  interface Kernel {
-    /** SO_ATTACH_REUSEPORT_CBPF: index the program chose, or -1; null until somebody attached one. */
-    reuseport_select_hook: ((sk: UdpSock, skb: SkBuff, n: number) => number) | null;
-  }
 }
 
 /** All sockets of a namespace, for /proc/net/udp and sock_diag, by bucket as Linux lists them. */
