@@ -5,6 +5,7 @@ import type { PollTable } from "../../kernel/fs/file.ts";
 import { SockInode, vfs_lookup, vfs_mksock } from "../../kernel/fs/vfs.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import { send_sig, type Task } from "../../kernel/sched.ts";
+import { proc_dointvec, register_sysctl } from "../../kernel/sysctl.ts";
 import { wake_up } from "../../kernel/wait.ts";
 import {
   EADDRINUSE,
@@ -12,6 +13,7 @@ import {
   ECONNREFUSED,
   ECONNRESET,
   EFAULT,
+  EINPROGRESS,
   EINVAL,
   EISCONN,
   EMSGSIZE,
@@ -29,6 +31,7 @@ import {
   EPOLLHUP,
   EPOLLIN,
   EPOLLOUT,
+  O_NONBLOCK,
   POLLRDHUP,
   POLLRDNORM,
   POLLWRBAND,
@@ -110,7 +113,7 @@ export class UnixSock extends Sock {
   readonly accept_queue: UnixSock[] = [];
   /** The listener that has this one in its queue. */
   listener: UnixSock | null = null;
-  /** Datagram sockets that found this one's queue full: told when there is room. */
+  /** Sockets that found this one's queue full (of datagrams, of connections): told when there is room. */
   readonly peer_wait: Set<UnixSock> = new Set();
   /** The receiver whose full queue this one waits for. */
   blocked_on: UnixSock | null = null;
@@ -291,8 +294,8 @@ function unix_listen(sock: Socket, backlog: number): number {
   return 0;
 }
 
-/** DIFF: a blocking connect() to a listener whose queue is full does not wait for it, it fails as a non-blocking one does. */
-function unix_stream_connect(sock: Socket, addr: Uint8Array, _flags: number): number {
+/** A connection stands at once. -EINPROGRESS: the listener's queue is full, and a blocking call waits (poll says for what). */
+function unix_stream_connect(sock: Socket, addr: Uint8Array, flags: number): number {
   const u = unix_sk(sock.sk);
   const name = unix_validate_addr(addr);
   if (typeof name === "number") return name;
@@ -300,7 +303,12 @@ function unix_stream_connect(sock: Socket, addr: Uint8Array, _flags: number): nu
   const other = unix_find_other(u, name, u.sk_type);
   if (typeof other === "number") return other;
   if (other.sk_state !== TCP_LISTEN || (other.sk_shutdown & RCV_SHUTDOWN) !== 0) return -ECONNREFUSED;
-  if (other.accept_queue.length > other.sk_max_ack_backlog) return -EAGAIN;
+  unblock(u);
+  if (other.accept_queue.length > other.sk_max_ack_backlog) {
+    if ((flags & O_NONBLOCK) !== 0) return -EAGAIN;
+    wait_for(u, other);
+    return -EINPROGRESS;
+  }
   if (u.sk_state === TCP_ESTABLISHED) return -EISCONN;
   if (u.sk_state !== TCP_CLOSE) return -EINVAL;
   const child = unix_create1(u.net, null, u.sk_type);
@@ -345,6 +353,7 @@ function unix_accept(sock: Socket, newsock: Socket, _flags: number): number {
   const child = u.accept_queue.shift();
   if (child === undefined) return (u.sk_shutdown & RCV_SHUTDOWN) !== 0 ? -EINVAL : -EAGAIN;
   child.listener = null;
+  unix_peer_wake(u);
   newsock.sk = child;
   newsock.state = SS_CONNECTED;
   child.sk_socket = newsock;
@@ -440,6 +449,11 @@ function unix_stream_recvmsg(sock: Socket, msg: MsgHdr, len: number, flags: numb
 
 const recvq_full = (u: UnixSock): boolean => u.sk_receive_queue.qlen > u.sk_max_ack_backlog;
 
+function wait_for(u: UnixSock, other: UnixSock): void {
+  unblock(u);
+  u.blocked_on = other;
+  other.peer_wait.add(u);
+}
 function unblock(u: UnixSock): void {
   u.blocked_on?.peer_wait.delete(u);
   u.blocked_on = null;
@@ -500,9 +514,7 @@ function unix_dgram_sendmsg(sock: Socket, msg: MsgHdr, len: number, flags: numbe
   }
   if ((to.sk_shutdown & RCV_SHUTDOWN) !== 0) return broken_pipe(u, flags);
   if (to !== u && recvq_full(to)) {
-    unblock(u);
-    u.blocked_on = to;
-    to.peer_wait.add(u);
+    wait_for(u, to);
     return -EAGAIN;
   }
   const skb = unix_skb(u, msg, 0, len);
@@ -564,11 +576,10 @@ function unix_poll(sock: Socket, wait: PollTable | null): number {
   if ((u.sk_shutdown & RCV_SHUTDOWN) !== 0) mask |= POLLRDHUP | EPOLLIN | POLLRDNORM;
   if (u.sk_receive_queue.next !== null || u.accept_queue.length > 0) mask |= EPOLLIN | POLLRDNORM;
   if (connection_oriented(u)) {
-    if (u.sk_state === TCP_CLOSE) mask |= EPOLLHUP;
+    if (u.sk_state === TCP_CLOSE && u.blocked_on === null) mask |= EPOLLHUP;
   } else if (u.blocked_on === null && u.peer !== null && u.peer.peer !== u && recvq_full(u.peer)) {
     // A send would find no room: who looks wants to hear of it.
-    u.blocked_on = u.peer;
-    u.peer.peer_wait.add(u);
+    wait_for(u, u.peer);
   }
   if (unix_writable(u) && u.blocked_on === null) mask |= EPOLLOUT | POLLWRNORM | POLLWRBAND;
   return mask;
@@ -686,6 +697,7 @@ export function unix_init(k: Kernel): void {
       net.unix_abstract = new Map();
       net.unix_autobind = 0;
       net.sysctl_max_dgram_qlen = MAX_DGRAM_QLEN;
+      register_sysctl(net.sysctl_table, proc_dointvec("net/unix/max_dgram_qlen", net, "sysctl_max_dgram_qlen"));
     },
   });
 }

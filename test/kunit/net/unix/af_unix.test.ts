@@ -284,6 +284,40 @@ scene("blocking programs: a writer waits for its reader, a reader for bytes, a d
   assert.deepEqual(done.sort(), ["datagrams 100", "read 2000000", "wrote 2000000"]);
 });
 
+scene("a blocking connect() waits for room in the queue, and hears when the listener goes", (r) => {
+  const l = r.open();
+  r.bind(l, "/tmp/l");
+  r.s.listen(l, 0);
+  const results: (number | string)[] = [];
+  const dial = (): void => {
+    r.job(function* (sys) {
+      const c = sys.socket(1, STREAM, 0);
+      results.push(told(yield* sys.connect(c, un("/tmp/l"))));
+      return 0;
+    });
+  };
+  for (let i = 0; i < 3; i++) dial();
+  r.world.run(1e9);
+  assert.deepEqual(results, [0]);
+  r.s.close(r.accept(l) as number);
+  r.world.run(1e9);
+  assert.deepEqual(results, [0, 0]);
+  r.s.close(l);
+  r.world.run(1e9);
+  assert.deepEqual(results, [0, 0, "ECONNREFUSED"]);
+  // net.unix.max_dgram_qlen is for sockets made afterwards.
+  const qlen = r.s.open("/proc/sys/net/unix/max_dgram_qlen", 2);
+  const buf = new Uint8Array(9);
+  assert.equal(utf8_decode(buf.subarray(0, now(r.s.read(qlen, buf)) as number)), "10\n");
+  assert.equal(now(r.s.write(qlen, utf8_encode("2"))), 1);
+  const u = r.open(DGRAM);
+  r.bind(u, "/tmp/q");
+  const v = r.open(DGRAM);
+  let n = 0;
+  while (r.send(v, "m", "/tmp/q") === 1) n++;
+  assert.equal(n, 3);
+});
+
 scene("/proc/net/unix: a listener, a connection that waits, a datagram socket with an abstract name", (r) => {
   const l = r.open();
   r.bind(l, "/tmp/l");
