@@ -21,6 +21,7 @@ import {
   rx_frame,
   rx_queue_enable,
   rx_update_addresses,
+  rx_update_steering,
   rx_write_tail,
 } from "./82576_rx.ts";
 import { TxQueue, tx_kick, tx_queue_disable, tx_queue_enable } from "./82576_tx.ts";
@@ -116,6 +117,8 @@ export class I82576 implements PciDevice, WirePort {
   readonly ra_lo = new Int32Array(R.E1000_RAR_ENTRIES);
   readonly ra_hi = new Int32Array(R.E1000_RAR_ENTRIES);
   ra_used = 0;
+  /** Some filter chooses a queue by what a frame is (ETQF, SYNQF). */
+  steers = false;
   xoff_again = 0;
 
   // Transmit.
@@ -266,6 +269,7 @@ function i82576_reset(nic: I82576): void {
   nic.octets_good_rx = nic.octets_good_tx = nic.octets_total_rx = nic.octets_total_tx = 0;
   nic.rx_fifo_size = RXPBS_DEFAULT * 1024;
   nic.tx_fifo_size = TXPBS_DEFAULT * 1024;
+  nic.steers = false;
   nic.tx_queues = 0;
   nic.tx_next = 0;
   nic.pause_until = 0;
@@ -561,6 +565,8 @@ function i82576_write_table(nic: I82576, reg: number, val: number): void {
     const at = reg - R.E1000_RSSRK(0);
     for (let i = 0; i < 4; i++) nic.rss_key[at + i] = val >>> (8 * i);
     nic.rss_stale = true;
+  } else if (reg === R.E1000_SYNQF || (reg >= R.E1000_ETQF(0) && reg < R.E1000_ETQF(R.E1000_ETQF_SIZE))) {
+    rx_update_steering(nic);
   }
 }
 

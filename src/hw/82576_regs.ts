@@ -134,6 +134,17 @@ export const E1000_RAH_AV = 0x80000000 | 0;
 export const E1000_RAR_ENTRIES = 24;
 export const E1000_VFTA = (n: number): number => 0x05600 + 4 * n;
 export const E1000_VFTA_SIZE = 128;
+/** TCP SYNs go to a queue of their own: bit 0 switches it on, the queue is above. */
+export const E1000_SYNQF = 0x055fc;
+export const E1000_SYNQF_QUEUE_ENABLE = 0x00000001;
+export const E1000_SYNQF_QUEUE_SHIFT = 1;
+/** Frames of an Ethertype go to a queue. */
+export const E1000_ETQF = (n: number): number => 0x05cb0 + 4 * n;
+export const E1000_ETQF_SIZE = 8;
+export const E1000_ETQF_ETYPE_MASK = 0x0000ffff;
+export const E1000_ETQF_QUEUE_SHIFT = 16;
+export const E1000_ETQF_FILTER_ENABLE = 0x04000000;
+export const E1000_ETQF_QUEUE_ENABLE = 0x80000000 | 0;
 export const E1000_WUC = 0x05800;
 export const E1000_WUFC = 0x05808;
 export const E1000_MRQC = 0x05818;

@@ -3,11 +3,17 @@
 import type { I82576 } from "./82576.ts";
 import { flow_receive, flow_rx_level } from "./82576_flow.ts";
 import { intr_eval, intr_other_cause, intr_queue_cause } from "./82576_intr.ts";
-import { rx_checksum, rx_parse, rx_rss } from "./82576_parse.ts";
+import { IPPROTO_TCP, rx_checksum, rx_parse, rx_rss } from "./82576_parse.ts";
 import {
   E1000_BPRC,
   E1000_CRCERRS,
   E1000_DESC_SIZE,
+  E1000_ETQF,
+  E1000_ETQF_ETYPE_MASK,
+  E1000_ETQF_FILTER_ENABLE,
+  E1000_ETQF_QUEUE_ENABLE,
+  E1000_ETQF_QUEUE_SHIFT,
+  E1000_ETQF_SIZE,
   E1000_GPRC,
   E1000_ICR_RXO,
   E1000_MPC,
@@ -39,6 +45,9 @@ import {
   E1000_RXD_STAT_VP,
   E1000_RXDEXT_STATERR_CE,
   E1000_RXDEXT_STATERR_RXE,
+  E1000_SYNQF,
+  E1000_SYNQF_QUEUE_ENABLE,
+  E1000_SYNQF_QUEUE_SHIFT,
   E1000_TPR,
 } from "./82576_regs.ts";
 import { type DmaWindow, dma_copy, dma_find } from "./dma.ts";
@@ -221,6 +230,32 @@ export function rx_update_addresses(nic: I82576): void {
   }
 }
 
+export function rx_update_steering(nic: I82576): void {
+  nic.steers = (nic.regs[E1000_SYNQF >> 2] & E1000_SYNQF_QUEUE_ENABLE) !== 0;
+  for (let i = 0; i < E1000_ETQF_SIZE; i++)
+    if (nic.regs[E1000_ETQF(i) >> 2] & E1000_ETQF_FILTER_ENABLE) nic.steers = true;
+}
+
+/**
+ * Filters go before RSS (datasheet section 7.1.1.2): by Ethertype, the lowest first, then SYNs. `index` where none matches.
+ * DIFF: no five-tuple filters; Linux's driver uses them on later cards only.
+ */
+function rx_steer(nic: I82576, f: Frame, index: number): number {
+  const regs = nic.regs;
+  const p = nic.parse;
+  const type = f.dv.getUint16(f.off + (p.tagged ? 16 : 12));
+  for (let i = 0; i < E1000_ETQF_SIZE; i++) {
+    const v = regs[E1000_ETQF(i) >> 2];
+    if (!(v & E1000_ETQF_FILTER_ENABLE) || (v & E1000_ETQF_ETYPE_MASK) !== type) continue;
+    return v & E1000_ETQF_QUEUE_ENABLE ? (v >> E1000_ETQF_QUEUE_SHIFT) & 7 : index;
+  }
+  const syn = regs[E1000_SYNQF >> 2];
+  if (!(syn & E1000_SYNQF_QUEUE_ENABLE) || p.proto !== IPPROTO_TCP) return index;
+  return (f.u8[p.l4 + 13] & TCP_SYN_ACK) === TCP_SYN ? (syn >> E1000_SYNQF_QUEUE_SHIFT) & 7 : index;
+}
+const TCP_SYN = 0x02;
+const TCP_SYN_ACK = 0x12;
+
 /** Frames that waited for descriptors go to memory as far as there are any now. */
 export function rx_drain(nic: I82576): void {
   const q = nic.fifo;
@@ -245,6 +280,7 @@ function rx_deliver(nic: I82576, f: Frame, flags: number): boolean {
     rss = rx_rss(nic, f);
     if (rss !== 0) index = nic.reta[nic.rss_hash & 0x7f];
   }
+  if (nic.steers) index = rx_steer(nic, f, index);
   const q = nic.rx[index];
   let avail = q.tail - q.head;
   if (avail < 0) avail += q.count;

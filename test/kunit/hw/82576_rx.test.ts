@@ -289,6 +289,40 @@ test("RSS: Microsoft's vector in the descriptor, the indirection table chooses t
   m.end();
 });
 
+test("ETQF and SYNQF: an Ethertype, or a SYN, goes to its queue before RSS is asked; a reset forgets", () => {
+  const m = new Rig();
+  const rings = [0, 1, 2, 3].map((q) => m.rx_ring(q, 16));
+  const queueOf = (f: Uint8Array): number => {
+    m.inject(f);
+    return rings.findIndex((r) => m.rx_take(r) !== null);
+  };
+  const syn = eth(MAC, 0x0800, ipv4(A, B, 6, tcp(A, B, 1, 2, bytes_of(0), 0x02)));
+  const synack = eth(MAC, 0x0800, ipv4(A, B, 6, tcp(A, B, 1, 2, bytes_of(0), 0x12)));
+  const arp = eth(MAC, 0x0806, bytes_of(28));
+  assert.deepEqual([queueOf(arp), queueOf(syn)], [0, 0]);
+  m.w(
+    R.E1000_ETQF(3),
+    0x0806 | (2 << R.E1000_ETQF_QUEUE_SHIFT) | R.E1000_ETQF_FILTER_ENABLE | R.E1000_ETQF_QUEUE_ENABLE,
+  );
+  m.w(R.E1000_SYNQF, R.E1000_SYNQF_QUEUE_ENABLE | (3 << R.E1000_SYNQF_QUEUE_SHIFT));
+  assert.deepEqual([queueOf(arp), queueOf(syn), queueOf(synack)], [2, 3, 0]);
+  // Behind a VLAN tag, too; another type is nobody's.
+  const tagged = Uint8Array.from([...arp.slice(0, 12), 0x81, 0, 0, 5, ...arp.slice(12)]);
+  assert.equal(queueOf(tagged), 2);
+  assert.equal(queueOf(eth(MAC, 0x88b5, bytes_of(60))), 0);
+  // A lower filter of the same type that chooses no queue wins.
+  m.w(R.E1000_ETQF(0), 0x0806 | R.E1000_ETQF_FILTER_ENABLE);
+  assert.equal(queueOf(arp), 0);
+  m.w(R.E1000_ETQF(0), 0);
+  m.w(R.E1000_ETQF(3), 0);
+  m.w(R.E1000_SYNQF, 0);
+  assert.deepEqual([queueOf(arp), queueOf(syn), m.nic.steers], [0, 0, false]);
+  m.w(R.E1000_SYNQF, R.E1000_SYNQF_QUEUE_ENABLE);
+  m.w(R.E1000_CTRL, R.E1000_CTRL_RST);
+  assert.equal(m.nic.steers, false);
+  m.end();
+});
+
 test("hostile memory: a buffer address that is nowhere, a ring that is nowhere, a tail out of range", () => {
   const m = new Rig();
   const ring = m.rx_ring(0, 8);
