@@ -1,5 +1,5 @@
 // A long transfer between ours and the kernel over TAP, while on our side frames get lost, doubled, overtaken and damaged: the
-// SHA-256 of both ends, and tshark's opinion of what ours sent. Real time; root, nc, openssl, tshark.
+// SHA-256 of both ends, and tshark's opinion of what ours sent. Real time; root, nc, tshark.
 // Way in: transfer(); node --import tsx test/linux/transfer.ts [--mb 100] [--direction out|in] [--nic igb|virtio] [--fault 0.1]
 
 import { spawnSync } from "node:child_process";
@@ -48,6 +48,10 @@ const KERNEL = "10.9.0.1";
 const OURS = "10.9.0.2";
 const PORT = 5001;
 const BLOCK = 1 << 20;
+
+/** Zeros become bytes that nothing compresses or repeats. */
+const SCRAMBLE =
+  'process.stdin.pipe(require("node:crypto").createCipheriv("aes-128-ctr", Buffer.alloc(16), Buffer.alloc(16))).pipe(process.stdout)';
 
 /** What tshark may say of a sender on a bad path. */
 const FINE =
@@ -155,7 +159,7 @@ export async function transfer(o: TransferOptions): Promise<TransferResult> {
       });
       const sent = await net.ok(
         ns,
-        `head -c ${o.bytes} /dev/zero | openssl enc -aes-128-ctr -nosalt -K 00112233445566778899aabbccddeeff -iv 00 2> /dev/null | tee >(sha256sum > ${dir}/sum) | nc -N ${OURS} ${PORT}; sleep 0.5; cat ${dir}/sum`,
+        `head -c ${o.bytes} /dev/zero | ${process.execPath} -e '${SCRAMBLE}' | tee >(sha256sum > ${dir}/sum) | nc -N ${OURS} ${PORT}; sleep 0.5; cat ${dir}/sum`,
         { timeout: 3_600_000 },
       );
       await done;
