@@ -228,7 +228,7 @@ export class NetServer extends Root {
       const ex = uvExceptionWithHostPort(
         err,
         "listen",
-        address ?? (port === null ? null : "0.0.0.0"),
+        address ?? (port === null ? null : this.anyAddress()),
         port ?? undefined,
       );
       handle.close();
