@@ -424,7 +424,6 @@ export function tcp_write_queue_purge(sk: Sock): void {
     tcp_wmem_free_skb(sk, skb);
   }
   tp.highest_sack = null;
-  tp.lost_skb_hint = null;
   tp.retransmit_skb_hint = null;
   tp.packets_out = 0;
   tp.icsk_backoff = 0;
@@ -536,6 +535,7 @@ function tcp_reset_connection(tp: TcpSock): void {
   tp.app_limited = -1;
   tp.rate_app_limited = true;
   tp.rack_mstamp = 0;
+  tp.rack_serial = 0;
   tp.rack_advanced = false;
   tp.rack_reo_wnd_steps = 1;
   tp.rack_last_delivered = 0;

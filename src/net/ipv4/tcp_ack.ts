@@ -340,7 +340,6 @@ function tcp_clean_rtx_queue(
     if (!fully_acked) break;
     const next: SkBuff | null = skb.next;
     if (skb === tp.retransmit_skb_hint) tp.retransmit_skb_hint = null;
-    if (skb === tp.lost_skb_hint) tp.lost_skb_hint = null;
     if (skb === tp.highest_sack) tp.highest_sack = next;
     if (skb.txstamp_ack) tcp_ack_tstamp(tp, skb, ack_skb, prior_snd_una);
     tcp_rtx_queue_unlink_and_free(skb, tp);

@@ -152,11 +152,11 @@ export function tcp_ca_key(name: string): number {
 export const tcp_ca_find = (k: Kernel, name: string): TcpCongestionOps | null =>
   k.tcp_cong_list.find((ca) => ca.name === name) ?? null;
 
-export const tcp_ca_find_key = (k: Kernel, key: number): TcpCongestionOps | null =>
+const tcp_ca_find_key = (k: Kernel, key: number): TcpCongestionOps | null =>
   k.tcp_cong_list.find((ca) => ca.key === key) ?? null;
 
 /** 0, or -EEXIST. */
-export function tcp_register_congestion_control(k: Kernel, ops: TcpCongestionOps): number {
+function tcp_register_congestion_control(k: Kernel, ops: TcpCongestionOps): number {
   if (ops.name === "" || ops.name.length >= TCP_CA_NAME_MAX) return -EINVAL;
   if (tcp_ca_find(k, ops.name) !== null || tcp_ca_find_key(k, ops.key) !== null) return -EEXIST;
   k.tcp_cong_list.push(ops);

@@ -137,7 +137,6 @@ export function tcp_clear_retrans(tp: TcpSock): void {
 }
 
 export function tcp_clear_all_retrans_hints(tp: TcpSock): void {
-  tp.lost_skb_hint = null;
   tp.retransmit_skb_hint = null;
 }
 
@@ -205,7 +204,7 @@ function tcp_packet_delayed(tp: TcpSock): boolean {
 const tcp_may_undo = (tp: TcpSock): boolean =>
   tp.undo_marker !== 0 && (tp.undo_retrans === 0 || tcp_packet_delayed(tp));
 
-export function tcp_any_retrans_done(tp: TcpSock): boolean {
+function tcp_any_retrans_done(tp: TcpSock): boolean {
   if (tp.retrans_out !== 0) return true;
   const skb = tp.tcp_rtx_queue.next;
   return skb !== null && (skb.sacked & TCPCB_RETRANS) !== 0;

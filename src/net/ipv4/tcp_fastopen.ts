@@ -26,7 +26,7 @@ import { type Sock, skb_set_owner_r } from "../core/sock.ts";
 import { inet_csk_reset_xmit_timer } from "./inet_connection_sock.ts";
 import { type RequestSock, type RequestSockQueue, reqsk_fastopen_remove, reqsk_put } from "./request_sock.ts";
 import { tcp_stream_alloc_skb } from "./tcp.ts";
-import { tcp_try_undo_recovery } from "./tcp_cwnd.ts";
+import { tcp_retrans_stamp_cleanup, tcp_try_undo_recovery } from "./tcp_cwnd.ts";
 import { tcp_fin, tcp_init_transfer } from "./tcp_input.ts";
 import { tcp_v4_syn_recv_sock } from "./tcp_ipv4.ts";
 import { tcp_fastopen_cache_get, tcp_fastopen_cache_set } from "./tcp_metrics.ts";
@@ -449,6 +449,8 @@ export function tcp_rcv_synrecv_state_fastopen(sk: Sock): void {
   if (tp.icsk_ca_state === TCP_CA_Loss && tp.packets_out === 0) tcp_try_undo_recovery(tp);
   tcp_update_rto_time(tp);
   tp.icsk_retransmits = 0;
+  // The first timeout of a SYN-ACK set it, without a recovery that would end it.
+  tcp_retrans_stamp_cleanup(tp);
   reqsk_fastopen_remove(tp, tp.fastopen_rsk!, false);
   // The timer was the SYN-ACK's; data may be on its way.
   tcp_rearm_rto(sk);

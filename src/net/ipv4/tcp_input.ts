@@ -157,7 +157,7 @@ function tcp_store_ts_recent(tp: TcpSock): void {
   tp.rx_opt.ts_recent = tp.rx_opt.rcv_tsval;
   tp.rx_opt.ts_recent_stamp = Math.max(seconds(tp), 1);
 }
-export function tcp_paws_check(tp: TcpSock, win: number): boolean {
+function tcp_paws_check(tp: TcpSock, win: number): boolean {
   const o = tp.rx_opt;
   if (((o.ts_recent - o.rcv_tsval) | 0) <= win) return true;
   // After 24 days the clock of the peer may have wrapped.
@@ -589,7 +589,7 @@ export function tcp_init_transfer(sk: Sock, _bpf_op: number, _skb: SkBuff | null
   tcp_init_buffer_space(tp);
 }
 
-export function tcp_finish_connect(sk: Sock, skb: SkBuff | null): void {
+function tcp_finish_connect(sk: Sock, skb: SkBuff | null): void {
   const tp = tcp_sk(sk);
   tcp_set_state(sk, TCP_ESTABLISHED);
   tp.ack_lrcvtime = jiffies(sk.net.kernel);

@@ -39,7 +39,7 @@ const TCP_METRIC_MAX = 5;
 const RTAX_OF: readonly number[] = [RTAX_RTT, RTAX_RTTVAR, RTAX_SSTHRESH, RTAX_CWND, RTAX_REORDERING];
 
 /** What Fast Open knows of a peer (tcp_fastopen_metrics). */
-export class TcpFastopenMetrics {
+class TcpFastopenMetrics {
   mss = 0;
   /** SYNs with data that got lost in a row, and when the last one did (jiffies). */
   syn_loss = 0;

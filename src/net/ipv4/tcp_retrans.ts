@@ -214,7 +214,7 @@ function tcp_retrans_try_collapse(tp: TcpSock, to: SkBuff, space: number): void 
 // --- one segment again --------------------------------------------------------------------------------------------
 
 /** Sends up to `segs` segments of an skb of the retransmit queue again. 0 or -errno. */
-export function __tcp_retransmit_skb(sk: Sock, skb: SkBuff, segs: number): number {
+function __tcp_retransmit_skb(sk: Sock, skb: SkBuff, segs: number): number {
   const tp = tcp_sk(sk);
   if (trace_key.on) trace_fn(F_tcp_retransmit_skb, skb);
   if (tp.mtup_probe_size !== 0) tp.mtup_probe_size = 0;

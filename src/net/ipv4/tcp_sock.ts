@@ -355,7 +355,6 @@ export class TcpSock extends TcpSockFields {
     return this.net.kernel.tcp_fl4;
   }
   highest_sack: SkBuff | null = null;
-  lost_skb_hint: SkBuff | null = null;
   retransmit_skb_hint: SkBuff | null = null;
 
   constructor(net: Net, family: number, prot: Proto) {

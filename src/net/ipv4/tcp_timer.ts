@@ -151,7 +151,7 @@ function tcp_model_timeout(tp: TcpSock, boundary: number, rto_base: number): num
  * Has the connection retransmitted for too long? `timeout` in ms, or 0: as long as `boundary` timeouts would take if the
  * RTO had begun at its least. Counted in time, as RFC 1122 section 4.2.3.5 asks, not in segments.
  */
-export function retransmits_timed_out(sk: Sock, boundary: number, timeout: number): boolean {
+function retransmits_timed_out(sk: Sock, boundary: number, timeout: number): boolean {
   const tp = tcp_sk(sk);
   if (tp.icsk_retransmits === 0) return false;
   if (timeout === 0) {
@@ -164,7 +164,7 @@ export function retransmits_timed_out(sk: Sock, boundary: number, timeout: numbe
 // --- giving up ----------------------------------------------------------------------------------------------------------
 
 /** The connection timed out: ETIMEDOUT, or what ICMP had said was wrong. */
-export function tcp_write_err(sk: Sock): void {
+function tcp_write_err(sk: Sock): void {
   tcp_done_with_error(sk, sk.sk_err_soft !== 0 ? sk.sk_err_soft : ETIMEDOUT);
   mib(sk, LINUX_MIB_TCPABORTONTIMEOUT);
 }
@@ -271,7 +271,7 @@ function tcp_write_timeout(sk: Sock): boolean {
 
 // --- delayed ACK ----------------------------------------------------------------------------------------------------------
 
-export function tcp_delack_timer_handler(sk: Sock): void {
+function tcp_delack_timer_handler(sk: Sock): void {
   const tp = tcp_sk(sk);
   if (sk.sk_state === TCP_CLOSE || sk.sk_state === TCP_LISTEN) return;
   // ACKs that were compressed have waited long enough too.
@@ -496,7 +496,7 @@ export function tcp_retransmit_timer(sk: Sock): void {
 }
 
 /** One timer for four purposes, of which one is pending at a time. */
-export function tcp_write_timer_handler(sk: Sock): void {
+function tcp_write_timer_handler(sk: Sock): void {
   const tp = tcp_sk(sk);
   if (sk.sk_state === TCP_CLOSE || sk.sk_state === TCP_LISTEN || tp.icsk_pending === 0) return;
   if (tp.icsk_timeout > jiffies(sk.net.kernel)) {
