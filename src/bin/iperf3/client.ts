@@ -5,7 +5,6 @@ import { POLLIN } from "../../uapi/fcntl.ts";
 import * as S from "../../uapi/socket.ts";
 import type { Blocking, Sys } from "../../uapi/sys.ts";
 import { TCP_MAXSEG, TCP_NODELAY } from "../../uapi/tcp.ts";
-import { gaiStrerror, resolve } from "../lib/resolve.ts";
 import * as E from "./errors.ts";
 import { IperfError } from "./errors.ts";
 import { type Settings, TCP_LENGTH } from "./options.ts";
@@ -14,10 +13,12 @@ import * as P from "./protocol.ts";
 import { Control, makeCookie, parameters, waitReady } from "./protocol.ts";
 import { aboutTest, addStream, noteBuffers, started } from "./session.ts";
 import {
+  type Address,
   boundSocket,
   connectTo,
   getInt,
   holdDescriptor,
+  lookup,
   setBuffers,
   setCongestion,
   setIpOptions,
@@ -71,17 +72,16 @@ export function* runClient(sys: Sys, s: Settings, out: Output, stop: () => boole
   return s.json ? 0 : 1;
 }
 
-function* serverAddress(sys: Sys, s: Settings): Blocking<number | IperfError> {
-  if (s.version6) return new IperfError(E.IECONNECT, 0, false, "Address family for hostname not supported");
-  const found = yield* resolve(sys, s.host);
-  // DIFF: iperf3 prints whatever errno was left over from before.
-  return typeof found === "number" ? new IperfError(E.IECONNECT, 0, false, gaiStrerror(found)) : found.addrs[0];
+function* serverAddress(sys: Sys, s: Settings): Blocking<Address | IperfError> {
+  const found = yield* lookup(sys, s, s.host);
+  // DIFF: of a name that is not found iperf3 prints whatever errno was left over from before.
+  return typeof found === "string" ? new IperfError(E.IECONNECT, 0, false, found) : found;
 }
 
-function* connectControl(sys: Sys, s: Settings, addr: number, stop: () => boolean): Blocking<number | IperfError> {
-  const fd = yield* boundSocket(sys, s, S.SOCK_STREAM, 0, E.IECONNECT);
+function* connectControl(sys: Sys, s: Settings, addr: Address, stop: () => boolean): Blocking<number | IperfError> {
+  const fd = yield* boundSocket(sys, s, S.SOCK_STREAM, 0, E.IECONNECT, addr.family);
   if (fd instanceof IperfError) return fd;
-  const err = yield* connectTo(sys, fd, addr, s.port, s.connectTimeout, stop);
+  const err = yield* connectTo(sys, fd, addr.sockaddr(s.port), s.connectTimeout, stop);
   if (err < 0) {
     sys.close(fd);
     return new IperfError(E.IECONNECT, err === -EAGAIN ? ETIMEDOUT : err);
@@ -107,7 +107,7 @@ function* chooseLength(test: Test): Blocking<undefined> {
 }
 
 /** Does what the server says until the test is over. */
-function* follow(test: Test, addr: number): Blocking<IperfError | "signal" | undefined> {
+function* follow(test: Test, addr: Address): Blocking<IperfError | "signal" | undefined> {
   const { control, settings: s, out } = test;
   for (;;) {
     const r = yield* control.readState();
@@ -182,7 +182,7 @@ function* run(test: Test): Blocking<IperfError | "signal" | undefined> {
   return undefined;
 }
 
-function* createStreams(test: Test, addr: number): Blocking<IperfError | undefined> {
+function* createStreams(test: Test, addr: Address): Blocking<IperfError | undefined> {
   const { settings: s } = test;
   const count = s.bidir ? 2 * s.parallel : s.parallel;
   for (let i = 0; i < count; i++) {
@@ -197,14 +197,14 @@ function* createStreams(test: Test, addr: number): Blocking<IperfError | undefin
   return undefined;
 }
 
-function* openTcp(test: Test, addr: number, port: number): Blocking<number | IperfError> {
+function* openTcp(test: Test, addr: Address, port: number): Blocking<number | IperfError> {
   const { sys, settings: s, control } = test;
-  const fd = yield* boundSocket(sys, s, S.SOCK_STREAM, port, E.IESTREAMCONNECT);
+  const fd = yield* boundSocket(sys, s, S.SOCK_STREAM, port, E.IESTREAMCONNECT, addr.family);
   if (fd instanceof IperfError) return fd;
   const bad = setTcpOptions(sys, fd, s);
   if (bad !== undefined) return bad;
   noteBuffers(test, fd);
-  const err = yield* connectTo(sys, fd, addr, s.port, -1, control.stop);
+  const err = yield* connectTo(sys, fd, addr.sockaddr(s.port), -1, control.stop);
   if (err < 0) return new IperfError(E.IESTREAMCONNECT, err);
   const n = yield* new Control(sys, fd, control.stop).write(test.cookie);
   if (n < 0) return new IperfError(E.IESENDCOOKIE, n);
@@ -214,11 +214,11 @@ function* openTcp(test: Test, addr: number, port: number): Blocking<number | Ipe
   return fd;
 }
 
-function* openUdp(test: Test, addr: number, port: number): Blocking<number | IperfError> {
+function* openUdp(test: Test, addr: Address, port: number): Blocking<number | IperfError> {
   const { sys, settings: s, control } = test;
-  const fd = yield* boundSocket(sys, s, S.SOCK_DGRAM, port, E.IESTREAMCONNECT);
+  const fd = yield* boundSocket(sys, s, S.SOCK_DGRAM, port, E.IESTREAMCONNECT, addr.family);
   if (fd instanceof IperfError) return fd;
-  const err = yield* connectTo(sys, fd, addr, s.port, -1, control.stop);
+  const err = yield* connectTo(sys, fd, addr.sockaddr(s.port), -1, control.stop);
   if (err < 0) return new IperfError(E.IESTREAMCONNECT, err);
   const bad = setBuffers(sys, fd, s);
   if (bad !== undefined) return bad;

@@ -64,6 +64,7 @@ export interface Settings {
   /** CPU; -1 none. */
   affinity: number;
   serverAffinity: number;
+  version4: boolean;
   version6: boolean;
 }
 
@@ -276,6 +277,7 @@ function read(o: Options, role: "client" | "server"): Settings | string {
     timestamps: stamps === undefined ? "" : (stamps.value ?? "%c "),
     affinity: cpus === undefined ? -1 : parseInteger(cpus[0]),
     serverAffinity: cpus === undefined || cpus.length < 2 ? -1 : parseInteger(cpus[1]),
+    version4: o.has("4"),
     version6: o.has("6"),
   };
   const tos = o.get("S");

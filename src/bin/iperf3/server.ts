@@ -1,9 +1,11 @@
 // iperf3 -s: one test after another, each as its client asks for it. Way in: runServer().
 
 import { EAGAIN, EINTR, EPROTO } from "../../uapi/errno.ts";
+import { SOCKADDR_IN6_LEN } from "../../uapi/in6.ts";
 import * as S from "../../uapi/socket.ts";
 import type { Blocking, Sys } from "../../uapi/sys.ts";
 import { TCP_NODELAY } from "../../uapi/tcp.ts";
+import { sockaddrFamily } from "../lib/inet.ts";
 import * as E from "./errors.ts";
 import { IperfError } from "./errors.ts";
 import type { Settings } from "./options.ts";
@@ -241,10 +243,11 @@ class Session {
   private *acceptUdp(test: Test): Blocking<number | IperfError> {
     const { sys } = this;
     const fd = this.udpListener;
-    const from = new Uint8Array(S.SOCKADDR_IN_LEN);
+    const from = new Uint8Array(SOCKADDR_IN6_LEN);
     const n = yield* sys.recvfrom(fd, new Uint8Array(4), S.MSG_DONTWAIT, from);
     if (n < 0) return -1;
-    const err = yield* sys.connect(fd, from);
+    const v6 = sockaddrFamily(from) === S.AF_INET6;
+    const err = yield* sys.connect(fd, v6 ? from : from.subarray(0, S.SOCKADDR_IN_LEN));
     if (err < 0) return new IperfError(E.IESTREAMACCEPT, err);
     const bad = setBuffers(sys, fd, test.settings);
     if (bad !== undefined) return bad;
@@ -302,8 +305,7 @@ class Session {
   /** Somebody else wants a test now. */
   private *refuse(): Blocking<void> {
     const { sys } = this;
-    const from = new Uint8Array(S.SOCKADDR_IN_LEN);
-    const fd = yield* sys.accept4(this.listener as number, from, S.SOCK_NONBLOCK | S.SOCK_CLOEXEC);
+    const fd = yield* sys.accept4(this.listener as number, null, S.SOCK_NONBLOCK | S.SOCK_CLOEXEC);
     if (fd < 0) return;
     yield* sys.sendto(fd, Uint8Array.of(P.ACCESS_DENIED & 0xff), S.MSG_NOSIGNAL | S.MSG_DONTWAIT, null);
     // What lies unread when a socket is closed would make a RST of the answer.

@@ -1,14 +1,26 @@
 // iperf3's sockets: the options of a test in the order in which iperf3 sets them. Read first: tcp(7), ip(7), socket(7).
 // Way in: openControl(), openStream(), listenTcp(), listenUdp(), endpoint().
 
-import { EADDRNOTAVAIL, EAGAIN, EINTR } from "../../uapi/errno.ts";
+import { EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EINTR } from "../../uapi/errno.ts";
 import { F_GETFL, F_SETFL, O_CREAT, O_EXCL, O_NONBLOCK, O_RDWR, POLLIN, POLLOUT } from "../../uapi/fcntl.ts";
+import { IPV6_DONTFRAG, IPV6_TCLASS, SIN6_ADDR, SOCKADDR_IN6_LEN, SOL_IPV6 } from "../../uapi/in6.ts";
 import * as S from "../../uapi/socket.ts";
 import type { Blocking, Sys } from "../../uapi/sys.ts";
 import { TCP_CONGESTION, TCP_MAXSEG, TCP_NODELAY, TCP_USER_TIMEOUT } from "../../uapi/tcp.ts";
-import { cstring, inetNtoa, int32, sockaddrAddr, sockaddrIn, sockaddrPort, view } from "../lib/inet.ts";
+import { formatInet6, parseInet6 } from "../iproute/addr.ts";
+import {
+  cstring,
+  inetAton,
+  inetNtoa,
+  int32,
+  sockaddrAddr,
+  sockaddrFamily,
+  sockaddrIn,
+  sockaddrPort,
+  view,
+} from "../lib/inet.ts";
 import { encode } from "../lib/io.ts";
-import { resolve } from "../lib/resolve.ts";
+import { EAI_NODATA, gaiStrerror, resolve } from "../lib/resolve.ts";
 import {
   IEBINDDEV,
   IESETBUF,
@@ -43,12 +55,45 @@ export function holdDescriptor(sys: Sys): number {
   return fd;
 }
 
-/** The address to bind to: INADDR_ANY without -B, or -errno of one that cannot be. */
-export function* bindAddress(sys: Sys, s: Settings): Blocking<{ addr: number } | { err: number }> {
-  if (s.bind === "") return { addr: S.INADDR_ANY };
-  const found = yield* resolve(sys, s.bind);
-  return typeof found === "number" ? { err: -EADDRNOTAVAIL } : { addr: found.addrs[0] };
+export interface Address {
+  readonly family: number;
+  sockaddr(port: number): Uint8Array;
 }
+
+const address4 = (addr: number): Address => ({ family: S.AF_INET, sockaddr: (port) => sockaddrIn(addr, port) });
+const address6 = (bytes: Uint8Array): Address => ({
+  family: S.AF_INET6,
+  sockaddr(port) {
+    const sa = new Uint8Array(SOCKADDR_IN6_LEN);
+    sa.set([S.AF_INET6, 0, port >> 8, port & 255]);
+    sa.set(bytes, SIN6_ADDR);
+    return sa;
+  },
+});
+
+/** getaddrinfo(3) for -c and -B, with -4 and -6: an address, or what is wrong. */
+export function* lookup(sys: Sys, s: Settings, host: string): Blocking<Address | string> {
+  const v4 = inetAton(host);
+  const v6 = v4 === undefined ? parseInet6(host) : undefined;
+  if ((v4 !== undefined && s.version6) || (v6 !== undefined && s.version4))
+    return "Address family for hostname not supported";
+  if (v4 !== undefined) return address4(v4);
+  if (v6 !== undefined) return address6(v6);
+  const found = yield* resolve(sys, host);
+  if (typeof found === "number") return gaiStrerror(found);
+  // DIFF: names have addresses of IPv4 only.
+  return s.version6 ? gaiStrerror(EAI_NODATA) : address4(found.addrs[0]);
+}
+
+/** The address to bind to: any without -B. */
+export function* bindAddress(sys: Sys, s: Settings, family: number): Blocking<Address | undefined> {
+  if (s.bind === "") return family === S.AF_INET6 ? address6(new Uint8Array(16)) : address4(S.INADDR_ANY);
+  const found = yield* lookup(sys, s, s.bind);
+  return typeof found === "string" || found.family !== family ? undefined : found;
+}
+
+const MAPPED = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff);
+const isMapped = (sa: Uint8Array): boolean => MAPPED.every((b, i) => sa[SIN6_ADDR + i] === b);
 
 /** A socket bound as -B, --bind-dev and --cport say; or what is wrong. */
 export function* boundSocket(
@@ -57,8 +102,9 @@ export function* boundSocket(
   type: number,
   port: number,
   code: number,
+  family: number,
 ): Blocking<number | IperfError> {
-  const fd = sys.socket(S.AF_INET, type | S.SOCK_CLOEXEC, 0);
+  const fd = sys.socket(family, type | S.SOCK_CLOEXEC, 0);
   if (fd < 0) return new IperfError(code, fd);
   const fail = (e: IperfError): IperfError => {
     sys.close(fd);
@@ -67,8 +113,8 @@ export function* boundSocket(
   if (s.device !== "" && sys.setsockopt(fd, S.SOL_SOCKET, S.SO_BINDTODEVICE, encode(`${s.device}\0`)) < 0)
     return fail(new IperfError(IEBINDDEV));
   if (s.bind !== "" || port !== 0) {
-    const at = yield* bindAddress(sys, s);
-    const err = "err" in at ? at.err : sys.bind(fd, sockaddrIn(at.addr, port));
+    const at = yield* bindAddress(sys, s, family);
+    const err = at === undefined ? -EADDRNOTAVAIL : sys.bind(fd, at.sockaddr(port));
     if (err < 0) return fail(new IperfError(code, err));
   }
   return fd;
@@ -78,15 +124,14 @@ export function* boundSocket(
 export function* connectTo(
   sys: Sys,
   fd: number,
-  addr: number,
-  port: number,
+  to: Uint8Array,
   timeout: number,
   stop: () => boolean,
 ): Blocking<number> {
-  if (timeout < 0) return yield* sys.connect(fd, sockaddrIn(addr, port));
+  if (timeout < 0) return yield* sys.connect(fd, to);
   const flags = sys.fcntl(fd, F_GETFL, 0);
   sys.fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-  yield* sys.connect(fd, sockaddrIn(addr, port));
+  yield* sys.connect(fd, to);
   const err = yield* waitReady(sys, fd, POLLOUT, sys.clock_gettime(1) + timeout * 1e6, stop);
   sys.fcntl(fd, F_SETFL, flags);
   return err < 0 ? err : -getInt(sys, fd, S.SOL_SOCKET, S.SO_ERROR);
@@ -133,12 +178,18 @@ export function setCongestion(sys: Sys, fd: number, s: Settings): string | Iperf
 
 /** -S and --dont-fragment. */
 export function setIpOptions(sys: Sys, fd: number, s: Settings): IperfError | undefined {
+  const peer = name(sys, fd, true);
+  const v6 = sockaddrFamily(peer) === S.AF_INET6 && !isMapped(peer);
   if (s.tos > 0) {
-    const err = sys.setsockopt(fd, S.SOL_IP, S.IP_TOS, int32(s.tos));
+    const err = v6
+      ? sys.setsockopt(fd, SOL_IPV6, IPV6_TCLASS, int32(s.tos))
+      : sys.setsockopt(fd, S.SOL_IP, S.IP_TOS, int32(s.tos));
     if (err < 0) return new IperfError(IESETTOS, err);
   }
   if (s.dontFragment && s.udp) {
-    const err = sys.setsockopt(fd, S.SOL_IP, S.IP_MTU_DISCOVER, int32(IP_PMTUDISC_DO));
+    const err = v6
+      ? sys.setsockopt(fd, SOL_IPV6, IPV6_DONTFRAG, int32(1))
+      : sys.setsockopt(fd, S.SOL_IP, S.IP_MTU_DISCOVER, int32(IP_PMTUDISC_DO));
     if (err < 0) return new IperfError(IESETDONTFRAGMENT, err);
   }
   return undefined;
@@ -147,7 +198,17 @@ export function setIpOptions(sys: Sys, fd: number, s: Settings): IperfError | un
 /** A listener for TCP, or a socket that hears everyone for UDP; or -errno. */
 export function* listenOn(sys: Sys, s: Settings, options: Settings | null): Blocking<number | IperfError> {
   const type = options?.udp ? S.SOCK_DGRAM : S.SOCK_STREAM;
-  const fd = sys.socket(S.AF_INET, type | S.SOCK_CLOEXEC, 0);
+  // Both families at once, where there are two and nobody says which.
+  let family = s.version4 ? S.AF_INET : S.AF_INET6;
+  if (s.bind !== "") {
+    const at = yield* lookup(sys, s, s.bind);
+    if (typeof at !== "string") family = at.family;
+  }
+  let fd = sys.socket(family, type | S.SOCK_CLOEXEC, 0);
+  if (fd === -EAFNOSUPPORT && !s.version6) {
+    family = S.AF_INET;
+    fd = sys.socket(family, type | S.SOCK_CLOEXEC, 0);
+  }
   if (fd < 0) return new IperfError(0, fd);
   const fail = (e: IperfError): IperfError => {
     sys.close(fd);
@@ -158,8 +219,9 @@ export function* listenOn(sys: Sys, s: Settings, options: Settings | null): Bloc
   if (s.device !== "" && sys.setsockopt(fd, S.SOL_SOCKET, S.SO_BINDTODEVICE, encode(`${s.device}\0`)) < 0)
     return fail(new IperfError(IEBINDDEV));
   sys.setsockopt(fd, S.SOL_SOCKET, S.SO_REUSEADDR, 1);
-  const at = yield* bindAddress(sys, s);
-  let err = "err" in at ? at.err : sys.bind(fd, sockaddrIn(at.addr, s.port));
+  if (family === S.AF_INET6) sys.setsockopt(fd, SOL_IPV6, S.IPV6_V6ONLY, int32(s.version6 ? 1 : 0));
+  const at = yield* bindAddress(sys, s, family);
+  let err = at === undefined ? -EADDRNOTAVAIL : sys.bind(fd, at.sockaddr(s.port));
   if (err >= 0 && type === S.SOCK_STREAM) err = sys.listen(fd, BACKLOG);
   return err < 0 ? fail(new IperfError(0, err)) : fd;
 }
@@ -169,11 +231,19 @@ export interface Endpoint {
   port: number;
 }
 
-export function endpoint(sys: Sys, fd: number, peer: boolean): Endpoint {
-  const sa = new Uint8Array(S.SOCKADDR_IN_LEN);
+function name(sys: Sys, fd: number, peer: boolean): Uint8Array {
+  const sa = new Uint8Array(SOCKADDR_IN6_LEN);
   if (peer) sys.getpeername(fd, sa);
   else sys.getsockname(fd, sa);
-  return { host: inetNtoa(sockaddrAddr(sa)), port: sockaddrPort(sa) };
+  return sa;
+}
+
+/** A mapped address is shown as the IPv4 address that it is. */
+export function endpoint(sys: Sys, fd: number, peer: boolean): Endpoint {
+  const sa = name(sys, fd, peer);
+  const port = sockaddrPort(sa);
+  if (sockaddrFamily(sa) !== S.AF_INET6) return { host: inetNtoa(sockaddrAddr(sa)), port };
+  return { host: isMapped(sa) ? inetNtoa(view(sa).getInt32(SIN6_ADDR + 12)) : formatInet6(sa, SIN6_ADDR), port };
 }
 
 /** Waits for one of these to be readable: its index, or -EAGAIN when `until` passed, or -EINTR. */

@@ -113,6 +113,35 @@ test("-w, -M, -N, -C and -S reach both ends; -B and --cport choose the near one"
   end();
 });
 
+test("a server listens for both families, unless -4 or -B chooses; mapped addresses are IPv4's", () => {
+  const { net, a, b } = pair(1, SLOW);
+  const server = net.start(b, "iperf3 -s");
+  const only4 = net.start(b, "iperf3 -s -4 -p 6000");
+  const bound = net.start(b, "iperf3 -s -B 10.0.0.2 -p 7000");
+  net.run(MS);
+  assert.deepEqual(
+    net
+      .ok(b, "ss -Htln")
+      .split("\n")
+      .map((l) => l.split(/ +/)[3])
+      .sort(),
+    ["*:5201", "0.0.0.0:6000", "10.0.0.2:7000", undefined],
+  );
+  for (const line of [
+    "10.0.0.2",
+    "10.0.0.2 -4",
+    "::ffff:10.0.0.2 -S 16",
+    "10.0.0.2 -p 6000",
+    "10.0.0.2 -p 7000",
+    "10.0.0.2 -u",
+  ])
+    assert.match(net.ok(a, `iperf3 -c ${line} -n 100K`), / connected to 10\.0\.0\.2 port \d+\n[\s\S]*iperf Done/, line);
+  assert.match(net.sh(a, "iperf3 -c ::1 -4").err, /Address family for hostname not supported\n$/);
+  net.run(SEC);
+  for (const s of [server, only4, bound]) s.stop();
+  net.end();
+});
+
 test("-J: one object; what server and client count is the same", () => {
   const { net, a, b } = pair(1, SLOW);
   const server = net.start(b, "iperf3 -s -1 -J");
