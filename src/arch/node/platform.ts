@@ -15,6 +15,7 @@ import { DmaSpace } from "../../hw/dma.ts";
 import { FramePool } from "../../hw/frame.ts";
 import type { Host, Slab } from "../host.ts";
 import { slab_source } from "../slab.ts";
+import type { Poller } from "./poller.ts";
 
 /** Events that one turn may run before Node's own callbacks get theirs. */
 const EVENTS_PER_TURN = 4096;
@@ -30,6 +31,8 @@ export class NodePlatform implements HwClock {
   private readonly queue: HwEventQueue = new HwEventQueue();
   /** The machines' clock events. */
   private readonly clocks: HwEventQueue = new HwEventQueue();
+  /** The attachments' thread, made with the first that needs it. */
+  poller: Poller | null = null;
   private readonly intakes: Set<() => boolean> = new Set();
   private readonly slabs: (bytes: number) => Slab;
   private readonly start: number = performance.now();

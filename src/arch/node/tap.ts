@@ -3,7 +3,6 @@
 
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { FRAME_MAX, type Frame, frame_alloc, frame_put } from "../../hw/frame.ts";
 import type { WireEnd, WirePort } from "../../hw/port.ts";
 import {
@@ -30,7 +29,9 @@ import {
 import { wire_send } from "../../hw/wire.ts";
 import { csum_fold, csum_partial_dv } from "../../lib/checksum.ts";
 import { errno_name, strerror } from "../../uapi/errno.ts";
+import { type Libc, loadLibc } from "./libc.ts";
 import type { NodePlatform } from "./platform.ts";
+import { Poller } from "./poller.ts";
 
 const O_RDWR = 2;
 const O_NONBLOCK = 0x800;
@@ -53,7 +54,6 @@ const EIO = 5;
 /** A batch ended because it was full, or because the card has no buffer. */
 const MORE = 0;
 const NO_BUFFER = -1;
-const POLLIN = 1;
 
 const VNET_FEATURES =
   VIRTIO_NET_F_CSUM |
@@ -73,39 +73,6 @@ const BATCH = 64;
 const BATCH_BYTES = 60_000;
 /** How long after a frame the next one is looked for at every turn of the event loop, before poll(2) waits for it. */
 const BUSY_POLL_MS = 0.06;
-
-interface Libc {
-  open(path: string, flags: number): number;
-  close(fd: number): number;
-  ioctl(fd: number, request: number, arg: Uint8Array): number;
-  /** The same for those that take a number. */
-  ioctl_num(fd: number, request: number, arg: number): number;
-  read(fd: number, buf: Uint8Array, len: number): number;
-  write(fd: number, buf: Uint8Array, len: number): number;
-  poll: { async(fds: Uint8Array, n: number, timeout: number, cb: (err: Error | null, n: number) => void): void };
-  errno(): number;
-}
-
-function loadLibc(): Libc {
-  const require = createRequire(import.meta.url);
-  let koffi: typeof import("koffi");
-  try {
-    koffi = require("koffi") as typeof import("koffi");
-  } catch {
-    throw new TapError("the optional package koffi is not installed: run `npm install koffi`, which TAP devices need");
-  }
-  const lib = koffi.load(null as unknown as string);
-  return {
-    open: lib.func("int open(const char *path, int flags)") as unknown as Libc["open"],
-    close: lib.func("int close(int fd)") as unknown as Libc["close"],
-    ioctl: lib.func("int ioctl(int fd, ulong request, void *arg)") as unknown as Libc["ioctl"],
-    ioctl_num: lib.func("int ioctl(int fd, ulong request, ulong arg)") as unknown as Libc["ioctl_num"],
-    read: lib.func("long read(int fd, void *buf, size_t len)") as unknown as Libc["read"],
-    write: lib.func("long write(int fd, const void *buf, size_t len)") as unknown as Libc["write"],
-    poll: lib.func("int poll(void *fds, ulong n, int timeout)") as unknown as Libc["poll"],
-    errno: () => koffi.errno(),
-  };
-}
 
 export class TapError extends Error {}
 
@@ -161,8 +128,6 @@ export class TapPort implements WirePort, VirtioBackend {
   private end: WireEnd | null = null;
   private card: VirtioNet | null = null;
   private closed = false;
-  /** A thread waits in poll(): the descriptor is closed when it is back. */
-  private polling = false;
   /** Bytes of virtio_net_hdr before each frame; 0 without. */
   private readonly hdr: number;
   /** VIRTIO_NET_F_*; 0: this can only be the end of a cable. */
@@ -174,12 +139,12 @@ export class TapPort implements WirePort, VirtioBackend {
   /** Why the last batch ended: an errno, MORE or NO_BUFFER. */
   private why = 0;
   private readonly detach: () => void;
+  private readonly poller: Poller;
   /** performance.now() until which an empty device is read again at the next turn. */
   private busy_until = 0;
-  /** A frame buffer and the pollfd: kept reachable, native code has their addresses. */
+  /** Kept reachable: native code has their addresses. */
   private readonly buf: Uint8Array = new Uint8Array(VIRTIO_BUFFER);
   private readonly out: Uint8Array = new Uint8Array(FRAME_MAX + VNET_HDR_LEN);
-  private readonly pollfd: Uint8Array = new Uint8Array(8);
   readonly stats: { rx: number; tx: number; rx_dropped: number; tx_dropped: number } = {
     rx: 0,
     tx: 0,
@@ -194,7 +159,12 @@ export class TapPort implements WirePort, VirtioBackend {
       throw new TapError(`"${options.name}" is not a device name (1–15 characters)`);
     this.platform = platform;
     this.name = options.name;
-    this.libc = loadLibc();
+    const libc = loadLibc();
+    if (libc === null)
+      throw new TapError(
+        "the optional package koffi is not installed: run `npm install koffi`, which TAP devices need",
+      );
+    this.libc = libc;
     this.fd = this.libc.open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (this.fd < 0) throw explain("cannot open /dev/net/tun", this.libc.errno(), options.name);
     const word = new Uint8Array(4);
@@ -228,9 +198,9 @@ export class TapPort implements WirePort, VirtioBackend {
         // Without iproute2 or the right to use it the administrator brings it up.
       }
     }
-    const dv = new DataView(this.pollfd.buffer);
-    dv.setInt32(0, this.fd, true);
-    dv.setInt16(4, POLLIN, true);
+    platform.poller ??= new Poller(libc);
+    this.poller = platform.poller;
+    this.poller.add();
     this.detach = platform.attach(() => this.take(false) > 0);
     this.wait();
   }
@@ -252,19 +222,9 @@ export class TapPort implements WirePort, VirtioBackend {
   }
 
   private wait(): void {
-    if (this.closed) return;
-    this.polling = true;
-    // A finite timeout, so that close() is noticed.
-    this.libc.poll.async(this.pollfd, 1, 500, (_err, n) => {
-      this.polling = false;
-      if (this.closed) {
-        this.libc.close(this.fd);
-        return;
-      }
-      if (n > 0) this.drain();
-      else this.wait();
-    });
+    if (!this.closed) this.poller.wait(this.fd, this.readable);
   }
+  private readonly readable = (): void => this.drain();
 
   /** Takes frames while there are some; between batches the machine and the event loop run. */
   private drain(): void {
@@ -395,7 +355,7 @@ export class TapPort implements WirePort, VirtioBackend {
     if (this.closed) return;
     this.closed = true;
     this.detach();
-    if (!this.polling) this.libc.close(this.fd);
+    this.poller.remove(this.fd, () => this.libc.close(this.fd));
   }
 }
 
