@@ -135,3 +135,44 @@ test("a reader of a few bytes at a time: packed memory comes back page by page, 
   } as Scenario);
   assert.equal(r.outcomes[1]!.read, 150_010);
 });
+
+// Found by the model: readers with buffers of a few packets, and a writer that has closed. Segments in the window were refused when their
+// memory did not fit to the byte, so that the orphan gave up. (test/packetdrill/orphan: when Linux's orphans really give up.)
+const SLOW: readonly [string, number, number][] = [
+  [
+    `{"seed":225477716,"sides":[{"writes":[{"size":58725,"flags":128,"pause":0,"option":0},{"size":623,"flags":0,"pause":0,"option":0},{"size":1278,"flags":0,"pause":0,"option":0},{"size":57289,"flags":0,"pause":15,"option":0},{"size":57737,"flags":0,"pause":0,"option":0}],"reads":[{"size":2672,"pause":2989}],"end":"shutdown","abort_after":7629,"rcvbuf":2304,"sndbuf":0,"maxseg":0,"clamp":0,"nodelay":false,"quickack":false,"congestion":"dctcp"},{"writes":[],"reads":[{"size":1395,"pause":665},{"size":535,"pause":2942},{"size":7,"pause":24}],"end":"shutdown","abort_after":2321,"rcvbuf":0,"sndbuf":0,"maxseg":0,"clamp":0,"nodelay":false,"quickack":false,"congestion":"dctcp"}],"loss":0.01,"corrupt":0,"duplicate":0,"reorder":0,"reorder_us":1000,"jitter_us":0,"delay_us":100,"rate":100000000,"queue":10,"damage":0,"mtus":[{"side":0,"at":2469,"mtu":1499},{"side":1,"at":2031,"mtu":1500},{"side":0,"at":1241,"mtu":1006}],"sysctls":["tcp_mtu_probing=2","tcp_reflect_tos=1"],"gro":false}`,
+    0,
+    175_652,
+  ],
+  [
+    `{"seed":1635158109,"sides":[{"writes":[{"size":17258,"flags":0,"pause":29,"option":3},{"size":495,"flags":0,"pause":60,"option":0},{"size":1876,"flags":0,"pause":51,"option":0},{"size":37,"flags":0,"pause":0,"option":0},{"size":1900,"flags":0,"pause":0,"option":0}],"reads":[{"size":757,"pause":1081},{"size":2247,"pause":0},{"size":1456,"pause":9}],"end":"shutdown","abort_after":25483,"rcvbuf":1200,"sndbuf":2304,"maxseg":94,"clamp":535,"nodelay":true,"quickack":true,"congestion":"reno"},{"writes":[{"size":1890,"flags":0,"pause":0,"option":0}],"reads":[{"size":39335,"pause":0}],"end":"shutdown","abort_after":25933,"rcvbuf":0,"sndbuf":0,"maxseg":0,"clamp":0,"nodelay":false,"quickack":true,"congestion":"cubic"}],"loss":0.01,"corrupt":0,"duplicate":0,"reorder":0,"reorder_us":1000,"jitter_us":0,"delay_us":0,"rate":1000000000,"queue":3,"damage":0.01,"mtus":[{"side":1,"at":1563,"mtu":1499}],"sysctls":["tcp_timestamps=0","tcp_window_scaling=0","tcp_recovery=2","tcp_comp_sack_nr=0"],"gro":false}`,
+    1890,
+    21_566,
+  ],
+];
+test("a slow reader with a tiny buffer gets everything of a peer that has closed", () => {
+  for (const [text, first, second] of SLOW) {
+    const r = run_scenario(JSON.parse(text) as Scenario);
+    assert.equal(r.lonely, false);
+    assert.deepEqual(
+      r.outcomes.map((o) => o.read),
+      [first, second],
+    );
+  }
+});
+
+test("the client's namespace ends with the programs: what is left there, in whatever state, goes with it", () => {
+  const writes = [write(30_000), write(20_000, 5)];
+  for (const loss of [0, 0.15]) {
+    const r = run_scenario({
+      ...calm,
+      loss,
+      ns_end: true,
+      sides: [
+        { ...plain, writes },
+        { ...plain, writes },
+      ],
+    });
+    assert.equal(r.outcomes[0]!.read, 50_000);
+  }
+});
