@@ -160,6 +160,9 @@ function inet_csk_update_fastreuse(tb: InetBindBucket, sk: TcpSock, reuse: boole
   }
 }
 
+/** sk_reuse of a socket under repair. */
+const SK_FORCE_REUSE = 2;
+
 /** proto->get_port: binds to `snum`, or to a free port when that is 0. Also how listen(2) asks whether it may. 0 or -EADDRINUSE. */
 export function inet_csk_get_port(sk: Sock, snum: number): number {
   const tp = tcp_sk(sk);
@@ -171,7 +174,13 @@ export function inet_csk_get_port(sk: Sock, snum: number): number {
   } else {
     tb = inet_bind_bucket_find(tp.net, snum);
     if (tb === null) tb = inet_bind_bucket_create(tp.net, snum);
-    else if (tb.owners !== null && !(tb.fastreuse > 0 && reuse) && inet_csk_bind_conflict(tp, tb, true, true)) {
+    // TCP_REPAIR binds over whatever is there.
+    else if (
+      tp.sk_reuse !== SK_FORCE_REUSE &&
+      tb.owners !== null &&
+      !(tb.fastreuse > 0 && reuse) &&
+      inet_csk_bind_conflict(tp, tb, true, true)
+    ) {
       return -EADDRINUSE;
     }
   }

@@ -13,6 +13,7 @@ import {
   ECONNABORTED,
   ECONNRESET,
   EINPROGRESS,
+  EINVAL,
   EOPNOTSUPP,
   EPIPE,
   ETIMEDOUT,
@@ -134,6 +135,7 @@ import {
 } from "./tcp_output.ts";
 import { tcp_connect, tcp_send_active_reset, tcp_send_fin } from "./tcp_output_ctl.ts";
 import { tcp_rate_check_app_limited } from "./tcp_rate.ts";
+import { TCP_RECV_QUEUE, TCP_SEND_QUEUE, tcp_send_rcvq } from "./tcp_repair.ts";
 import {
   after,
   MAX_TCP_HEADER,
@@ -834,6 +836,10 @@ export function tcp_sendmsg(sk: Sock, msg: MsgHdr, size: number, flags: number):
           ? -EAGAIN
           : -EPIPE;
     return copied_syn || tcp_send_error(sk, flags, err);
+  }
+  if (tp.repair) {
+    if (tp.repair_queue === TCP_RECV_QUEUE) return tcp_send_rcvq(sk, msg, size);
+    if (tp.repair_queue !== TCP_SEND_QUEUE) return -EINVAL;
   }
   const sockc = k.tcp_sockc;
   sockcm_init(sockc, sk);

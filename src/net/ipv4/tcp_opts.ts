@@ -1,7 +1,7 @@
 // SOL_TCP options. Mirrors do_tcp_setsockopt() and do_tcp_getsockopt() of net/ipv4/tcp.c. Read first: tcp(7).
 // Way in: tcp_setsockopt(), tcp_getsockopt(). What belongs to SOL_IP goes on to ip_setsockopt().
 
-import { EFBIG, EINVAL, ENOENT, ENOPROTOOPT, EOPNOTSUPP, EPERM } from "../../uapi/errno.ts";
+import { EINVAL, ENOENT, ENOPROTOOPT, EOPNOTSUPP, EPERM } from "../../uapi/errno.ts";
 import { SOL_TCP } from "../../uapi/socket.ts";
 import * as T from "../../uapi/tcp.ts";
 import {
@@ -26,17 +26,23 @@ import { ip_getsockopt, ip_setsockopt } from "./ip_sockglue.ts";
 import { tcp_set_congestion_control } from "./tcp_cong.ts";
 import { tcp_fastopen_init_key_once, tcp_fastopen_reset_cipher_sk } from "./tcp_fastopen.ts";
 import { tcp_get_info } from "./tcp_info.ts";
-import { tcp_mtup_init } from "./tcp_mss.ts";
 import { tcp_push_pending_frames } from "./tcp_output.ts";
-import { tcp_send_window_probe } from "./tcp_output_ctl.ts";
 import { tcp_cleanup_rbuf } from "./tcp_recv.ts";
 import {
-  after,
+  TCP_QUEUES_NR,
+  TCP_RECV_QUEUE,
+  TCP_SEND_QUEUE,
+  tcp_repair_get_window,
+  tcp_repair_options,
+  tcp_repair_queue_seq,
+  tcp_repair_set,
+  tcp_repair_set_window,
+} from "./tcp_repair.ts";
+import {
   ICSK_ACK_PUSHED,
   MAX_TCP_WINDOW,
   TCP_DELACK_MAX,
   TCP_HZ,
-  TCP_MAX_WSCALE,
   TCP_MIN_MSS,
   TCP_NAGLE_CORK,
   TCP_NAGLE_OFF,
@@ -56,18 +62,6 @@ const MAX_TCP_KEEPINTVL = 32767;
 const MAX_TCP_KEEPCNT = 127;
 const MAX_TCP_SYNCNT = 127;
 const TCP_FIN_TIMEOUT_MAX = 120 * TCP_HZ;
-/** sk_reuse of a socket under repair: it may bind over its former self. */
-const SK_FORCE_REUSE = 2;
-
-// TCP_REPAIR and TCP_REPAIR_QUEUE
-const TCP_REPAIR_ON = 1;
-const TCP_REPAIR_OFF = 0;
-const TCP_REPAIR_OFF_NO_WP = -1;
-const TCP_NO_QUEUE = 0;
-const TCP_RECV_QUEUE = 1;
-const TCP_SEND_QUEUE = 2;
-const TCP_QUEUES_NR = 3;
-
 /** Seconds → SYN-ACKs that fit into them, and back: TCP_DEFER_ACCEPT counts in retransmissions. */
 function secs_to_retrans(seconds: number, timeout: number, rto_max: number): number {
   if (seconds <= 0) return 0;
@@ -157,105 +151,6 @@ function window_clamp_set(tp: TcpSock, val: number): number {
   }
   tcp_set_window_clamp(tp, val);
   return 0;
-}
-
-// --- TCP_REPAIR: a connection taken to another process or machine ------------------------------------------------
-
-function tcp_repair_set(tp: TcpSock, val: number): number {
-  if (tp.sk_state === TCP_LISTEN) return -EPERM;
-  switch (val) {
-    case TCP_REPAIR_ON:
-      tp.repair = true;
-      tp.sk_reuse = SK_FORCE_REUSE;
-      tp.repair_queue = TCP_NO_QUEUE;
-      return 0;
-    case TCP_REPAIR_OFF:
-      tp.repair = false;
-      tp.sk_reuse = 0;
-      tcp_send_window_probe(tp);
-      return 0;
-    case TCP_REPAIR_OFF_NO_WP:
-      tp.repair = false;
-      tp.sk_reuse = 0;
-      return 0;
-    default:
-      return -EINVAL;
-  }
-}
-
-function tcp_repair_queue_seq(tp: TcpSock, val: number): number {
-  if (!closed(tp)) return -EPERM;
-  if (tp.repair_queue === TCP_SEND_QUEUE) {
-    if (tp.tcp_rtx_queue.next !== null) return -EPERM;
-    tp.write_seq = val;
-    return 0;
-  }
-  if (tp.repair_queue !== TCP_RECV_QUEUE) return -EINVAL;
-  if (tp.rcv_nxt !== tp.copied_seq) return -EPERM;
-  tp.rcv_nxt = val;
-  tp.copied_seq = val;
-  return 0;
-}
-
-/** Pairs (option kind, value) of what the handshake had agreed on. */
-function tcp_repair_options(tp: TcpSock, v: Uint8Array): number {
-  if (tp.sk_state !== TCP_ESTABLISHED || tp.bytes_sent !== 0) return -EPERM;
-  const dv = new DataView(v.buffer, v.byteOffset, v.byteLength);
-  for (let at = 0; at + 8 <= v.length; at += 8) {
-    const val = dv.getUint32(at + 4, true);
-    switch (dv.getUint32(at, true)) {
-      case 2: // MSS
-        tp.rx_opt.mss_clamp = val;
-        tcp_mtup_init(tp);
-        break;
-      case 3: // window scale
-        if ((val & 0xffff) > TCP_MAX_WSCALE || val >>> 16 > TCP_MAX_WSCALE) return -EFBIG;
-        tp.rx_opt.snd_wscale = val & 0xffff;
-        tp.rx_opt.rcv_wscale = val >>> 16;
-        tp.rx_opt.wscale_ok = true;
-        break;
-      case 4: // SACK permitted
-        if (val !== 0) return -EINVAL;
-        tp.rx_opt.sack_ok |= 1;
-        break;
-      case 8: // timestamps
-        if (val !== 0) return -EINVAL;
-        tp.rx_opt.tstamp_ok = true;
-        break;
-    }
-  }
-  return 0;
-}
-
-/** struct tcp_repair_window: snd_wl1, snd_wnd, max_window, rcv_wnd, rcv_wup. */
-function tcp_repair_set_window(tp: TcpSock, v: Uint8Array): number {
-  if (!tp.repair) return -EPERM;
-  if (v.length !== 20) return -EINVAL;
-  const dv = new DataView(v.buffer, v.byteOffset, v.byteLength);
-  const snd_wl1 = dv.getInt32(0, true);
-  const snd_wnd = dv.getUint32(4, true);
-  const max_window = dv.getUint32(8, true);
-  const rcv_wnd = dv.getUint32(12, true);
-  const rcv_wup = dv.getInt32(16, true);
-  if (max_window < snd_wnd) return -EINVAL;
-  if (after(snd_wl1, (tp.rcv_nxt + rcv_wnd) | 0) || after(rcv_wup, tp.rcv_nxt)) return -EINVAL;
-  tp.snd_wl1 = snd_wl1;
-  tp.snd_wnd = snd_wnd;
-  tp.max_window = max_window;
-  tp.rcv_wnd = rcv_wnd;
-  tp.rcv_wup = rcv_wup;
-  return 0;
-}
-function tcp_repair_get_window(tp: TcpSock, optval: Uint8Array): number {
-  if (optval.length !== 20) return -EINVAL;
-  if (!tp.repair) return -EPERM;
-  const dv = new DataView(optval.buffer, optval.byteOffset, optval.byteLength);
-  dv.setInt32(0, tp.snd_wl1, true);
-  dv.setUint32(4, tp.snd_wnd, true);
-  dv.setUint32(8, tp.max_window, true);
-  dv.setUint32(12, tp.rcv_wnd, true);
-  dv.setInt32(16, tp.rcv_wup, true);
-  return 20;
 }
 
 // --- setting ------------------------------------------------------------------------------------------------------

@@ -67,6 +67,7 @@ import { tcp_current_mss } from "./tcp_mss.ts";
 import { tcp_mtu_probe } from "./tcp_mtu_probe.ts";
 import { tcp_established_options, tcp_options_write, tcp_syn_options } from "./tcp_options.ts";
 import { tcp_rate_skb_sent } from "./tcp_rate.ts";
+import { TCP_SEND_QUEUE } from "./tcp_repair.ts";
 import { tcp_rearm_rto, tcp_schedule_loss_probe, tcp_xmit_retransmit_queue } from "./tcp_retrans.ts";
 import {
   after,
@@ -762,6 +763,13 @@ export function tcp_write_xmit(tp: TcpSock, mss: number, nonagle: number, push_o
     const missing = quota * mss - skb.len;
     if (missing > 0 && skb.next !== null) tcp_grow_skb(tp, skb, missing, mss);
     const tso_segs = tcp_init_tso_segs(skb, mss);
+    if (tp.repair && tp.repair_queue === TCP_SEND_QUEUE) {
+      // It was sent by who had the connection before: the timer sends it again, should that be due.
+      skb.skb_mstamp = Math.floor(tp.net.kernel.now / 1000) | 0;
+      tcp_event_new_data_sent(tp, skb);
+      sent_pkts += tcp_skb_pcount(skb);
+      continue;
+    }
     if (!tcp_snd_wnd_test(tp, skb, mss)) {
       is_rwnd_limited = true;
       break;

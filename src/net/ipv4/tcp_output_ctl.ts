@@ -31,6 +31,7 @@ import { tcp_stream_alloc_skb, tcp_write_queue_purge } from "./tcp.ts";
 import { tcp_ca_dst_init, tcp_ca_needs_ecn } from "./tcp_cong.ts";
 import { tcp_clear_retrans } from "./tcp_cwnd.ts";
 import { tcp_send_syn_data } from "./tcp_fastopen.ts";
+import { tcp_finish_connect } from "./tcp_input.ts";
 import { tcp_v4_send_synack } from "./tcp_ipv4.ts";
 import {
   dst_metric_advmss,
@@ -178,6 +179,11 @@ export function tcp_connect(sk: Sock): number {
   // An option between connect(2) and the first write (Fast Open) may have taken the route.
   if (inet_sk_route(sk) === null) return -EHOSTUNREACH;
   tcp_connect_init(tp);
+  if (tp.repair) {
+    // The connection is there already: nobody is asked.
+    tcp_finish_connect(sk, null);
+    return 0;
+  }
   const skb = tcp_stream_alloc_skb(sk, 0);
   if (skb === null) return -ENOBUFS;
   // SYN-ECE-CWR asks for ECN (RFC 3168 section 6.1.1).
