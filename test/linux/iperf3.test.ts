@@ -15,7 +15,7 @@ const KINDS = [
   "-n 20M --bidir",
   "-n 20M -P 2 -V",
   "-t 1 -O 1 -R -P 2",
-  "-n 2M -w 100K -M 1000 -N -C reno -S 16 -V",
+  "-n 2M -w 100K -M 1000 -N -C reno -S 16 -Z -V",
   "-k 5 -b 10M/5 -f m",
   "-n 200K -u -b 5M -V",
   "-n 100K -u -b 5M -R -P 2",

@@ -190,7 +190,7 @@ function* createStreams(test: Test, addr: Address): Blocking<IperfError | undefi
     const port = s.cport > 0 ? s.cport + i : 0;
     const fd = s.udp ? yield* openUdp(test, addr, port) : yield* openTcp(test, addr, port);
     if (fd instanceof IperfError) return fd;
-    addStream(test, fd, sender);
+    yield* addStream(test, fd, sender);
     const bad = setIpOptions(test.sys, fd, s);
     if (bad !== undefined) return bad;
   }

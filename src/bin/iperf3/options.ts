@@ -38,7 +38,7 @@ export interface Settings {
   getServerOutput: boolean;
   counters64: boolean;
   repeatingPayload: boolean;
-  /** DIFF: -Z is passed on and changes nothing here: programs of a machine have no sendfile(2). */
+  /** sendfile(2) instead of write(2). */
   zeroCopy: boolean;
   /** Seconds between reports; 0 none. */
   interval: number;

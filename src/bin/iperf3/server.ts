@@ -203,7 +203,7 @@ class Session {
       if (fd instanceof IperfError) return fd;
       if (fd < 0) continue;
       const index = test.streams.length;
-      addStream(test, fd, s.bidir ? index >= s.parallel : s.reverse);
+      yield* addStream(test, fd, s.bidir ? index >= s.parallel : s.reverse);
       const bad = setIpOptions(sys, fd, s);
       if (bad !== undefined) return bad;
     }

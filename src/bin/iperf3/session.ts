@@ -1,11 +1,11 @@
 // What client and server do alike around a test: streams made ready, the lines and the JSON of its start.
 // Way in: addStream(), started(), aboutTest().
 
-import { CLOCK_REALTIME } from "../../uapi/fcntl.ts";
+import { CLOCK_REALTIME, F_GETFL, F_SETFL, O_NONBLOCK } from "../../uapi/fcntl.ts";
 import * as S from "../../uapi/socket.ts";
 import type { Blocking } from "../../uapi/sys.ts";
 import { strftime } from "../coreutils/info.ts";
-import { decode } from "../lib/io.ts";
+import { decode, writeAll } from "../lib/io.ts";
 import { type Json, JsonObject } from "./json.ts";
 import { COOKIE_LEN } from "./protocol.ts";
 import { endpoint, getInt, holdDescriptor } from "./sockets.ts";
@@ -13,17 +13,26 @@ import { fillPayload, type Stream } from "./stream.ts";
 import type { Test } from "./test.ts";
 
 /** A connected socket becomes a stream of the test. */
-export function addStream(test: Test, fd: number, sender: boolean): Stream {
+export function* addStream(test: Test, fd: number, sender: boolean): Blocking<Stream> {
   const { sys, settings } = test;
   // A server opens its source of random bytes only now.
   const files = !test.client && test.streams.length === 0 ? 2 : 1;
+  let file = -1;
   for (let i = 0; i < files; i++) {
     const held = holdDescriptor(sys);
-    if (held >= 0) test.held.push(held);
+    if (held < 0) continue;
+    test.held.push(held);
+    file = held;
   }
   const buf = new Uint8Array(settings.length);
   if (sender) fillPayload(sys, buf, settings.repeatingPayload);
-  return test.addStream(fd, sender, buf);
+  const stream = test.addStream(fd, sender, buf);
+  if (sender && settings.zeroCopy && !settings.udp && file >= 0 && (yield* writeAll(sys, file, buf)) === 0) {
+    stream.file = file;
+    // sendfile(2) has no MSG_DONTWAIT.
+    sys.fcntl(fd, F_SETFL, sys.fcntl(fd, F_GETFL, 0) | O_NONBLOCK);
+  }
+  return stream;
 }
 
 /** SO_SNDBUF and SO_RCVBUF as they are, for the JSON. */

@@ -83,6 +83,9 @@ export class Stream {
   minRtt = 0;
   private rttSum = 0;
   private rttCount = 0;
+  /** -Z: a file that holds the block, or -1. */
+  file = -1;
+  private readonly offset = new Uint8Array(8);
   /** A call is worth trying: the last one moved all it could. */
   ready = true;
   /** The other end will send no more. */
@@ -106,6 +109,7 @@ export class Stream {
   /** Writes a block, or what its socket takes. What was taken, or -errno; -EAGAIN: nothing. */
   *send(sys: Sys): Blocking<number> {
     if (this.udp) return yield* this.sendDatagram(sys);
+    if (this.file >= 0) return yield* this.sendFile(sys);
     const data = this.rest;
     const n = yield* sys.sendto(this.fd, data, S.MSG_DONTWAIT | S.MSG_NOSIGNAL, null);
     this.ready = n === data.length;
@@ -114,6 +118,20 @@ export class Stream {
     if (n < data.length) this.rest = data.subarray(n);
     else {
       this.rest = this.buf;
+      this.blocks++;
+    }
+    return n;
+  }
+
+  private *sendFile(sys: Sys): Blocking<number> {
+    const at = view(this.offset);
+    const left = this.buf.length - at.getUint32(0, true);
+    const n = yield* sys.sendfile(this.fd, this.file, this.offset, left);
+    this.ready = n === left;
+    if (n < 0) return n === -EINTR ? -EAGAIN : n;
+    this.count(n);
+    if (n === left) {
+      at.setUint32(0, 0, true);
       this.blocks++;
     }
     return n;

@@ -83,6 +83,9 @@ test("UDP keeps its rate; nothing is lost on a good cable; jitter, counters of 6
 test("-n and -k end by amount; -O forgets the beginning; -i chooses the lines; -b paces TCP", () => {
   const { client, end } = lab();
   assert.match(client("-n 10M"), / {2}10\.0 MBytes .* sender\n/);
+  // By sendfile(2).
+  assert.match(client("-n 4M -Z"), / {2}4\.00 MBytes .* sender\n/);
+  assert.ok(Math.abs(mbits(client("-t 1 -Z -R"), /receiver$/) - 94.1) <= 0.5);
   assert.match(client("-k 16"), /sec {2}2\.00 MBytes .* sender\n/);
   const omit = client("-O 1 -t 2");
   assert.equal(omit.match(/\(omitted\)/g)?.length, 1);
