@@ -589,7 +589,7 @@ export function tcp_init_transfer(sk: Sock, _bpf_op: number, _skb: SkBuff | null
   tcp_init_buffer_space(tp);
 }
 
-function tcp_finish_connect(sk: Sock, skb: SkBuff | null): void {
+export function tcp_finish_connect(sk: Sock, skb: SkBuff | null): void {
   const tp = tcp_sk(sk);
   tcp_set_state(sk, TCP_ESTABLISHED);
   tp.ack_lrcvtime = jiffies(sk.net.kernel);
