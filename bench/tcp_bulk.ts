@@ -18,6 +18,8 @@ function tcp_bulk(software: boolean): BenchSetup {
   if (software) for (const d of [va, vb]) r.no_offloads(d);
   r.addr(va, "10.0.0.1/24");
   r.addr(vb, "10.0.0.2/24");
+  // As on the peers' side.
+  for (const net of [a, b]) r.sysctl(net, "net/ipv4/tcp_congestion_control", "reno");
   r.run(3e9);
   const sender = r.task("sender", a);
   const receiver = r.task("receiver", b);

@@ -1,5 +1,5 @@
 // W4: connect, accept and FIN close of both ends over veth, 16 at a time. W5: 64 bytes there and back over N connections in
-// turn, 64 requests in flight. W6: bytes of JavaScript heap for an idle connection (both ends).
+// turn, 64 requests in flight. W6 is in tcp_idle.ts.
 
 import { syscall_enter, syscall_exit } from "../src/kernel/cpu.ts";
 import { close_fd } from "../src/kernel/fs/file.ts";
@@ -12,13 +12,13 @@ import { Rig, sockaddr_in } from "./lib/rig.ts";
 const SERVER = "10.0.0.2";
 const PORT = 5001;
 
-interface Pair {
+export interface Pair {
   r: Rig;
   a: Task;
   b: Task;
   listener: number;
 }
-function pair(): Pair {
+export function pair(): Pair {
   const r = new Rig();
   const na = r.netns("a");
   const nb = r.netns("b");
@@ -27,6 +27,7 @@ function pair(): Pair {
   r.addr(vb, `${SERVER}/16`);
   r.run(3e9);
   r.sysctl(na, "net/ipv4/ip_local_port_range", "1024 65535");
+  for (const net of [na, nb]) r.sysctl(net, "net/ipv4/tcp_congestion_control", "reno");
   const a = r.task("client", na);
   const b = r.task("server", nb);
   const listener = r.tcp(b, SERVER, PORT);
@@ -43,7 +44,7 @@ function call<T>(r: Rig, fn: () => T): T {
 }
 
 /** `n` connections, both ends. */
-function connect(p: Pair, n: number): [number, number][] {
+export function connect(p: Pair, n: number): [number, number][] {
   const out: [number, number][] = [];
   for (let i = 0; i < n; i++) {
     const c = p.r.tcp(p.a, "0.0.0.0", 0);

@@ -8,8 +8,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const here = join(dirname(fileURLToPath(import.meta.url)), "../bench/peers");
-const cache = join(tmpdir(), "skbuff-bench-peers");
+export const here = join(dirname(fileURLToPath(import.meta.url)), "../bench/peers");
+export const cache = join(tmpdir(), "skbuff-bench-peers");
 const LWIP_URL = "http://deb.debian.org/debian/pool/main/l/lwip/lwip_2.1.3+dfsg1.orig.tar.xz";
 const LWIP_SHA256 = "0a8276d09fc4e97bbba2f953d74af2388fc2195ea156be9d7589e297a68fde24";
 const CORE = [
@@ -34,11 +34,12 @@ const CORE = [
   "netif/ethernet",
 ];
 
-const run = (cmd, args, options = {}) => execFileSync(cmd, args, { stdio: ["ignore", "pipe", "pipe"], ...options });
-const found = (cmd) => spawnSync("which", [cmd], { stdio: "ignore" }).status === 0;
-const reason = (e) => String(e.stderr?.toString().trim() || e.message).split("\n")[0];
+export const run = (cmd, args, options = {}) =>
+  execFileSync(cmd, args, { stdio: ["ignore", "pipe", "pipe"], ...options });
+export const found = (cmd) => spawnSync("which", [cmd], { stdio: "ignore" }).status === 0;
+export const reason = (e) => String(e.stderr?.toString().trim() || e.message).split("\n")[0];
 
-async function lwip_source() {
+export async function lwip_source() {
   const dir = join(cache, "lwip");
   if (existsSync(join(dir, "src/core/init.c"))) return dir;
   const r = await fetch(LWIP_URL);
@@ -53,8 +54,8 @@ async function lwip_source() {
   return dir;
 }
 
-function compile_lwip(src, out, cc, flags) {
-  const files = CORE.map((f) => join(src, "src", `${f}.c`));
+export function compile_lwip(src, out, cc, flags, main = "lwip_bench.c", more = []) {
+  const files = [...CORE, ...more].map((f) => join(src, "src", `${f}.c`));
   const harness = join(here, "lwip");
   run(cc, [
     "-O2",
@@ -62,7 +63,7 @@ function compile_lwip(src, out, cc, flags) {
     ...flags,
     `-I${harness}`,
     `-I${join(src, "src/include")}`,
-    join(harness, "lwip_bench.c"),
+    join(harness, main),
     ...files,
     "-o",
     out,
@@ -120,16 +121,16 @@ export async function prepare(log) {
   return peers;
 }
 
-function netns_create(names) {
+export function netns_create(names) {
   for (const n of names) run("ip", ["netns", "add", n]);
   return names;
 }
-function netns_delete(names) {
+export function netns_delete(names) {
   for (const n of names) spawnSync("ip", ["netns", "del", n], { stdio: "ignore" });
 }
 
-const pin = (core, cmd, args) => (core === null ? [cmd, args] : ["taskset", ["-c", String(core), cmd, ...args]]);
-const last_json = (out) => JSON.parse(out.toString().trim().split("\n").pop());
+export const pin = (core, cmd, args) => (core === null ? [cmd, args] : ["taskset", ["-c", String(core), cmd, ...args]]);
+export const last_json = (out) => JSON.parse(out.toString().trim().split("\n").pop());
 
 /** A socket in the first namespace sends to the last, through `routers` in between. Packets per second of CPU, and ns. */
 function kernel_udp(routers, size, seconds, core) {

@@ -23,6 +23,7 @@ const LOADS = {
   "rx-mss": { client: iperf(""), mss: true },
   "tx-mss": { client: iperf("-R"), mss: true },
   echo: { client: (to, s) => [load_c, "udp", to, "7", "64", String(s), "64"], c: true },
+  rr: { client: (to, s) => [load_c, "rr", to, "7", "64", String(s)], c: true },
   conn: { client: (to, s) => [load_c, "conn", to, "9", String(s), "16"], c: true },
 };
 function iperf(direction) {

@@ -14,6 +14,7 @@ import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { measure, prepare } from "./bench-peers.mjs";
+import { is_tcp, measure_tcp, prepare_tcp } from "./bench-peers-tcp.mjs";
 import { available, load_tap, load_veth, ping_tap, ping_veth } from "./bench-tap.mjs";
 import { top_level_const } from "./bundle-const.mjs";
 
@@ -29,6 +30,10 @@ const flag = (name) => process.argv.includes(name);
 
 const LWIP = ["lwip", "lwip-nocsum", "lwip-wasm", "kernel"];
 const FORWARD = ["lwip", "lwip-wasm", "kernel"];
+const TCP = ["lwip", "lwip-wasm", "gvisor", "kernel", "kernel-lo"];
+const TCP_MSS = ["lwip", "lwip-wasm", "gvisor", "kernel-mss"];
+const TCP_GSO = ["lwip-nocsum", "kernel", "kernel-lo"];
+const TCP_IDLE = ["lwip", "gvisor", "kernel"];
 /** `aim` is the project's target; `workload` is what peers run. */
 const BENCHES = [
   { name: "udp-veth-64", file: "udp_veth", size: 64, workload: "udp", peers: LWIP, aim: 3e6 },
@@ -38,12 +43,13 @@ const BENCHES = [
   { name: "forward-veth-1514", file: "forward_veth", size: 1514, workload: "forward", peers: FORWARD },
   { name: "forward-igb-60", file: "forward_igb", size: 60, workload: "forward", peers: FORWARD, aim: 1.5e6 },
   { name: "forward-igb-1514", file: "forward_igb", size: 1514, workload: "forward", peers: FORWARD },
-  { name: "tcp-bulk-mss", file: "tcp_bulk", size: 1, aim: 16 },
-  { name: "tcp-bulk-gso", file: "tcp_bulk", export: "bench_gso", size: 1, aim: 45 },
-  { name: "tcp-conn", file: "tcp_conn", size: 1, aim: 1e5 },
-  { name: "tcp-rr-10", file: "tcp_conn", export: "bench_rr", size: 10 },
-  { name: "tcp-rr-1000", file: "tcp_conn", export: "bench_rr", size: 1000 },
-  { name: "tcp-rr-9000", file: "tcp_conn", export: "bench_rr", size: 9000, aim: 3e5 },
+  { name: "tcp-bulk-mss", file: "tcp_bulk", size: 1, workload: "bulk", peers: TCP_MSS, aim: 16 },
+  { name: "tcp-bulk-gso", file: "tcp_bulk", export: "bench_gso", size: 1, workload: "bulk", peers: TCP_GSO, aim: 45 },
+  { name: "tcp-conn", file: "tcp_conn", size: 1, workload: "conn", peers: TCP, aim: 1e5 },
+  { name: "tcp-rr-10", file: "tcp_conn", export: "bench_rr", size: 10, workload: "rr", peers: TCP },
+  { name: "tcp-rr-1000", file: "tcp_conn", export: "bench_rr", size: 1000, workload: "rr", peers: TCP },
+  { name: "tcp-rr-9000", file: "tcp_conn", export: "bench_rr", size: 9000, workload: "rr", peers: TCP, aim: 3e5 },
+  { name: "tcp-idle", file: "tcp_idle", once: true, size: 10_000, workload: "idle", peers: TCP_IDLE, aim: 1000 },
   // The same build twice: what the figures below are worth.
   { name: "trace-noise-udp", file: "udp_veth", size: 64, pair: "same" },
   { name: "trace-noise-forward", file: "forward_veth", size: 60, pair: "same" },
@@ -63,6 +69,7 @@ const BENCHES = [
   { name: "tap-tcp-rx-mss", load: "rx-mss", aim: 3 },
   { name: "tap-tcp-tx-mss", load: "tx-mss", aim: 3 },
   { name: "tap-udp-echo", load: "echo", aim: 2e5 },
+  { name: "tap-tcp-rr", load: "rr" },
   { name: "tap-tcp-conn", load: "conn", aim: 2e4 },
   { name: "boot-1000", file: "boot", once: true, aim: 10 },
 ];
@@ -112,8 +119,8 @@ async function bundle(name, entry, plugins = []) {
   return outfile;
 }
 const main_of = ({ file, export: name = "bench" }) =>
-  file === "boot"
-    ? "bench/boot.ts"
+  file === "boot" || file === "tcp_idle"
+    ? `bench/${file}.ts`
     : `import { ${name} } from "./bench/${file}.ts"; import { bench_main } from "./bench/lib/harness.ts"; await bench_main(${name});`;
 const side_of = (file) =>
   `export { bench } from "./bench/${file}.ts"; export { tracer_start } from "./src/kernel/trace.ts";`;
@@ -148,6 +155,8 @@ function wait_for_quiet() {
 }
 
 const median = (v) => [...v].sort((a, b) => a - b)[v.length >> 1];
+/** Of these less is better. */
+const less = (unit) => unit === "%" || unit === "s" || unit === "us" || unit === "bytes";
 const show = (v, unit) =>
   unit.endsWith("/s") && v >= 1e3
     ? v >= 1e6
@@ -197,7 +206,10 @@ if (selected.length === 0) {
   process.exit(2);
 }
 const with_peers = !flag("--no-peers") && selected.some((b) => b.peers);
-const peers = with_peers ? await prepare((text) => console.error(text)) : {};
+const say = (text) => console.error(text);
+const with_tcp = with_peers && selected.some((b) => is_tcp(b.workload));
+const peers = with_peers ? await prepare(say) : {};
+if (with_tcp) await prepare_tcp(peers, say);
 
 const rows = [];
 const raw = [];
@@ -249,10 +261,10 @@ for (const b of selected) {
       of_peer.kernel?.push(await ping_veth(count));
       continue;
     } else if (b.load) {
-      unit = b.load === "echo" || b.load === "conn" ? "/s" : "Gbit/s";
+      unit = b.load === "rr" ? "us" : b.load === "echo" || b.load === "conn" ? "/s" : "Gbit/s";
       const r = await load_tap(b.load, quick ? 2 : 5);
       values.push(r.value);
-      cores.push(r.cores);
+      if (unit !== "us") cores.push(r.cores);
       of_peer.kernel?.push(await load_veth(b.load, quick ? 2 : 3));
       continue;
     } else {
@@ -263,7 +275,8 @@ for (const b of selected) {
     // Peers take turns with ours, so that all of them see the same machine.
     for (const [p, v] of Object.entries(of_peer)) {
       try {
-        v.push(measure(p, b.workload, b.size, Math.min(seconds, 0.6), core));
+        const of = is_tcp(b.workload) ? measure_tcp : measure;
+        v.push(of(p, b.workload, b.size, Math.min(seconds, 0.6), core));
       } catch (e) {
         peers[p] = { available: false, why: String(e.message).split("\n")[0] };
         delete of_peer[p];
@@ -296,13 +309,13 @@ for (const b of selected) {
   const fmt = (v) => (digits === 2 ? v.toFixed(2) : show(v, unit));
   console.log(
     `${b.name.padEnd(20)} ${fmt(value).padStart(8)} ${unit.padEnd(10)} [${spread_of(values).map(fmt).join(" – ")}]${
-      b.aim ? `  aim ${unit === "%" || unit === "s" ? `≤ ${b.aim}` : `≥ ${show(b.aim, unit)}`}` : ""
+      b.aim ? `  aim ${less(unit) ? `≤ ${b.aim}` : `≥ ${show(b.aim, unit)}`}` : ""
     }${row.cores ? `  (${row.cores.toFixed(2)} cores: ${fmt(row.perCore)} ${unit} per core)` : ""}`,
   );
   for (const p of names) {
     const v = median(of_peer[p]);
     console.log(
-      `${"".padEnd(20)} ${fmt(v).padStart(8)} ${p.padEnd(12)} ${(value / v).toFixed(2)} × its ${unit === "us" ? "time" : "rate"}`,
+      `${"".padEnd(20)} ${fmt(v).padStart(8)} ${p.padEnd(12)} ${(value / v).toFixed(2)} × its ${unit === "us" ? "time" : unit === "bytes" ? "size" : "rate"}`,
     );
   }
 }

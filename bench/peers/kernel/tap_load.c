@@ -1,11 +1,13 @@
-/* W7: a kernel client's UDP round trips and TCP connections per second, and a server for them where the kernel is on both sides.
+/* W7: a kernel client's UDP and TCP round trips and TCP connections per second, and a server for them where the kernel is on both sides.
    tap_load udp ADDR PORT BYTES SECONDS WINDOW     datagrams that came back, WINDOW of them under way
    tap_load conn ADDR PORT SECONDS PARALLEL        connect, FIN of both ends; PARALLEL under way
-   tap_load serve                                  echo on UDP port 7, discard on TCP port 9, until killed */
+   tap_load rr ADDR PORT BYTES SECONDS             median of TCP round trips one after another, in us
+   tap_load serve                                  echo on port 7 of UDP and TCP, discard on TCP port 9, until killed */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,16 +126,47 @@ static double conn(const char *addr, int port, double seconds, int parallel) {
   return done / (t - start);
 }
 
+static int by_size(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return x < y ? -1 : x > y;
+}
+
+static double rr(const char *addr, int port, int bytes, double seconds) {
+  static double us[1000000];
+  struct sockaddr_in to = address(addr, port);
+  int fd = socket(AF_INET, SOCK_STREAM, 0), n = 0, one = 1;
+  if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) < 0) die("connect");
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  for (double start = now(), t = start; n < 1000000 && t < start + seconds;) {
+    double sent = t;
+    if (write(fd, buffers[0], bytes) != bytes) die("write");
+    for (int got = 0; got < bytes;) {
+      ssize_t r = read(fd, buffers[1], bytes - got);
+      if (r <= 0) die("read");
+      got += r;
+    }
+    t = now();
+    us[n++] = (t - sent) * 1e6;
+  }
+  qsort(us, n, sizeof *us, by_size);
+  return us[n / 2];
+}
+
 static void serve(void) {
   struct sockaddr_in a = address("0.0.0.0", 7);
   int u = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0), l = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), ep = epoll_create1(0);
+  int t = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1;
+  static char echoes[65536];
   if (bind(u, (struct sockaddr *)&a, sizeof a) < 0) die("bind");
+  if (bind(t, (struct sockaddr *)&a, sizeof a) < 0 || listen(t, 1024) < 0) die("listen");
   a.sin_port = htons(9);
   if (bind(l, (struct sockaddr *)&a, sizeof a) < 0 || listen(l, 1024) < 0) die("listen");
   struct epoll_event e[64] = {{.events = EPOLLIN, .data.fd = u}};
   epoll_ctl(ep, EPOLL_CTL_ADD, u, e);
   e[0].data.fd = l;
   epoll_ctl(ep, EPOLL_CTL_ADD, l, e);
+  e[0].data.fd = t;
+  epoll_ctl(ep, EPOLL_CTL_ADD, t, e);
   for (;;) {
     int n = epoll_wait(ep, e, 64, -1);
     for (int i = 0; i < n; i++) {
@@ -143,13 +176,18 @@ static void serve(void) {
         int got = recvmmsg(u, msgs, BURST, MSG_DONTWAIT, NULL);
         for (int k = 0; k < got; k++) iov[k].iov_len = msgs[k].msg_len;
         if (got > 0) sendmmsg(u, msgs, got, 0);
-      } else if (fd == l) {
+      } else if (fd == l || fd == t) {
         int c;
-        while ((c = accept4(l, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
+        while ((c = accept4(fd, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
           struct epoll_event in = {.events = EPOLLIN, .data.fd = c};
+          setsockopt(c, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+          if (c < (int)sizeof echoes) echoes[c] = fd == t;
           epoll_ctl(ep, EPOLL_CTL_ADD, c, &in);
         }
-      } else if (read(fd, buffers[0], sizeof buffers[0]) <= 0) close(fd);
+      } else {
+        ssize_t got = read(fd, buffers[0], sizeof buffers[0]);
+        if (got <= 0 || (echoes[fd] && write(fd, buffers[0], got) != got)) close(fd);
+      }
     }
   }
 }
@@ -161,8 +199,10 @@ int main(int argc, char **argv) {
     value = udp(argv[2], atoi(argv[3]), atoi(argv[4]), atof(argv[5]), atoi(argv[6]));
   else if (argc == 6 && strcmp(argv[1], "conn") == 0)
     value = conn(argv[2], atoi(argv[3]), atof(argv[4]), atoi(argv[5]));
+  else if (argc == 6 && strcmp(argv[1], "rr") == 0)
+    value = rr(argv[2], atoi(argv[3]), atoi(argv[4]), atof(argv[5]));
   else {
-    fprintf(stderr, "usage: tap_load udp ADDR PORT BYTES SECONDS WINDOW | conn ADDR PORT SECONDS PARALLEL | serve\n");
+    fprintf(stderr, "usage: tap_load udp ADDR PORT BYTES SECONDS WINDOW | conn ADDR PORT SECONDS PARALLEL | rr ADDR PORT BYTES SECONDS | serve\n");
     return 2;
   }
   printf("{\"value\": %.1f}\n", value);
