@@ -33,9 +33,13 @@ export class Dql {
   stall_start = 0;
 }
 
-/** `count` bytes go to the hardware. `now` in jiffies. */
-export function dql_queued(dql: Dql, count: number, now: number): void {
-  if (dql.stall_thrs !== 0 && dql.num_queued === dql.num_completed) dql.stall_start = now;
+/** Before dql_queued(), while stall_thrs is set: the time that an idle queue spends does not count. `now` in jiffies. */
+export function dql_queue_stall(dql: Dql, now: number): void {
+  if (dql.num_queued === dql.num_completed) dql.stall_start = now;
+}
+
+/** `count` bytes go to the hardware. */
+export function dql_queued(dql: Dql, count: number): void {
   dql.last_obj_cnt = count;
   dql.num_queued = (dql.num_queued + count) | 0;
 }

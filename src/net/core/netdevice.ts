@@ -4,7 +4,7 @@
 import type { Cpu } from "../../kernel/cpu.ts";
 import { jiffies } from "../../kernel/kernel.ts";
 import type { Hrtimer } from "../../kernel/time/hrtimer.ts";
-import { Dql, dql_avail, dql_queued, dql_reset } from "../../lib/dql.ts";
+import { Dql, dql_avail, dql_queue_stall, dql_queued, dql_reset } from "../../lib/dql.ts";
 import { ENOBUFS } from "../../uapi/errno.ts";
 import { NET_NAME_ENUM } from "../../uapi/netdev_misc.ts";
 import type { Qdisc } from "../sched/sch_generic.ts";
@@ -457,8 +457,10 @@ export const netif_tx_start_queue = (q: NetdevQueue): void => {
 };
 /** BQL: the driver took `bytes`; over the limit, the qdisc keeps the rest until some are sent. */
 export function netdev_tx_sent_queue(q: NetdevQueue, bytes: number): void {
-  dql_queued(q.dql, bytes, jiffies(q.dev.net.kernel));
-  if (dql_avail(q.dql) < 0) q.state |= __QUEUE_STATE_STACK_XOFF;
+  const dql = q.dql;
+  if (dql.stall_thrs !== 0) dql_queue_stall(dql, jiffies(q.dev.net.kernel));
+  dql_queued(dql, bytes);
+  if (dql_avail(dql) < 0) q.state |= __QUEUE_STATE_STACK_XOFF;
 }
 /** BQL: the driver emptied its ring. */
 export function netdev_tx_reset_queue(q: NetdevQueue): void {

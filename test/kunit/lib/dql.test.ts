@@ -7,17 +7,23 @@ import {
   dql_avail,
   dql_completed,
   dql_inflight,
+  dql_queue_stall,
   dql_queued,
   dql_reset,
 } from "../../../src/lib/dql.ts";
 
 const LOT = 100;
 
+function put(d: Dql, now: number): void {
+  if (d.stall_thrs !== 0) dql_queue_stall(d, now);
+  dql_queued(d, LOT);
+}
+
 /** Gives lots of 100 bytes while the limit lets it, at most `most` bytes; returns how many were given. */
 function fill(d: Dql, now: number, most = Number.POSITIVE_INFINITY): number {
   let given = 0;
   while (given < most && dql_avail(d) >= 0) {
-    dql_queued(d, LOT, now);
+    put(d, now);
     given += LOT;
   }
   return given;
@@ -99,12 +105,12 @@ test("stall_thrs: a completion that late is counted, and the longest kept", () =
   const d = new Dql();
   d.limit = d.adj_limit = 10_000;
   d.stall_thrs = 8;
-  dql_queued(d, LOT, 100);
+  put(d, 100);
   dql_completed(d, LOT, 107);
   assert.deepEqual([d.stall_cnt, d.stall_max], [0, 0]);
   // An idle queue does not stall.
-  dql_queued(d, LOT, 500);
-  dql_queued(d, LOT, 505);
+  put(d, 500);
+  put(d, 505);
   dql_completed(d, LOT, 510);
   assert.deepEqual([d.stall_cnt, d.stall_max], [1, 10]);
   dql_completed(d, LOT, 517);
