@@ -436,14 +436,7 @@ export class StreamHandle {
     }
     const readable = this.reading && !this.ended && (mask & (EPOLLIN | EPOLLERR | EPOLLHUP | POLLRDHUP)) !== 0;
     const writable = this.writes.length > 0 && (mask & (EPOLLOUT | EPOLLERR | EPOLLHUP)) !== 0;
-    const finishing = this.ending !== null && this.writes.length === 0;
-    // Reading comes first, as in libuv: a reset is told by read. Then it is the writers' turn.
-    if (readable && !((writable || finishing) && this.wasRead)) {
-      this.wasRead = true;
-      if (this.read()) return;
-    }
-    this.wasRead = false;
-    if (writable && this.flush()) return;
+    // As libuv: FIN as soon as nothing is left to write; then reading comes first (a reset is told by read), the writers next.
     if (this.ending !== null && this.writes.length === 0) {
       const done = this.ending;
       this.ending = null;
@@ -452,6 +445,12 @@ export class StreamHandle {
       done(err);
       return;
     }
+    if (readable && !(writable && this.wasRead)) {
+      this.wasRead = true;
+      if (this.read()) return;
+    }
+    this.wasRead = false;
+    if (writable && this.flush()) return;
     if (readable && !this.closed) this.read();
   }
 
