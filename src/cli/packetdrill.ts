@@ -13,6 +13,15 @@ export interface PacketdrillOptions {
 /** Options that are this program's own. The others are the scripts': settings_of() knows them, and refuses what it does not. */
 const OWN = new Set(["define", "seed", "verbose"]);
 
+/** Those that take no value; of the others it may stand behind "=" or be the next word. */
+const WITHOUT_VALUE = new Set([
+  "debug",
+  "send_omit_free",
+  "persistent_tun_dev",
+  "tcp_ts_ecr_scaled",
+  "strict_segments",
+]);
+
 /** `args`: the scripts, and options in packetdrill's spelling that commander does not know. */
 export function packetdrillCommand(args: string[], o: PacketdrillOptions): number {
   const defines = new Map<string, string>();
@@ -21,11 +30,12 @@ export function packetdrillCommand(args: string[], o: PacketdrillOptions): numbe
   const define = [...o.define];
   for (const [name, v] of Object.entries(o))
     if (!OWN.has(name) && v !== undefined && v !== false) options.set(name, v === true ? "" : String(v));
-  for (const a of args) {
+  for (let i = 0; i < args.length; i++) {
+    const a = args[i]!;
     const m = /^--?([A-Za-z_]\w*)(?:=(.*))?$/s.exec(a);
     if (m === null) files.push(a);
     else if (/^-D./.test(a)) define.push(a.slice(2));
-    else options.set(m[1]!, m[2] ?? "");
+    else options.set(m[1]!, m[2] ?? (WITHOUT_VALUE.has(m[1]!) ? "" : (args[++i] ?? "")));
   }
   for (const d of define) {
     const m = /^([A-Za-z_]\w*)=(.*)$/s.exec(d);
