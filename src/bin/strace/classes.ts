@@ -11,7 +11,7 @@ const DESC = [
   ..."close dup dup2 dup3 epoll_create1 epoll_ctl epoll_wait fcntl fstat getdents64 ioctl lseek newfstatat openat".split(
     " ",
   ),
-  ..."pipe pipe2 poll ppoll read readv select write writev setns".split(" "),
+  ..."pipe pipe2 poll ppoll read readv select sendfile splice tee write writev setns".split(" "),
 ];
 const PROCESS = "clone execve exit exit_group fork kill vfork wait4 waitid".split(" ");
 const SIGNAL = "kill rt_sigaction rt_sigprocmask rt_sigreturn".split(" ");

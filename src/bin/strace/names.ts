@@ -181,6 +181,12 @@ export const NLM_NEW: Flags = [
   ...NLM_GET.slice(0, 6),
   ...bits("NLM_F_REPLACE", "NLM_F_EXCL", "NLM_F_CREATE", "NLM_F_APPEND"),
 ];
+export const SPLICE_FLAGS: Flags = [
+  [1, "SPLICE_F_MOVE"],
+  [2, "SPLICE_F_NONBLOCK"],
+  [4, "SPLICE_F_MORE"],
+  [8, "SPLICE_F_GIFT"],
+];
 export const WAIT_FLAGS: Flags = [
   [1, "WNOHANG"],
   [2, "WUNTRACED"],

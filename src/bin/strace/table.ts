@@ -27,6 +27,10 @@ function unescape_utf8(s: string): number[] {
 
 const path = (s: string): string => N.quoted(text_bytes(s), 1e9);
 
+/** A loff_t, as a pointer to it is shown. */
+const loff_of = (b: Uint8Array | null): string =>
+  b === null ? "NULL" : `[${new DataView(b.buffer, b.byteOffset, 8).getBigInt64(0, true)}]`;
+
 function open_flags(flags: number): string {
   const access = ["O_RDONLY", "O_WRONLY", "O_RDWR", "O_ACCMODE"][flags & 3]!;
   const rest = flags & ~3;
@@ -154,6 +158,38 @@ function traced_sys(inner: Sys, tracer: Tracer, t: TracedTask): Sys {
     },
     lseek: (fd: number, off: number, whence: number) =>
       called("lseek", `${fd}, ${off}, ${N.name_of(N.WHENCES, whence, "SEEK")}`, inner.lseek(fd, off, whence)),
+    *splice(fd_in, off_in, fd_out, off_out, len, flags) {
+      const how = N.flags_of(N.SPLICE_FLAGS, flags, "SPLICE_F");
+      begin("splice", `${fd_in}, ${loff_of(off_in)}, ${fd_out}, ${loff_of(off_out)}, ${len}, ${how}`, () => "");
+      if (flush !== null) yield* flush();
+      const r = yield* inner.splice(fd_in, off_in, fd_out, off_out, len, flags);
+      tracer.end(t, "", ret("splice", r));
+      return r;
+    },
+    *tee(fd_in, fd_out, len, flags) {
+      begin("tee", `${fd_in}, ${fd_out}, ${len}, ${N.flags_of(N.SPLICE_FLAGS, flags, "SPLICE_F")}`, () => "");
+      if (flush !== null) yield* flush();
+      const r = yield* inner.tee(fd_in, fd_out, len, flags);
+      tracer.end(t, "", ret("tee", r));
+      return r;
+    },
+    *sendfile(fd_out, fd_in, offset, count) {
+      const head = `${fd_out}, ${fd_in}, ${loff_of(offset)}`;
+      begin("sendfile", offset === null ? `${head}, ${count}` : head, () => `, ${count}`);
+      if (flush !== null) yield* flush();
+      const r = yield* inner.sendfile(fd_out, fd_in, offset, count);
+      const moved = r < 0 ? null : ` => ${loff_of(offset)}, ${count}`;
+      tracer.end(t, offset === null ? "" : moved, ret("sendfile", r));
+      return r;
+    },
+    *close_linger(fd: number) {
+      begin("close", String(fd), () => "");
+      if (flush !== null) yield* flush();
+      const r = yield* inner.close_linger(fd);
+      tracer.end(t, "", ret("close", r));
+      if (r === 0) t.netlink.delete(fd);
+      return r;
+    },
     dup: (fd: number) => called("dup", String(fd), inner.dup(fd)),
     dup2: (fd: number, newfd: number) => called("dup2", `${fd}, ${newfd}`, inner.dup2(fd, newfd)),
     pipe(): [number, number] {

@@ -31,7 +31,7 @@ declare module "../../kernel/kernel.ts" {
 }
 
 // skb.tx_flags: which stamps the packet's sender asked for.
-export const SKBTX_SW_TSTAMP = 1 << 1;
+const SKBTX_SW_TSTAMP = 1 << 1;
 export const SKBTX_SCHED_TSTAMP = 1 << 6;
 export const SKBTX_ANY_TSTAMP = SKBTX_SW_TSTAMP | SKBTX_SCHED_TSTAMP;
 
@@ -157,7 +157,7 @@ export function __skb_tstamp_tx(orig: SkBuff, sk: Sock | null, tstype: number, a
 // --- receiving ----------------------------------------------------------------------------------------------------
 
 /** Wall clock of a moment of k.now, in ns. */
-export const ktime_mono_to_real = (k: Kernel, mono: number): bigint =>
+const ktime_mono_to_real = (k: Kernel, mono: number): bigint =>
   BigInt(Math.round(k.host.realtime_ms() * 1000)) * 1000n - BigInt(Math.max(0, Math.round(k.now - mono)));
 
 function put_time(dv: DataView, at: number, wall_ns: bigint, unit: bigint): void {

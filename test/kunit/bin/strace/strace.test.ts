@@ -291,3 +291,30 @@ test("parse_trace: names, classes, exclusion, patterns, and what is no call", ()
   assert.equal(f("?nope,read", "read"), true);
   assert.equal(f("/(", "read"), "regcomp: (: Invalid regular expression");
 });
+
+test("sendfile, splice and tee: offsets and flags as strace 6.1 prints them", () => {
+  const m = machine(function* (sys) {
+    const f = sys.open("/etc/hosts", 0);
+    const [r, w] = sys.pipe();
+    const at = (v: bigint): Uint8Array => new Uint8Array(BigInt64Array.of(v).buffer);
+    const s = sys.socket(2, 2, 0);
+    sys.bind(sys.socket(2, 2, 0), sockaddr("127.0.0.1", 9));
+    yield* sys.connect(s, sockaddr("127.0.0.1", 9));
+    yield* sys.sendfile(s, f, at(0n), 10);
+    yield* sys.splice(f, at(5n), w, null, 10, 0);
+    yield* sys.tee(r, w, 10, 0);
+    yield* sys.splice(r, null, s, null, 10, 4);
+    yield* sys.sendfile(99, f, at(0n), 10);
+    return 0;
+  });
+  const { err } = m.out("echo 127.0.0.1 localhost > /etc/hosts; strace -e trace=sendfile,splice,tee calls");
+  const lines = err.split("\n").map((l) => l.replace(/ +(= -?\d)/, " $1"));
+  assert.deepEqual(lines.slice(0, 5), [
+    "sendfile(6, 3, [0] => [10], 10) = 10",
+    "splice(3, [5], 5, NULL, 10, 0) = 10",
+    "tee(4, 5, 10, 0) = -1 EINVAL (Invalid argument)",
+    "splice(4, NULL, 6, NULL, 10, SPLICE_F_MORE) = 10",
+    "sendfile(99, 3, [0], 10) = -1 EBADF (Bad file descriptor)",
+  ]);
+  m.end();
+});
