@@ -35,6 +35,7 @@ import {
   SOL_IP,
   SOL_SOCKET,
 } from "../uapi/socket.ts";
+import { hidden } from "./hidden.ts";
 import type { LookupFunction } from "./net_connect.ts";
 import type { NodeMachine as Machine } from "./node.ts";
 import {
@@ -97,7 +98,7 @@ const Root = onto(EventEmitter) as unknown as new (options?: object, target?: ob
 
 export class DgramSocket extends Root {
   readonly type: "udp4" | "udp6";
-  private readonly machine: Machine;
+  readonly machine!: Machine;
   private readonly options: DgramOptions;
   private readonly family: number;
   private fd = -1;
@@ -127,7 +128,7 @@ export class DgramSocket extends Root {
     if (o.recvBufferSize !== undefined) validateNumber(o.recvBufferSize, "options.recvBufferSize");
     if (o.sendBufferSize !== undefined) validateNumber(o.sendBufferSize, "options.sendBufferSize");
     validateAbortSignal(o.signal, "options.signal");
-    this.machine = machine;
+    hidden(this, "machine", machine);
     this.options = o;
     this.type = o.type;
     this.family = o.type === "udp4" ? AF_INET : AF_INET6;

@@ -4,6 +4,7 @@ import { channel } from "node:diagnostics_channel";
 import { EventEmitter } from "node:events";
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { hidden } from "./hidden.ts";
 import { handleOf, NodeHandle, PipeHandle, TcpHandle } from "./net_handle.ts";
 import { type NetSocket, normalizeArgs } from "./net_socket.ts";
 import type { NodeMachine as Machine } from "./node.ts";
@@ -61,7 +62,7 @@ export class NetServer extends Root {
   keepAlive: boolean;
   keepAliveInitialDelay: number;
   highWaterMark: number;
-  readonly machine: Machine;
+  readonly machine!: Machine;
   private readonly blockList: ServerOptions["blockList"];
   private _unref = false;
   /** No cluster: there to be read. */
@@ -78,7 +79,7 @@ export class NetServer extends Root {
     target?: object,
   ) {
     super(undefined, target);
-    this.machine = machine;
+    hidden(this, "machine", machine);
     let o: ServerOptions = {};
     if (typeof options === "function") this.on("connection", options);
     else if (options === undefined || options === null || typeof options === "object") {

@@ -5,6 +5,7 @@ import { isIP } from "node:net";
 import { addAbortSignal, Duplex, type DuplexOptions } from "node:stream";
 import { inspect } from "node:util";
 import { ENOTCONN } from "../uapi/errno.ts";
+import { hidden } from "./hidden.ts";
 import { type ConnectOptions, connectByName } from "./net_connect.ts";
 import { handleOf, type NodeHandle, PipeHandle, TcpHandle, UV_EOF } from "./net_handle.ts";
 import type { NetServer } from "./net_server.ts";
@@ -66,7 +67,7 @@ export class NetSocket extends Root {
   _pendingData: Uint8Array | string | { chunk: Uint8Array | string; encoding: BufferEncoding }[] | null = null;
   _pendingEncoding = "";
   readonly _closeAfterHandlingError: boolean = false;
-  readonly machine: Machine;
+  readonly machine!: Machine;
   _sockname: SocketName | null = null;
   _peername: SocketName | null = null;
   private onread: OnReadOptions | null = null;
@@ -102,7 +103,7 @@ export class NetSocket extends Root {
       },
       target,
     );
-    this.machine = machine;
+    hidden(this, "machine", machine);
     this.noDelay = Boolean(o.noDelay);
     this.keepAlive = Boolean(o.keepAlive);
     this.keepAliveDelay = ~~((o.keepAliveInitialDelay ?? 0) / 1000);

@@ -43,6 +43,7 @@ import {
 } from "../uapi/socket.ts";
 import type { MsgHdr } from "../uapi/sys.ts";
 import { TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_NODELAY } from "../uapi/tcp.ts";
+import { hidden } from "./hidden.ts";
 import type { Machine } from "./machine.ts";
 import { readSockaddr, type SocketName, sockaddrOf, sockaddrUn } from "./sockaddr.ts";
 
@@ -59,7 +60,7 @@ interface WriteReq {
 }
 
 export class StreamHandle {
-  readonly machine: Machine;
+  readonly machine!: Machine;
   fd = -1;
   reading = false;
   /** Bytes of the user to read into instead of new ones; asked when there is something to read. */
@@ -91,7 +92,7 @@ export class StreamHandle {
   private closed = false;
 
   constructor(machine: Machine, fd = -1) {
-    this.machine = machine;
+    hidden(this, "machine", machine);
     if (fd >= 0) this.adopt(fd);
   }
 

@@ -2,7 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { inspect } from "node:util";
 import { createWorld } from "../../../src/api/index.ts";
+import { createWorld as createNodeWorld } from "../../../src/api/node.ts";
 import { frame_put } from "../../../src/hw/frame.ts";
 import type { WirePort } from "../../../src/hw/port.ts";
 
@@ -111,5 +113,14 @@ test("readFile: text of ordinary and generated files, -errno of what is none", (
   assert.equal(m.readFile("/etc"), -21);
   // Each look was a system call of its own, with a clock of its own.
   assert.equal(m.kernel.entry_depth, 0);
+  m.poweroff();
+});
+
+test("console.log of a socket does not print the machine", () => {
+  const m = createNodeWorld({ seed: 1 }).createMachine({});
+  for (const s of [new m.net.Socket(), m.net.createServer(), m.dgram.createSocket("udp4")]) {
+    assert(!Object.keys(s).includes("machine"));
+    assert(inspect(s, { depth: 6 }).length < 20_000);
+  }
   m.poweroff();
 });
