@@ -137,7 +137,7 @@ export function* sys_socketcall(
     }
     case SYS_SENDMMSG:
     case SYS_RECVMMSG:
-      return yield* mmsg(sys, call === SYS_SENDMMSG, fd, args[1], num(args[3]));
+      return yield* mmsg(sys, call === SYS_SENDMMSG, fd, args[1], num(args[2]), num(args[3]));
     default:
       return -EINVAL;
   }
@@ -146,18 +146,22 @@ export function* sys_socketcall(
 const MSG_DONTWAIT = 0x40;
 const MSG_WAITFORONE = 0x10000;
 
-/** sendmmsg and recvmmsg: how many went well; the error only when that is none. */
+/** What sendmmsg takes at the most; recvmmsg has no limit. */
+const UIO_MAXIOV = 1024;
+
+/** sendmmsg and recvmmsg where each message may have to wait: how many went well; the error only when that is none. */
 function* mmsg(
   sys: SocketCalls,
   send: boolean,
   fd: number,
   vec: SocketcallArg | undefined,
+  vlen: number,
   flags: number,
 ): Blocking<number> {
   if (!Array.isArray(vec)) return -EFAULT;
   let done = 0;
   let how = flags & ~MSG_WAITFORONE;
-  for (const m of vec) {
+  for (const m of vec.slice(0, Math.min(vlen >>> 0, send ? UIO_MAXIOV : vec.length))) {
     const n = send ? yield* sys.sendmsg(fd, m.msg_hdr, how) : yield* sys.recvmsg(fd, m.msg_hdr, how);
     if (n < 0) return done > 0 ? done : n;
     m.msg_len = n;

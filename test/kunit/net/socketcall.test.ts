@@ -106,6 +106,21 @@ test("sendmmsg, recvmmsg: how many went; an error only when none did", () => {
     [1, 2, 3, 0, 0],
   );
   assert.equal(now(t.socketcall(SYS_RECVMMSG, [s, null, 5, 0, 0])), -EFAULT);
+  // vlen counts, not how long the array is; sendmmsg takes 1024 at the most (sendmmsg(2)).
+  const three = vec(3, addr);
+  assert.equal(now(t.socketcall(SYS_SENDMMSG, [s, three, 2, 0])), 2);
+  assert.deepEqual(
+    three.map((m) => m.msg_len),
+    [1, 2, 0],
+  );
+  assert.equal(now(t.socketcall(SYS_SENDMMSG, [s, three, 0, 0])), 0);
+  assert.equal(now(t.socketcall(SYS_RECVMMSG, [s, vec(5, null), 1, 0, 0])), 1);
+  assert.equal(now(t.socketcall(SYS_RECVMMSG, [s, vec(5, null), 5, MSG_WAITFORONE, 0])), 1);
+  const many = Array.from({ length: 1030 }, () => ({
+    msg_hdr: msg(sockaddr("127.0.0.1", 9), new Uint8Array(1)),
+    msg_len: 0,
+  }));
+  assert.equal(now(t.socketcall(SYS_SENDMMSG, [s, many, 1030, 0])), 1024);
   t.close(s);
   rig.end();
 });
