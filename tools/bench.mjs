@@ -72,6 +72,8 @@ const BENCHES = [
   { name: "tap-tcp-rr", load: "rr" },
   { name: "tap-tcp-conn", load: "conn", aim: 2e4 },
   { name: "boot-1000", file: "boot", once: true, aim: 10 },
+  // W6 at its size.
+  { name: "tcp-hold-200000", file: "tcp_hold", once: true, aim: 1000 },
 ];
 
 /** The compiler works at the same points of every run: two builds then differ by what they are, less by chance. */
