@@ -67,9 +67,14 @@ describe("nmap sees the same kernel", { skip }, () => {
     // How predictable initial sequence numbers are and how fast they grow is an estimate from six of them.
     for (const field of ["SP", "ISR", "GCD"]) {
       const [x, y] = [kernel, ours].map((f) => Number.parseInt(f.SEQ![field]!, 16)) as [number, number];
-      assert.ok(Math.abs(x - y) <= (field === "GCD" ? 4 : 12), `${field}: ${x.toString(16)} and ${y.toString(16)}`);
+      assert.ok(Math.abs(x - y) <= (field === "GCD" ? 4 : 24), `${field}: ${x.toString(16)} and ${y.toString(16)}`);
       delete kernel.SEQ![field];
       delete ours.SEQ![field];
+    }
+    // The IDs of ICMP grow by a random share of the time in between: how much of it that looks like is a matter of load.
+    for (const f of [kernel, ours]) {
+      assert.match(f.SEQ!.II ?? "I", /^R?I$/);
+      delete f.SEQ!.II;
     }
     // The timestamp clock of each connection starts elsewhere: nmap sees no clock, or by chance a wrong one.
     for (const f of [kernel, ours]) delete f.SEQ!.TS;
