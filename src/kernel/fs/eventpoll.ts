@@ -102,8 +102,10 @@ function ep_poll_callback(entry: WaitQueueEntry, key: number): boolean {
     epi.ready = true;
     epi.ep.rdllist.push(epi);
   }
-  if (epi.ep.wq.first !== null) wake_up(epi.ep.wq, EPOLLIN);
-  return true;
+  const waited_for = epi.ep.wq.first !== null;
+  if (waited_for) wake_up(epi.ep.wq, EPOLLIN);
+  // EPOLLEXCLUSIVE: an instance that nobody waits on has the event, but the next one is told as well.
+  return waited_for;
 }
 
 const eventpoll_fops: FileOps = {
