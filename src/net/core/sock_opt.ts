@@ -139,7 +139,7 @@ const flags_of_options: ReadonlyMap<number, number> = new Map([
 const is_tcp = (sk: Sock): boolean => sk.sk_type === S.SOCK_STREAM && sk.sk_protocol === S.IPPROTO_TCP;
 const paced_of = (sk: Sock): Paced | null => (is_tcp(sk) ? (sk as Sock & Paced) : null);
 
-/** Credentials travel over AF_UNIX and AF_NETLINK alone. DIFF: with netlink they are not there either. */
+/** Credentials travel over AF_UNIX and AF_NETLINK alone. DIFF: there they are not told either. */
 const not_here: readonly number[] = [S.SO_PASSCRED, S.SO_PASSSEC, S.SO_PASSPIDFD, S.SO_PASSRIGHTS];
 /** Told, never set. */
 const read_only: readonly number[] = [S.SO_TYPE, S.SO_PROTOCOL, S.SO_DOMAIN, S.SO_ERROR];
