@@ -167,8 +167,13 @@ export function tcp_wfree(skb: SkBuff): void {
 
 // --- pacing -------------------------------------------------------------------------------------------------------
 
+/** us: more than this a late pacing timer does not catch up at once. */
+const PACING_LATE_MAX = 5000;
+
 function tcp_pace_timer(t: Hrtimer): void {
   const tp = t.owner as TcpSock;
+  const late = tp.net.kernel.now - tp.tcp_wstamp_ns;
+  tp.pacing_late_us = late > 0 ? Math.min(Math.floor(late / 1000), PACING_LATE_MAX) : 0;
   tp.tsq_flags |= TSQ_THROTTLED;
   if ((tp.tsq_flags & TSQ_QUEUED) === 0) {
     tp.tsq_flags |= TSQ_QUEUED;
@@ -198,7 +203,15 @@ function tcp_update_skb_after_send(tp: TcpSock, skb: SkBuff, prior_wstamp: numbe
       let len_ns = (skb.len * 1e9) / rate;
       const credit = tp.tcp_wstamp_ns - prior_wstamp;
       // Half of the time lost to a late timer is made up for.
-      len_ns -= Math.min(len_ns / 2, credit);
+      const made_up = Math.min(len_ns / 2, credit);
+      len_ns -= made_up;
+      // DIFF: Linux makes up for no more, its timers are exact. Where the event loop is late by milliseconds, what should have left
+      // meanwhile leaves now: else lateness alone would set the rate. Virtual time is never late.
+      if (tp.pacing_late_us !== 0) {
+        const more = Math.min(len_ns, Math.max(0, tp.pacing_late_us * 1000 - made_up));
+        len_ns -= more;
+        tp.pacing_late_us = Math.max(0, tp.pacing_late_us - Math.ceil((made_up + more) / 1000));
+      }
       tp.tcp_wstamp_ns += Math.floor(len_ns);
     }
   }

@@ -77,6 +77,8 @@ export class TcpSockRare {
   rcv_ooopack = 0;
   mtu_info = 0;
   pacing_timer: Hrtimer | null = null;
+  /** us by which the pacing timer was late, as far as it was not made up for. */
+  pacing_late_us = 0;
   compressed_ack_timer: Hrtimer | null = null;
   /** Somebody waits in send or connect with data (sk_write_pending). */
   sk_write_pending = false;

@@ -370,6 +370,12 @@ export class TcpSockFields extends InetSock {
   set pacing_timer(v: TcpSockRare["pacing_timer"]) {
     if (this.tcp_sock_rare.pacing_timer !== v) this.own_tcp_sock_rare().pacing_timer = v;
   }
+  get pacing_late_us(): TcpSockRare["pacing_late_us"] {
+    return this.tcp_sock_rare.pacing_late_us;
+  }
+  set pacing_late_us(v: TcpSockRare["pacing_late_us"]) {
+    if (this.tcp_sock_rare.pacing_late_us !== v) this.own_tcp_sock_rare().pacing_late_us = v;
+  }
   get compressed_ack_timer(): TcpSockRare["compressed_ack_timer"] {
     return this.tcp_sock_rare.compressed_ack_timer;
   }
