@@ -84,7 +84,7 @@ function libc(): { libc: Libc; address: (b: Uint8Array) => bigint } {
 const CLONE_NEWNET = 0x40000000;
 const TUNSETIFF = 0x400454ca;
 
-class KernelBackend implements Backend {
+export class KernelBackend implements Backend {
   private readonly tun: number;
   private readonly queue: { time: number; bytes: Uint8Array }[] = [];
   private readonly buf = new Uint8Array(70000);

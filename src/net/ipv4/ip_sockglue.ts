@@ -277,8 +277,7 @@ const ipv4_errors: ErrqueueFamily = {
   recv_ctl: () => {},
 };
 
-export const ip_recv_error = (sk: Sock, msg: MsgHdr, len: number): number =>
-  sock_recv_error(sk, msg, len, ipv4_errors);
+export const ip_recv_error = (sk: Sock, msg: MsgHdr, len: number): number => sock_recv_error(sk, msg, len, ipv4_errors);
 
 /** recvmsg(MSG_ERRQUEUE): the packet, who it was for, and struct sock_extended_err with the offender. */
 export function sock_recv_error(sk: Sock, msg: MsgHdr, len: number, f: ErrqueueFamily): number {

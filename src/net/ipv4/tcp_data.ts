@@ -4,7 +4,7 @@
 
 import { jiffies } from "../../kernel/kernel.ts";
 import { hrtimer_active, hrtimer_setup, hrtimer_start } from "../../kernel/time/hrtimer.ts";
-import { TCPH_DOFF } from "../../uapi/ip.ts";
+import { TCPH_DOFF, TCPH_LEN } from "../../uapi/ip.ts";
 import { RTAX_QUICKACK } from "../../uapi/rtnetlink.ts";
 import {
   SKB_DROP_REASON_PROTO_MEM,
@@ -58,11 +58,15 @@ import {
   TCP_ECN_OK,
   TCP_ECN_SEEN,
   TCP_MAX_QUICKACKS,
+  TCP_MIN_MSS,
+  TCP_MSS_DEFAULT,
   TCP_NUM_SACKS,
   TCPHDR_ACK,
   TCPHDR_CWR,
   TCPHDR_FIN,
   TCPHDR_PSH,
+  TCPHDR_SYN,
+  TCPHDR_URG,
   type TcpSackBlock,
   type TcpSock,
   tcp_full_space,
@@ -105,6 +109,9 @@ const tcp_in_quickack_mode = (tp: TcpSock): boolean =>
   (tp.sk_dst_cache !== null && tp.sk_dst_cache.metrics[RTAX_QUICKACK] !== 0) ||
   (tp.ack_quick !== 0 && !inet_csk_in_pingpong_mode(tp));
 
+/** Flags of a segment that may be a rest. */
+const TCP_REMNANT = TCPHDR_FIN | TCPHDR_URG | TCPHDR_SYN | TCPHDR_PSH;
+
 /** What the sender's segments are: the basis of delayed ACKs and of the window's steps. */
 function tcp_measure_rcv_mss(tp: TcpSock, skb: SkBuff): void {
   const last = tp.ack_last_seg_size;
@@ -113,13 +120,15 @@ function tcp_measure_rcv_mss(tp: TcpSock, skb: SkBuff): void {
   if (len >= tp.ack_rcv_mss) {
     if (len !== tp.ack_rcv_mss) tcp_scaling_ratio(tp, skb);
     tp.ack_rcv_mss = Math.min(len, tp.advmss);
-    if (skb.len > tp.ack_rcv_mss && (skb.tcp_flags & TCPHDR_PSH) !== 0) tp.ack_pending |= ICSK_ACK_PUSHED;
+    // PSH at the end of a full segment ends what a program wrote: nothing may follow for a while.
+    if ((skb.tcp_flags & TCPHDR_PSH) !== 0) tp.ack_pending |= ICSK_ACK_PUSHED;
     return;
   }
-  const whole = len + 20;
-  if (whole >= 576 + 20 || (whole >= 68 && (skb.tcp_flags & TCPHDR_PSH) === 0)) {
+  // With its header, as options that come and go change the payload.
+  const whole = len + skb.data - skb.transport_header;
+  if (whole >= TCP_MSS_DEFAULT + TCPH_LEN || (whole >= TCP_MIN_MSS + TCPH_LEN && (skb.tcp_flags & TCP_REMNANT) === 0)) {
     // Two of the same size: that is its MSS.
-    const sz = len;
+    const sz = whole - tp.tcp_header_len;
     tp.ack_last_seg_size = sz;
     if (sz === last) {
       tp.ack_rcv_mss = sz;
@@ -399,6 +408,7 @@ function tcp_data_queue_ofo(tp: TcpSock, skb: SkBuff): void {
     kfree_skb_reason(skb, SKB_DROP_REASON_PROTO_MEM);
     return;
   }
+  tcp_measure_rcv_mss(tp, skb);
   tp.pred_flags = 0;
   inet_csk_schedule_ack(tp);
   tp.rcv_ooopack += Math.max(1, skb.head.gso_segs);

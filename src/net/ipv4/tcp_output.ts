@@ -478,13 +478,12 @@ const GROW_COPY_MAX = 2048;
 function tcp_grow_skb(tp: TcpSock, skb: SkBuff, amount: number, mss: number): void {
   const next = skb.next!;
   if (skb.tcp_eor || (skb.tcp_flags & TCPHDR_FIN) !== 0 || next.len === 0 || skb.uarg !== next.uarg) return;
-  let n = Math.min(next.len, amount);
+  const n = Math.min(next.len, amount);
   // What was cut from it lies behind it already.
   if (next.head !== skb.head || next.data !== skb.tail) {
     // The rest is copied: worth it for a small packet, and where else a segment in the midst of the stream would be short.
     if (skb.len > GROW_COPY_MAX && skb.len % mss === 0) return;
-    if (skb.len % mss === 0) n = Math.min(n, skb.end - skb.tail);
-    if (n <= 0 || (n > skb.end - skb.tail && !tcp_skb_grow(skb, n))) return;
+    if (n > skb.end - skb.tail && !tcp_skb_grow(skb, n)) return;
     head_copy(skb.head, skb.tail, next.head, next.data, n);
   }
   skb.tail += n;
