@@ -18,8 +18,15 @@ import {
 } from "./tcp_sock.ts";
 import { tcp_has_tx_tstamp } from "./tcp_tstamp.ts";
 
-/** Search range that is narrow enough (RFC 4821 section 7.6.4: 8 bytes in Linux). */
-const TCP_PROBE_THRESHOLD = 8;
+/** Are there `len` bytes in a row that may be one segment? MSG_EOR keeps records apart. */
+function tcp_can_coalesce_send_queue_head(tp: TcpSock, len: number): boolean {
+  for (let skb = tp.sk_write_queue.next; skb !== null; skb = skb.next) {
+    if (len <= skb.len) break;
+    if (skb.tcp_eor) return false;
+    len -= skb.len;
+  }
+  return true;
+}
 
 /** 1: a probe was sent; 0: wait, the data for one is gathering; -1: no probe now. */
 export function tcp_mtu_probe(tp: TcpSock): number {
@@ -37,7 +44,7 @@ export function tcp_mtu_probe(tp: TcpSock): number {
   const probe_size = tcp_mtu_to_mss(tp, (tp.mtup_search_high + tp.mtup_search_low) >> 1);
   const size_needed = probe_size + (tp.reordering + 1) * mss;
   const interval = tp.mtup_search_high - tp.mtup_search_low;
-  if (probe_size > tcp_mtu_to_mss(tp, tp.mtup_search_high) || interval < TCP_PROBE_THRESHOLD) {
+  if (probe_size > tcp_mtu_to_mss(tp, tp.mtup_search_high) || interval < tp.net.ipv4.sysctl_tcp_probe_threshold) {
     // All is known; after a while the path may be another.
     if (jiffies(tp.net.kernel) - tp.mtup_probe_timestamp >= tp.net.ipv4.sysctl_tcp_probe_interval * 1000) {
       tcp_mtup_init(tp);
@@ -56,6 +63,7 @@ export function tcp_mtu_probe(tp: TcpSock): number {
     if (skb.uarg !== null || skb.tcp_eor || tcp_has_tx_tstamp(skb)) return -1;
     len += skb.len;
   }
+  if (!tcp_can_coalesce_send_queue_head(tp, probe_size)) return -1;
   const n = tcp_stream_alloc_skb(tp, probe_size);
   if (n === null) return -1;
   const first = tp.sk_write_queue.next!;
@@ -70,6 +78,7 @@ export function tcp_mtu_probe(tp: TcpSock): number {
     len += copy;
     if (skb.len <= copy) {
       n.tcp_flags |= skb.tcp_flags;
+      n.tcp_eor = skb.tcp_eor;
       __skb_unlink(skb, tp.sk_write_queue);
       tcp_wmem_free_skb(tp, skb);
     } else {
