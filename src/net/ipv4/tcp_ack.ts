@@ -385,6 +385,12 @@ function tcp_clean_rtx_queue(
   ) {
     flag |= FLAG_SET_XMIT_TIMER;
   }
+  // An undo leaves the count of retransmissions as it was: with the last packet it ends (Linux does the same).
+  if (tp.packets_out === 0 && tcp_is_sack(tp)) {
+    tp.lost_out = 0;
+    tp.sacked_out = 0;
+    tp.retrans_out = 0;
+  }
   const ca = tp.icsk_ca_ops;
   if (ca.pkts_acked !== undefined) {
     const s = tp.net.kernel.tcp_ack_sample;
