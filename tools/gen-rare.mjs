@@ -37,7 +37,7 @@ for (const f of FILES) {
   const body = source.slice(at, source.indexOf("\n}\n", at));
   const names = [...body.matchAll(/^ {2}(\w+)(?:: [^=]+)? = .*;$/gm)].map((m) => m[1]);
   const v = `${f.stem}_rare`;
-  const shared = f.stem.toUpperCase() + "_RARE";
+  const shared = `${f.stem.toUpperCase()}_RARE`;
   const text = `// Written by tools/gen-rare.mjs from ${f.stem}_fields.ts, where the fields are explained. Do not edit.
 
 ${f.base === undefined ? "" : `import { ${f.base} } from "${f.from}";\n`}import { ${shared}, ${f.rare} } from "./${f.stem}_fields.ts";
