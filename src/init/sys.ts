@@ -334,8 +334,8 @@ export class TaskSys implements Sys {
   // --- time -------------------------------------------------------------------------------------------------------
 
   clock_gettime(clock: number): number {
-    // Outside of a call the clock may have moved since the last entry.
-    if (this.k.entry_depth === 0) this.k.now = this.k.host.monotonic_ns();
+    // Outside of a call the clock may have moved since the last entry; and in real time it does while a task runs.
+    if (this.k.entry_depth === 0 || !this.k.host.virtual_time) this.k.now = this.k.host.monotonic_ns();
     if (clock === 0) return Math.round(this.k.host.realtime_ms() * 1e6 + (this.k.now - this.k.host.monotonic_ns()));
     return this.k.now - this.k.boot_ns;
   }

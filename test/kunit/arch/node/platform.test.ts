@@ -7,6 +7,7 @@ import { createMachine, type Program } from "../../../../src/api/index.ts";
 import { NodePlatform } from "../../../../src/arch/node/index.ts";
 import { readFile } from "../../../../src/bin/lib/io.ts";
 import { HwTimer, hw_arm } from "../../../../src/hw/clock.ts";
+import { CLOCK_MONOTONIC } from "../../../../src/uapi/fcntl.ts";
 
 function platform(run: (p: NodePlatform, log: string[]) => void): string[] {
   const p = new NodePlatform();
@@ -102,6 +103,22 @@ test("in real time what a program takes is its CPU time (proc(5), field 15 of st
   await m.spawn(busy, ["busy"]).exited;
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   assert.ok(Number(fields[12]) >= 4, stat);
+  m.poweroff();
+  platform.stop();
+});
+
+test("in real time the clock goes on while a program runs: one that waits for it without sleeping comes to an end", async () => {
+  const platform = new NodePlatform();
+  const m = createMachine({ host: platform, hostname: "a" });
+  let rounds = 0;
+  // It never gives up the CPU.
+  const spin: Program = function* (sys) {
+    const end = sys.clock_gettime(CLOCK_MONOTONIC) + 2e6;
+    // Bounded, should the clock stand still.
+    while (sys.clock_gettime(CLOCK_MONOTONIC) < end && ++rounds < 50_000_000);
+    return sys.clock_gettime(CLOCK_MONOTONIC) >= end ? 0 : 1;
+  };
+  assert.equal(await m.spawn(spin, ["spin"]).exited, 0);
   m.poweroff();
   platform.stop();
 });
