@@ -34,9 +34,25 @@ export function script_of(seed: number): string {
   lines.push("0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3");
   lines.push("+0 setsockopt(3, SOL_SOCKET, SO_REUSEADDR, [1], 4) = 0");
   lines.push("+0 bind(3, ..., ...) = 0", "+0 listen(3, 1) = 0");
-  const options = `<mss ${mss}${sack ? ",sackOK,nop,nop" : ""}${wscale > 0 ? `,nop,wscale ${wscale}` : ""}>`;
-  lines.push(`+0 < S 0:0(0) win 32792 ${options}`, "+0 > S. 0:0(0) ack 1 <...>");
-  lines.push(`.050 < . 1:1(0) ack 1 win ${win}`, "+0 accept(3, ..., ...) = 4");
+  const ts = below(2) === 0;
+  const options = [`mss ${mss}`, ...(sack ? ["sackOK"] : []), ...(ts ? ["TS val 100 ecr 0"] : [])];
+  if (sack && !ts) options.push("nop", "nop");
+  if (ts && !sack) options.splice(1, 0, "nop", "nop");
+  if (wscale > 0) options.push("nop", `wscale ${wscale}`);
+  // Names the time stamp that later ones count from; whatever else the SYN-ACK has is recorded, not judged.
+  const answer = ts
+    ? `<mss 1460,${sack ? "sackOK" : "nop,nop"},TS val 1000 ecr 100${wscale > 0 ? ",nop,wscale 8" : ""}>`
+    : "<...>";
+  lines.push(`+0 < S 0:0(0) win 32792 <${options.join(",")}>`, `+0 > S. 0:0(0) ack 1 ${answer}`);
+  /** The options of a segment at `ms`. */
+  const tail = (blocks = ""): string => {
+    const parts = ts ? [`nop,nop,TS val ${100 + ms} ecr ${1000 + Math.max(0, ms - 50)}`] : [];
+    if (blocks !== "") parts.push(`nop,nop,sack ${blocks}`);
+    return parts.length > 0 ? ` <${parts.join(",")}>` : "";
+  };
+  // Absolute times: what a busy computer is late once is not late for the rest.
+  let ms = 50;
+  lines.push(`.050 < . 1:1(0) ack 1 win ${win}${tail()}`, "+0 accept(3, ..., ...) = 4");
   if (below(4) === 0) lines.push("+0 setsockopt(4, SOL_TCP, TCP_NODELAY, [1], 4) = 0");
   let written = 0;
   let acked = 0;
@@ -44,10 +60,9 @@ export function script_of(seed: number): string {
   let fin_in = false;
   let fin_out = false;
   const closed = false;
-  // Absolute times: what a busy computer is late once is not late for the rest.
-  let ms = 50;
   const gap = (): string => {
-    ms += pick([0, 0, 1, 10, 30, 60, 110, 270, 550]);
+    // Nothing in no time, which only ours can do, and no multiples of what timers are set to.
+    ms += pick([3, 3, 7, 13, 37, 61, 113, 277, 557]);
     return (ms / 1000).toFixed(3);
   };
   const w = (): number => (below(12) === 0 ? pick([0, 10, 1000]) : win);
@@ -72,7 +87,7 @@ export function script_of(seed: number): string {
         const n = pick([most, mss, 2 * mss, most - (most % mss), 1]);
         const to = Math.min(acked + Math.max(0, Math.min(n, most)), written);
         acked = to;
-        lines.push(`${gap()} < . ${1 + got}:${1 + got}(0) ack ${1 + acked} win ${w()}`);
+        lines.push(`${gap()} < . ${1 + got}:${1 + got}(0) ack ${1 + acked} win ${w()}${tail()}`);
         break;
       }
       case 5: {
@@ -86,10 +101,10 @@ export function script_of(seed: number): string {
           const e = Math.min(at + Math.floor(((end - at) * (k + 1)) / times / mss) * mss, written);
           if (sack && e > at)
             lines.push(
-              `${gap()} < . ${1 + got}:${1 + got}(0) ack ${1 + acked} win ${win} <sack ${1 + at}:${1 + e},nop,nop>`,
+              `${gap()} < . ${1 + got}:${1 + got}(0) ack ${1 + acked} win ${win}${tail(`${1 + at}:${1 + e}`)}`,
             );
           else if (!sack)
-            lines.push(`${(ms / 1000).toFixed(3)} < . ${1 + got}:${1 + got}(0) ack ${1 + acked} win ${win}`);
+            lines.push(`${(ms / 1000).toFixed(3)} < . ${1 + got}:${1 + got}(0) ack ${1 + acked} win ${win}${tail()}`);
         }
         break;
       }
@@ -100,7 +115,9 @@ export function script_of(seed: number): string {
         const hole = below(3) === 0 ? mss * (1 + below(4)) : 0;
         const back = below(6) === 0 ? Math.min(got, mss) : 0;
         const from = got + hole - back;
-        lines.push(`${gap()} < ${pick(["P.", "."])} ${1 + from}:${1 + from + n}(${n}) ack ${1 + acked} win ${win}`);
+        lines.push(
+          `${gap()} < ${pick(["P.", "."])} ${1 + from}:${1 + from + n}(${n}) ack ${1 + acked} win ${win}${tail()}`,
+        );
         if (hole > 0) holes.push([from, from + n]);
         else got = Math.max(got, from + n);
         for (let again = true; again; ) {
@@ -121,7 +138,7 @@ export function script_of(seed: number): string {
       case 9: {
         const what = below(8);
         if (what === 0 && !fin_in) {
-          lines.push(`${gap()} < F. ${1 + got}:${1 + got}(0) ack ${1 + acked} win ${win}`);
+          lines.push(`${gap()} < F. ${1 + got}:${1 + got}(0) ack ${1 + acked} win ${win}${tail()}`);
           got++;
           fin_in = true;
         } else if (what === 1 && !fin_out) {
@@ -129,8 +146,8 @@ export function script_of(seed: number): string {
           written++;
           fin_out = true;
         } else if (what === 2) lines.push(`${gap()} setsockopt(4, SOL_TCP, TCP_CORK, [${below(2)}], 4) = 0`);
-        else if (what === 3) lines.push(`${gap()} < . ${got}:${got}(0) ack ${1 + acked} win ${win}`);
-        else if (what === 4) lines.push(`${gap()} < . ${1 + got}:${1 + got}(0) ack ${1 + acked} win 0`);
+        else if (what === 3) lines.push(`${gap()} < . ${got}:${got}(0) ack ${1 + acked} win ${win}${tail()}`);
+        else if (what === 4) lines.push(`${gap()} < . ${1 + got}:${1 + got}(0) ack ${1 + acked} win 0${tail()}`);
         break;
       }
     }
@@ -198,11 +215,15 @@ class Recorder implements Backend {
   }
 }
 
-const OPTIONS = new Map([["non_fatal", "packet,syscall"]]);
+const OPTIONS = new Map([
+  ["non_fatal", "packet,syscall"],
+  ["tcp_ts_ecr_scaled", ""],
+]);
 
 export function play_ours(text: string): Played {
   const script = parse_script("diff.pkt", text, new Map());
   const s = settings_of(OPTIONS);
+  s.tolerance_us = 1e12;
   const stack = new TestStack({ seed: 1, mtu: s.mtu, address: "192.168.0.1/16", gateway: "192.168.0.2" });
   stack.advance(5e9);
   const rec = new Recorder(sim_backend(stack));
@@ -219,7 +240,7 @@ export function play_ours(text: string): Played {
 export async function play_kernel(text: string): Promise<Played> {
   const script = parse_script("diff.pkt", text, new Map());
   const s = settings_of(OPTIONS);
-  s.tolerance_us = 1e9;
+  s.tolerance_us = 1e12;
   const backend = new KernelBackend("192.168.0.1/16", s.mtu, "192.168.0.2");
   try {
     const rec = new Recorder(backend);
