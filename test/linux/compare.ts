@@ -63,6 +63,9 @@ const RULES: [RegExp, string][] = [
   // What a namespace cannot hide: handles of qdiscs (counted up from 8001 for the whole kernel) and counts of TCP sockets.
   [/\b[89a-f][0-9a-f]{3}:(?=[ "\d])/g, "8xxx:"],
   [/^TCP: inuse .*$/gm, "TCP: …"],
+  // Memory of a protocol is counted for all namespaces of the computer, and CPUs keep some of it.
+  [/^(UDP: inuse \d+ mem) \d+$/gm, "$1 …"],
+  [/^(UDP(?:-Lite)? +\d+ +\d+) +\d+/gm, "$1 …"],
   [/^TCP: {3}.*$/gm, "TCP: …"],
   // Protocols that a machine of ours does not have yet.
   [/^MPTcpExt:.*\n/gm, ""],

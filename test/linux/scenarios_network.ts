@@ -487,7 +487,7 @@ const iproute: Scenario = {
     ip netconf show dev nothere
     ip -4 netconf show dev all
     sysctl -qw net.ipv4.conf.eth0.rp_filter=2 net.ipv4.conf.lo.rp_filter=1 net.ipv4.conf.eth0.proxy_arp=1 net.ipv4.conf.eth0.forwarding=1; ip -4 netconf; sysctl -qw net.ipv4.conf.eth0.rp_filter=0 net.ipv4.conf.lo.rp_filter=0 net.ipv4.conf.eth0.proxy_arp=0 net.ipv4.conf.eth0.forwarding=0
-    (sleep 0.4; sysctl -qw net.ipv4.conf.eth0.forwarding=1 net.ipv4.conf.lo.rp_filter=1; ip link add n0 type veth peer name n1; ip link del n0; sysctl -qw net.ipv4.conf.eth0.forwarding=0 net.ipv4.conf.lo.rp_filter=0) & timeout 1.2 ip -4 monitor netconf | grep '^\\(Deleted \\)*inet '; wait
+    (sleep 0.4; sysctl -qw net.ipv4.conf.eth0.forwarding=1 net.ipv4.conf.lo.rp_filter=1; ip link add n0 type veth peer name n1; ip link del n0; sysctl -qw net.ipv4.conf.eth0.forwarding=0 net.ipv4.conf.lo.rp_filter=0) & timeout 3 ip -4 monitor netconf | grep '^\\(Deleted \\)*inet '; wait
     ip stats; ip stats show dev eth0; ip stats show dev lo group link; ip -s stats show dev lo group link
     ip -j -p stats show dev lo; ip -j stats show dev lo group link; ip -s -j stats show dev lo group link; ip -o stats show dev lo group link
     ip stats show group offload; ip stats show dev lo group offload subgroup cpu_hit; ip stats show dev lo group offload subgroup hw_stats_info
